@@ -1,0 +1,80 @@
+"""The process that holds a stage's models: one Ray actor with a share of the machine."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import ray
+from prefect.states import State
+
+from flows.task_runner import Outcome, Sessions
+from tasks.align import CROSS_ATTENTION, AlignOptions, aligner, aligner_of
+from tasks.diarize import DiarizeOptions, diarizers
+from tasks.models import ModelOptions, loads, share
+from tasks.transcribe import TranscribeOptions, pipelines
+
+
+@dataclass(frozen=True)
+class Models:
+    """The options that say which models a batch needs; None for a stage that it leaves out."""
+
+    models: ModelOptions
+    transcribe: TranscribeOptions
+    align: AlignOptions | None
+    diarize: DiarizeOptions | None
+
+
+@dataclass(frozen=True)
+class ActorFacts:
+    """What an actor tells of itself."""
+
+    pid: int
+    model_loads: dict[str, int]
+
+
+class StageProcess:
+    """Runs the tasks of its pool's stages, a few at a time, in one process whose models stay loaded.
+
+    Not decorated with `ray.remote`: Ray then pickles it by value, with copies of the modules' state that it uses.
+    """
+
+    def __init__(self, parallel: int, threads: int) -> None:
+        share.take(parallel, threads)
+        self._sessions = Sessions()
+
+    def load(self, stages: tuple[str, ...], batch: Models) -> None:
+        """Load the models of these stages before the first file needs them."""
+        if share.threads:
+            import torch
+
+            torch.set_num_threads(share.threads)
+        if "transcribe" in stages:
+            pipelines(batch.transcribe, batch.models).fill()
+        if "align" in stages and batch.align and batch.align.align_model != CROSS_ATTENTION:
+            if language := batch.transcribe.language:
+                aligner(language, aligner_of(language, batch.align, batch.transcribe), batch.models)
+        if "diarize" in stages and batch.diarize:
+            diarizers(batch.diarize.diarize_model, batch.models).fill()
+
+    @ray.method(num_returns=2)
+    def run(
+        self,
+        ticket: "list[ray.ObjectRef[Any]]",
+        task_run_id: UUID,
+        parameters: dict[str, Any],
+        names: list[str],
+        *values: State[Any],
+    ) -> tuple[State[Any], Outcome]:
+        """Run one task; `values` are the states of the upstream tasks that the parameters `names` take."""
+        return self._sessions.run(ticket[0], task_run_id, parameters | dict(zip(names, values, strict=True)))
+
+    @ray.method(concurrency_group="control")
+    def facts(self) -> ActorFacts:
+        """Send what Prefect still holds of states and logs, and return this actor's facts; also while all slots work."""
+        self._sessions.flush()
+        stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
+        return ActorFacts(os.getpid(), stages)
+
+
+StageActor = ray.remote(concurrency_groups={"control": 1})(StageProcess)

@@ -1,0 +1,129 @@
+"""The command `whisperx-batch`."""
+
+import argparse
+import logging
+import os
+import platform
+import sys
+import warnings
+from contextlib import ExitStack
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from flows.settings import Batch, Command
+
+INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C ended."""
+
+
+def main() -> NoReturn:
+    """Run the command line. Exit status: 0 all files done, 1 some failed, 2 the command is wrong."""
+    # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
+    command, inputs = _parse(sys.argv[1:])
+    _set_up(command)
+    sys.exit(_run(command, inputs))
+
+
+def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
+    parser = argparse.ArgumentParser(
+        prog="whisperx-batch",
+        usage="whisperx-batch [INPUT ...] [options]",
+        description="Transcribe, align and diarize audio and video files with WhisperX. Each option can also be set as "
+        "WHISPERX_BATCH_<OPTION> in the environment, or in whisperx-batch.toml.",
+    )
+    # Not a field of the settings: those would split a file name at its commas.
+    parser.add_argument("inputs", metavar="INPUT", nargs="*", help="audio or video files, folders, globs")
+    parser.add_argument("--version", "-V", action="version", version=f"%(prog)s {version('whisperx-batch')}")
+    parser.add_argument("--python-version", "-P", action="version", version=f"Python {platform.python_version()}")
+
+    from pydantic import ValidationError
+    from pydantic_settings import CliApp, CliSettingsSource
+
+    from flows.settings import Command
+
+    source = CliSettingsSource(Command, root_parser=parser)
+    namespace = parser.parse_args(arguments)
+    inputs = namespace.inputs
+    del namespace.inputs
+    try:
+        return CliApp.run(Command, cli_args=namespace, cli_settings_source=source), inputs
+    except ValidationError as error:
+        parser.exit(2, _usage_errors(error))
+
+
+def _usage_errors(error: "ValidationError") -> str:
+    """Return a line for each value that is wrong, naming its option."""
+    lines = []
+    for problem in error.errors():
+        option = str(problem["loc"][-1]) if problem["loc"] else ""
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"whisperx-batch: --{option}: {message}" if option else f"whisperx-batch: {message}")
+    return "\n".join(lines) + "\n"
+
+
+def _set_up(command: "Command") -> None:
+    """Apply what holds for the process and not for the batch."""
+    if command.log_level:
+        from prefect.logging.handlers import PrefectConsoleHandler
+
+        for handler in logging.getLogger("prefect").handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                handler.setLevel(command.log_level.upper())
+    if command.hf_token:
+        os.environ["HF_TOKEN"] = command.hf_token.get_secret_value()
+
+
+def _run(command: "Command", inputs: list[str]) -> int:
+    from pydantic import ValidationError
+    from rich.console import Console
+
+    from flows.plan import BadInput, make_plan
+    from flows.progress import show_plan
+
+    try:
+        batch = command.batch(inputs)
+        paths = batch.check()
+    except ValidationError as error:
+        sys.stderr.write(_usage_errors(error))
+        return 2
+    except BadInput as error:
+        sys.stderr.write(f"whisperx-batch: {error}\n")
+        return 2
+    console = Console(file=sys.stderr)
+    for notice in batch.notices():
+        console.print(notice, highlight=False)
+    if command.dry_run:
+        show_plan(make_plan(paths, batch.write), Console(), every_file=True)
+        return 0
+    return _run_flow(batch)
+
+
+def _run_flow(batch: "Batch") -> int:
+    from flows.batch import whisperx_batch
+    from flows.ray_session import ray_session
+    from flows.server import LocalServer, has_server, settle, where_to_look
+
+    embedded = not has_server()
+    try:
+        with ExitStack() as running:
+            # The server starts while Ray does; each takes longer than ten seconds.
+            server = running.enter_context(LocalServer()) if embedded else None
+            with ray_session(batch.run.ray_address, batch.run.ray_dashboard) as session:
+                if session.dashboard_url:
+                    sys.stderr.write(f"Ray's dashboard: {session.dashboard_url}\n")
+                if server:
+                    running.enter_context(server.used())
+                state = whisperx_batch(batch, return_state=True)
+            if server:
+                settle(state)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    sys.stderr.write(where_to_look(state, embedded=embedded))
+    if state.is_cancelled():
+        return INTERRUPTED
+    return 0 if state.is_completed() else 1

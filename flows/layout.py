@@ -1,0 +1,195 @@
+"""Which pools a batch needs on these machines, and where their actors go."""
+
+from dataclasses import dataclass, field, replace
+from math import floor
+
+from pydantic import BaseModel, Field
+
+CORES_PER_PROCESS = 4
+"""Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the
+memory of a further process. Chosen, not measured: two cores were the most at hand."""
+
+
+class PoolSettings(BaseModel, frozen=True, extra="forbid"):
+    """What each stage gets of the machines; what is left open is chosen from what there is."""
+
+    load_audio_num_tasks: int = Field(2, ge=1, description="files that are decoded at a time")
+    load_audio_num_cpus: float = Field(0.5, gt=0, description="CPUs reserved for each of them")
+    transcribe_actor_size: int | None = Field(None, ge=1, description="actors that transcribe (default: one a GPU)")
+    transcribe_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.4)")
+    transcribe_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
+    align_actor_size: int | None = Field(
+        None, ge=1, description="actors that align (default: two a GPU, one beside diarization)"
+    )
+    align_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.3)")
+    align_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
+    diarize_actor_size: int | None = Field(None, ge=1, description="actors that diarize (default: one a GPU)")
+    diarize_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.1)")
+    diarize_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
+
+    def chosen(self) -> bool:
+        """Tell whether the user has said how a model's stage is to run."""
+        return any(
+            value is not None for name, value in self if not name.startswith("load_audio")
+        )
+
+
+class CannotBePlaced(ValueError):
+    """The machines do not have what the pools reserve."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What one machine of the Ray cluster offers."""
+
+    cpus: float
+    gpus: int
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """A pool: its stages, its actors (`size`), and what each actor reserves and does at a time.
+
+    `parallel` threads of an actor compute at a time, with `threads` CPU threads for each model (0: the libraries'
+    default); of the `slots`, which Ray calls max_concurrency, the others overlap reading and bookkeeping with that.
+    """
+
+    name: str
+    stages: tuple[str, ...]
+    size: int
+    slots: int
+    parallel: int = 1
+    threads: int = 0
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+
+
+@dataclass
+class Bundle:
+    """What is reserved together on one machine: at most one GPU's worth of actors, by their pools' names."""
+
+    pools: list[str] = field(default_factory=list)
+    cpus: float = 0.0
+    gpus: float = 0.0
+
+    def add(self, spec: PoolSpec) -> None:
+        """Reserve for one more actor."""
+        self.pools.append(spec.name)
+        self.cpus = round(self.cpus + spec.num_cpus, 4)
+        self.gpus = round(self.gpus + spec.num_gpus, 4)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """The bundle as Ray takes it."""
+        return {name: amount for name, amount in (("CPU", self.cpus), ("GPU", self.gpus)) if amount}
+
+
+def plan_pools(
+    nodes: list[Node], settings: PoolSettings, *, align: bool, cross_attention: bool, diarize: bool, use_gpus: bool
+) -> list[PoolSpec]:
+    """Return the pools for a batch.
+
+    With GPUs, or once the user sizes a stage: a pool for each model stage. Without: one pool for all stages with a
+    thread for each core, because one process imports and loads once, and its threads scale (12 minutes of speech on
+    two cores: 53 s with one thread, 23 s with two).
+    """
+    gpus = sum(node.gpus for node in nodes) if use_gpus else 0
+    if not gpus and not settings.chosen():
+        return [_all_stages(nodes)]
+    aligned_apart = align and not cross_attention
+    stages = {
+        "transcribe": ("transcribe", "align") if cross_attention else ("transcribe",),
+        "align": ("align",),
+        "diarize": ("diarize", "write"),  # speakers are joined where pyannote.audio is imported anyway
+    }
+    shares = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
+    sizes = {"transcribe": 1, "align": 1 if diarize else 2, "diarize": 1}
+    used = {"transcribe": True, "align": aligned_apart, "diarize": diarize}
+    pools = [
+        PoolSpec(
+            "load audio",
+            ("load audio",) if diarize else ("load audio", "write"),
+            size=1,
+            slots=settings.load_audio_num_tasks + 1,
+            num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
+        )
+    ]
+    fixed = {"load audio"}
+    for name in (name for name in used if used[name]):
+        size, num_gpus, num_cpus = (getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus"))
+        if num_cpus is not None:
+            fixed.add(name)
+        pools.append(
+            PoolSpec(
+                name,
+                stages[name],
+                size=size or (sizes[name] * gpus if gpus else 1),
+                slots=3,
+                threads=0 if gpus else max(1, floor(num_cpus or 1)),
+                num_cpus=1.0 if num_cpus is None else num_cpus,
+                num_gpus=(shares[name] if gpus else 0.0) if num_gpus is None else num_gpus,
+            )
+        )
+    return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))
+
+
+def _all_stages(nodes: list[Node]) -> PoolSpec:
+    cores = sum(int(node.cpus) for node in nodes)
+    size = sum(max(1, int(node.cpus) // CORES_PER_PROCESS) for node in nodes)
+    parallel = max(1, cores // size)
+    stages = ("load audio", "transcribe", "align", "diarize", "write")
+    return PoolSpec(
+        "all stages", stages, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
+    )
+
+
+def _fit_cpus(pools: list[PoolSpec], fixed: set[str], cpus: float) -> list[PoolSpec]:
+    """Shrink the CPU reservations that nobody chose until all fit: with a GPU they are book-keeping, not need."""
+    open_ended = sum(pool.size * pool.num_cpus for pool in pools if pool.name not in fixed)
+    left = cpus - sum(pool.size * pool.num_cpus for pool in pools if pool.name in fixed)
+    if open_ended <= left or left <= 0:
+        return pools
+    scale = left / open_ended
+    return [
+        pool if pool.name in fixed else replace(pool, num_cpus=floor(pool.num_cpus * scale * 100) / 100)
+        for pool in pools
+    ]
+
+
+def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
+    """Return where the actors go: those that share a GPU in one bundle, the others each in their own.
+
+    Bundles are what keeps shares of several GPUs from being scattered until none fits. Raises CannotBePlaced.
+    """
+    gpus = [Bundle() for _ in range(sum(node.gpus for node in nodes))]
+    alone: list[Bundle] = []
+    whole = 0
+    for spec in sorted(pools, key=lambda spec: spec.num_gpus, reverse=True):
+        for _ in range(spec.size):
+            if spec.num_gpus > 1 and not spec.num_gpus.is_integer():
+                raise CannotBePlaced(f"{spec.name}: {spec.num_gpus:g} GPUs an actor; it must be a whole number or below 1")
+            if spec.num_gpus > max((node.gpus for node in nodes), default=0):
+                raise CannotBePlaced(_too_many_gpus(pools, nodes))
+            if 0 < spec.num_gpus < 1:
+                bundle = min(gpus[: len(gpus) - whole], key=lambda bundle: bundle.gpus, default=None)
+                if bundle is None or round(bundle.gpus + spec.num_gpus, 4) > 1:
+                    raise CannotBePlaced(_too_many_gpus(pools, nodes))
+            else:
+                bundle = Bundle()
+                alone.append(bundle)
+                whole += int(spec.num_gpus)
+            bundle.add(spec)
+    bundles = [bundle for bundle in gpus if bundle.pools] + alone
+    if whole + sum(1 for bundle in gpus if bundle.pools) > len(gpus):
+        raise CannotBePlaced(_too_many_gpus(pools, nodes))
+    cpus, most = sum(node.cpus for node in nodes), max((node.cpus for node in nodes), default=0)
+    if sum(bundle.cpus for bundle in bundles) > cpus or any(bundle.cpus > most for bundle in bundles):
+        needs = ", ".join(f"{spec.name} {spec.size} × {spec.num_cpus:g}" for spec in pools)
+        raise CannotBePlaced(f"the pools reserve more CPUs than the cluster has ({cpus:g}): {needs}")
+    return bundles
+
+
+def _too_many_gpus(pools: list[PoolSpec], nodes: list[Node]) -> str:
+    needs = ", ".join(f"{spec.name} {spec.size} × {spec.num_gpus:g}" for spec in pools if spec.num_gpus)
+    has = sum(node.gpus for node in nodes)
+    return f"the pools reserve more GPUs than the cluster has ({has}): {needs}; lower --…_actor_size or --…_num_gpus"

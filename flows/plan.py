@@ -1,0 +1,136 @@
+"""Inputs to files: what is to be done, where its outputs go, and what is wrong with it, before any model loads."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flows.report import FileRun, one_line
+from tasks.audio import AudioFile, UnreadableAudio, probe
+from tasks.write import WriteOptions
+
+AUDIO_EXTENSIONS = frozenset(
+    ".3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dts .flac .flv .gsm .m2ts .m4a .m4b .m4v .mka .mkv .mov "
+    ".mp2 .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg .ogv .opus .ra .rm .snd .spx .tta .ts .vob .voc .w64 .wav .webm .wma "
+    ".wmv .wv".split()
+)
+"""What a folder is searched for. A file that is named itself may have any extension."""
+
+
+class BadInput(ValueError):
+    """The inputs as a whole are wrong: nothing is run."""
+
+
+def find_inputs(inputs: list[str], batch_file: str | None) -> list[Path]:
+    """Return the files that are meant, in order and once each: files, folders (searched), globs, a list of paths.
+
+    A file need not exist: that is its own failure. Raises BadInput.
+    """
+    given = [*inputs, *(_batch_file(batch_file) if batch_file else [])]
+    if not given:
+        raise BadInput("no input: name files, folders or globs, or a --batch_file")
+    found = [path for each in given for path in _expand(each)]
+    if not found:
+        raise BadInput(f"no audio or video file in {', '.join(given)}")
+    return list(dict.fromkeys(found))
+
+
+def _batch_file(name: str) -> list[str]:
+    """Return the paths in a batch file, one a line, as bytes of the file system, not as text."""
+    try:
+        lines = Path(name).read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    except OSError as error:
+        raise BadInput(f"--batch_file {one_line(name)}: {error.strerror}") from None
+    return [os.fsdecode(line.strip()) for line in lines if line.strip()]
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(os.path.abspath(name))
+    if path.is_dir():
+        return sorted(_search(path))
+    if not os.path.lexists(path) and glob.has_magic(name):
+        matches = sorted(Path(os.path.abspath(match)) for match in glob.iglob(name, recursive=True))
+        if not matches:
+            raise BadInput(f"nothing matches {one_line(name)}")
+        return [match for match in matches if not match.is_dir()]
+    return [path]
+
+
+def _search(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise BadInput(f"folder {one_line(str(error.filename))}: {error.strerror}")
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for name in names:
+            if Path(name).suffix.lower() in AUDIO_EXTENSIONS and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def output_stems(paths: list[Path], output_dir: Path) -> list[Path]:
+    """Return what each file's outputs begin with: the tree below the common root is mirrored in the output folder.
+
+    Files whose names differ only in their extension keep it, so that no output overwrites another.
+    """
+    root = os.path.commonpath([path.parent for path in paths])
+    relative = [Path(os.path.relpath(path, root)) for path in paths]
+    # Case is ignored, for file systems that ignore it.
+    stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
+    return [
+        Path(os.path.abspath(output_dir), path if stems[str(path.with_suffix("")).casefold()] > 1 else path.with_suffix(""))
+        for path in relative
+    ]
+
+
+def make_plan(paths: list[Path], options: WriteOptions) -> list[FileRun]:
+    """Probe every file, several at a time, and return them longest first, so that no long one ends the batch alone.
+
+    A file that cannot be read is in the plan as failed, with the reason.
+    """
+    with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as probing:
+        probed = list(probing.map(_probe, paths))
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    plan = []
+    for index, (path, stem, found) in enumerate(
+        zip(paths, output_stems(paths, Path(options.output_dir)), probed, strict=True)
+    ):
+        name = one_line(os.path.relpath(path, root))
+        file = FileRun(index, AudioFile(str(path), name, found if isinstance(found, float) else 0.0), str(stem))
+        if isinstance(found, str):
+            file.status, file.error = "failed", found
+        plan.append(file)
+    return sorted(plan, key=lambda file: file.source.duration_s, reverse=True)
+
+
+def _probe(path: Path) -> float | str:
+    try:
+        return probe(str(path))
+    except UnreadableAudio as error:
+        return str(error)
+
+
+def check_output_folder(folder: str) -> None:
+    """Make the output folder and see that it can be written to. Raises BadInput."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--output_dir {one_line(folder)}: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
+
+
+def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
+    """See that a model that is named by a path is there, with at least one of the files that it `holds`.
+
+    Raises BadInput.
+    """
+    looks_like_path = os.path.isabs(model) or model.startswith((".", "~")) or model.count("/") > 1
+    if os.path.isdir(model):
+        if not any(os.path.exists(os.path.join(model, name)) for name in holds):
+            raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
+    elif looks_like_path and not os.path.isfile(model):
+        raise BadInput(f"--{option} {one_line(model)}: no such folder")
+

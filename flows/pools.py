@@ -1,0 +1,183 @@
+"""Pools of warm actors: started first, alive for the whole run, given work as their slots come free."""
+
+import heapq
+import itertools
+import logging
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import ray
+from prefect.states import Cancelled, State
+from ray.exceptions import RayError
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from flows.actor import ActorFacts, Models, StageActor
+from flows.layout import Bundle, PoolSpec
+from flows.task_runner import Outcome, crashed, end_task_run
+
+logger = logging.getLogger(__name__)
+
+STAGES = ("load audio", "transcribe", "diarize", "align", "write")
+"""In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
+
+
+@dataclass(eq=False)
+class Call:
+    """A task run on its way through a pool."""
+
+    stage: str
+    task_run_id: UUID
+    invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"]
+    state: "Future[State[Any]]" = field(default_factory=Future)
+    value: "ray.ObjectRef[State[Any]] | None" = None
+    outcome: Outcome | None = None
+
+    def finish(self, outcome: Outcome, value: "ray.ObjectRef[State[Any]] | None" = None) -> None:
+        """Make the outcome known to those who wait for it, unless it is already."""
+        if not self.state.done():
+            self.outcome, self.value = outcome, value
+            self.state.set_result(outcome.state)
+
+
+@dataclass(eq=False)
+class _Member:
+    actor: Any
+    free: int
+
+
+class _Pool:
+    def __init__(self, spec: PoolSpec, members: list[_Member]) -> None:
+        self.spec = spec
+        self.members = members
+        self.waiting: list[tuple[int, int, Call]] = []
+
+
+class Pools:
+    """The pools of a run. One thread of its own does all the giving out, so its state needs no locks.
+
+    A call waits here, not at an actor, until a slot is free: so no actor idles while another has a queue, and calls
+    of later stages overtake.
+    """
+
+    def __init__(self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models) -> None:
+        self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
+        self._pools = [_Pool(spec, self._start(spec, bundles)) for spec in specs]
+        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._order = itertools.count()
+        self._in_flight: set[Call] = set()
+        self._cancelled: str | None = None
+        self.running: Counter[str] = Counter()
+        self.loaded: list[Future[None]] = [
+            member.actor.load.remote(pool.spec.stages, batch).future() for pool in self._pools for member in pool.members
+        ]
+        self.slots = sum(spec.slots * spec.size for spec in specs)
+        self._thread = threading.Thread(target=self._give_out, name="pools", daemon=True)
+        self._thread.start()
+
+    def _start(self, spec: PoolSpec, bundles: list[Bundle]) -> list[_Member]:
+        places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
+        return [
+            _Member(
+                StageActor.options(  # type: ignore[attr-defined]
+                    num_cpus=spec.num_cpus,
+                    num_gpus=spec.num_gpus,
+                    max_concurrency=spec.slots,
+                    # An actor that dies comes back and runs what it was running once more, under the same task run.
+                    max_restarts=3,
+                    max_task_retries=1,
+                    scheduling_strategy=PlacementGroupSchedulingStrategy(
+                        self._group, placement_group_bundle_index=place
+                    ),
+                ).remote(spec.parallel, spec.threads),
+                spec.slots,
+            )
+            for place in places
+        ]
+
+    def submit(self, stage: str, task_run_id: UUID, invoke: Callable[[Any], Any]) -> Call:
+        """Queue a call for the pool of `stage`."""
+        call = Call(stage, task_run_id, invoke)
+        self._events.put(partial(self._enqueue, call))
+        return call
+
+    def cancel(self, reason: str) -> None:
+        """End every call that waits or runs, now and from now on, as Cancelled; the actors are not waited for."""
+        self._events.put(partial(self._cancel, reason))
+
+    def facts(self, timeout: float = 10) -> list[ActorFacts]:
+        """Ask every actor for its facts; one that does not answer in time is left out."""
+        asked = [member.actor.facts.remote() for pool in self._pools for member in pool.members]
+        ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
+        answers = []
+        for answer in ready:
+            try:
+                answers.append(ray.get(answer))
+            except RayError as error:
+                logger.warning("an actor did not answer: %s", error)
+        return answers
+
+    def close(self) -> list[ActorFacts]:
+        """Let the actors send what Prefect still holds of their states and logs, end them, return their last facts."""
+        facts = self.facts(timeout=2 if self._cancelled else 10)
+        self._events.put(None)
+        remove_placement_group(self._group)
+        for call in self._in_flight:
+            end_task_run(call.task_run_id, Cancelled(message=self._cancelled))
+        return facts
+
+    # What follows runs in the pools' own thread.
+
+    def _give_out(self) -> None:
+        while (event := self._events.get()) is not None:
+            event()
+            for pool in self._pools:
+                while pool.waiting and (member := max(pool.members, key=lambda member: member.free)).free:
+                    self._invoke(heapq.heappop(pool.waiting)[2], member)
+
+    def _enqueue(self, call: Call) -> None:
+        if self._cancelled:
+            call.finish(_cancelled(self._cancelled))
+            return
+        pool = next(pool for pool in self._pools if call.stage in pool.spec.stages)
+        heapq.heappush(pool.waiting, (-STAGES.index(call.stage), next(self._order), call))
+
+    def _invoke(self, call: Call, member: _Member) -> None:
+        member.free -= 1
+        self.running[call.stage] += 1
+        self._in_flight.add(call)
+        value, outcome = call.invoke(member.actor)
+        outcome.future().add_done_callback(
+            lambda outcome: self._events.put(partial(self._finished, call, member, value, outcome))
+        )
+
+    def _finished(
+        self, call: Call, member: _Member, value: "ray.ObjectRef[State[Any]]", outcome: "Future[Outcome]"
+    ) -> None:
+        member.free += 1
+        self.running[call.stage] -= 1
+        self._in_flight.discard(call)
+        error = outcome.exception()
+        if isinstance(error, Exception) and not self._cancelled:
+            call.finish(crashed(call.task_run_id, error))
+        elif error is None:
+            call.finish(outcome.result(), value)
+
+    def _cancel(self, reason: str) -> None:
+        self._cancelled = reason
+        waiting = [call for pool in self._pools for *_, call in pool.waiting]
+        for pool in self._pools:
+            pool.waiting.clear()
+        for call in [*waiting, *self._in_flight]:
+            call.finish(_cancelled(reason))
+
+
+def _cancelled(reason: str) -> Outcome:
+    return Outcome(Cancelled(message=reason), error=reason)

@@ -1,0 +1,118 @@
+"""What a person at a terminal sees while a batch runs, and what is left to read when it has ended."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from flows.pools import STAGES, Pools
+from flows.report import FileRun, Report
+
+PLAIN_STEP = 0.1
+"""Without a terminal, a line each time this share of the files has been finished."""
+
+
+class Progress:
+    """Follows a batch: live on a terminal, a line now and then where there is none."""
+
+    def __init__(self, report: Report, pools: Pools, console: Console) -> None:
+        self._report = report
+        self._pools = pools
+        self._console = console
+        self._total_s = sum(file.source.duration_s for file in report.files if file.status == "waiting")
+        self._began = time.monotonic()
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show progress for the length of a `with`."""
+        if self._console.is_terminal:
+            with Live(get_renderable=self._live, console=self._console, refresh_per_second=4, transient=True):
+                yield
+            return
+        ended = threading.Event()
+        lines = threading.Thread(target=self._print_lines, args=(ended,), name="progress", daemon=True)
+        lines.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            lines.join()
+
+    def _finished(self) -> int:
+        return sum(self._report.statuses[status] for status in ("done", "failed", "skipped"))
+
+    def headline(self) -> str:
+        """Return the state of the batch in a line."""
+        statuses, seconds = self._report.statuses, time.monotonic() - self._began
+        parts = [f"{self._finished()}/{len(self._report.files)} files", f"{statuses['failed']} failed"]
+        if self._report.audio_s:
+            speed = self._report.audio_s / seconds
+            parts.append(f"{speed:.1f} h of audio an hour")
+            left = max(self._total_s - self._report.audio_s, 0.0)
+            parts.append(f"about {duration(left / speed)} left" if left >= 1 else "finishing")
+        return " · ".join(parts)
+
+    def _live(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        for stage in STAGES:
+            passed, running = self._report.passed[stage], self._pools.running[stage]
+            if passed or running:
+                table.add_row(
+                    Text(stage, style="bold"),
+                    ProgressBar(total=max(len(self._report.files), 1), completed=passed, width=30),
+                    Text(f"{passed} through"),
+                    Text(f"{running} running" if running else "", style="cyan"),
+                )
+        return Group(table, Text(self.headline()))
+
+    def _print_lines(self, ended: threading.Event) -> None:
+        shown = 0
+        while not ended.wait(1):
+            step = int(self._finished() / max(len(self._report.files), 1) / PLAIN_STEP)
+            if step > shown and self._report.statuses["waiting"]:
+                shown = step
+                self._console.print(self.headline(), highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people write it: 0:00:09, 1:02:03, 2 days, 1:00:00."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def show_plan(files: list[FileRun], console: Console, *, every_file: bool = False) -> None:
+    """Print what will be done: each file if asked for, and the totals."""
+    ready = [file for file in files if file.status == "waiting"]
+    if every_file:
+        for file in sorted(files, key=lambda file: file.index):
+            if file.status == "failed":
+                _line(console, f"refuse  {file.source.name}: {file.error}")
+            else:
+                _line(console, f"do      {file.source.name} ({duration(file.source.duration_s)}) -> {file.stem}.*")
+    hours = duration(sum(file.source.duration_s for file in ready))
+    _line(console, f"{len(ready)} files to do, {hours} of audio; {len(files) - len(ready)} cannot be read")
+
+
+def show_summary(report: Report, console: Console) -> None:
+    """Print how the batch ended: the failures with their reasons, then the totals."""
+    for file in sorted(report.files, key=lambda file: file.index):
+        record = file.record()
+        if record["status"] == "failed":
+            _line(console, f"failed  {file.source.name}: {record['error']}")
+    summary = report.as_json()["summary"]
+    speed = summary["audio_s"] / max(summary["wall_s"], 0.001)
+    _line(
+        console,
+        f"{len(report.files)} files: {summary['done']} done, {summary['failed']} failed, {summary['skipped']} skipped; "
+        f"{duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, {speed:.1f} times real time",
+    )
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)

@@ -1,0 +1,112 @@
+"""A Prefect server on loopback for the length of a run, for who has none."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import TaskRunSort
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_UI_URL, temporary_settings
+from prefect.states import State
+
+SERVER_SETTINGS = {
+    # A task run costs the server 58 core-ms at the defaults and 12 with these.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+}
+
+
+class ServerFailed(RuntimeError):
+    """The Prefect server did not start."""
+
+
+def has_server() -> bool:
+    """Tell whether an environment variable or a profile names a Prefect server."""
+    return bool(PREFECT_API_URL.value())
+
+
+class LocalServer:
+    """A Prefect server on loopback, with the database of PREFECT_HOME, that lives as long as its `with`."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self._log = Path(PREFECT_HOME.value()) / "whisperx-batch-server.log"
+
+    def __enter__(self) -> "LocalServer":
+        """Start it, without waiting until it serves."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        port = self._address.rpartition(":")[2]
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port],
+                env={**os.environ, **SERVER_SETTINGS},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the run, which still has to tell the server how it ended
+            )
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    @contextmanager
+    def used(self, timeout: float = 180) -> Iterator[None]:
+        """Wait until it serves, and make it the server that Prefect uses. Raises ServerFailed."""
+        deadline = time.monotonic() + timeout
+        while not self._serves():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise ServerFailed(f"the local Prefect server did not start; see {self._log}")
+            time.sleep(0.1)
+        with temporary_settings({PREFECT_API_URL: f"{self._address}/api"}):
+            yield
+
+    def _serves(self) -> bool:
+        try:
+            return httpx.get(f"{self._address}/api/health", timeout=1).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def settle(state: State[Any], timeout: float = 10) -> None:
+    """Wait until the server has recorded how the task runs ended: their states reach it through a queue of events."""
+    run = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})  # type: ignore[arg-type]
+    deadline, before = time.monotonic() + timeout, None
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            states = Counter(
+                task_run.state_type for task_run in client.read_task_runs(flow_run_filter=run, sort=TaskRunSort.ID_DESC)
+            )
+            if states == before and not any(states[kind] for kind in (StateType.PENDING, StateType.RUNNING)):
+                return
+            before = states
+            time.sleep(0.3)
+
+
+def where_to_look(state: State[Any], *, embedded: bool) -> str:
+    """Return how the run can be seen in Prefect's UI."""
+    path = f"/runs/flow-run/{state.state_details.flow_run_id}"
+    if embedded:
+        return f"To see this run: prefect server start, then http://127.0.0.1:4200{path}\n"
+    return f"This run in Prefect: {(PREFECT_UI_URL.value() or '').rstrip('/')}{path}\n"
+

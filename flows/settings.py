@@ -1,0 +1,155 @@
+"""All that can be set, from one definition: the command line, the environment, a settings file, the flow's form."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    CliToggleFlag,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from flows.layout import PoolSettings
+from flows.plan import BadInput, check_model, check_output_folder, find_inputs
+from tasks.align import CROSS_ATTENTION, AlignOptions
+from tasks.diarize import DiarizeOptions
+from tasks.models import ModelOptions
+from tasks.transcribe import IGNORED_BY_WHISPERX, TranscribeOptions
+from tasks.write import WriteOptions
+
+SETTINGS_FILE = "whisperx-batch.toml"
+
+
+class RunSettings(BaseModel, frozen=True, extra="forbid"):
+    """What holds for the run, not for its outputs."""
+
+    report: str | None = Field(None, description="write the run's report to this file, as JSON")
+    audio_budget: int | None = Field(
+        None, ge=1, description="most MB of decoded audio in flight (default: a third of Ray's object store)"
+    )
+    ray_address: str | None = Field(
+        None, description="Ray cluster to join, such as head:6379 (default: RAY_ADDRESS, else a Ray of its own)"
+    )
+    ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
+
+
+class Inputs(BaseModel, frozen=True, extra="forbid"):
+    """The audio and video files of a batch."""
+
+    inputs: list[str] = Field(default_factory=list, description="files, folders and globs")
+    batch_file: str | None = Field(None, description="file with one path a line")
+
+
+class Batch(BaseModel, frozen=True, extra="forbid"):
+    """A batch: what to transcribe, and how. These are the parameters of the flow."""
+
+    inputs: Inputs = Field(default_factory=Inputs)
+    transcribe: TranscribeOptions = Field(default_factory=TranscribeOptions)
+    align: AlignOptions | None = Field(default_factory=AlignOptions)
+    diarize: DiarizeOptions | None = None
+    write: WriteOptions = Field(default_factory=WriteOptions)
+    models: ModelOptions = Field(default_factory=ModelOptions)
+    pools: PoolSettings = Field(default_factory=PoolSettings)
+    run: RunSettings = Field(default_factory=RunSettings)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Batch":
+        if self.align is not None and self.transcribe.task == "translate":
+            raise ValueError("a translation cannot be aligned: leave align out")
+        wanted = [name for name in ("highlight_words", "max_line_count", "max_line_width") if getattr(self.write, name)]
+        if self.align is None and wanted:
+            raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
+        return self
+
+    def check(self) -> list[Path]:
+        """Return the input files, after all that can be checked before a model loads. Raises BadInput."""
+        paths = find_inputs(self.inputs.inputs, self.inputs.batch_file)
+        if not os.path.exists(self.transcribe.model) and "/" not in self.transcribe.model:
+            from faster_whisper.utils import available_models
+
+            if self.transcribe.model not in available_models():
+                raise BadInput(
+                    f"--model {self.transcribe.model}: no such folder, and no such Whisper model; "
+                    f"there are {', '.join(available_models())}"
+                )
+        check_model("model", self.transcribe.model, ("model.bin",))
+        if self.align and self.align.align_model and self.align.align_model != CROSS_ATTENTION:
+            check_model("align_model", self.align.align_model, ("config.json",))
+        if self.diarize:
+            check_model("diarize_model", self.diarize.diarize_model, ("config.yaml",))
+        check_output_folder(self.write.output_dir)
+        return paths
+
+    def notices(self) -> list[str]:
+        """Return what the user should know of options that do nothing."""
+        idle = [name for name in IGNORED_BY_WHISPERX if name in self.transcribe.model_fields_set]
+        idle += ["segment_resolution"] if "segment_resolution" in self.write.model_fields_set else []
+        notices = [f"--{name} has no effect: WhisperX 3.8.6 accepts it and never reads it" for name in idle]
+        if self.write.max_line_count and not self.write.max_line_width:
+            notices.append("--max_line_count has no effect without --max_line_width")
+        return notices
+
+
+class Command(
+    BaseSettings, TranscribeOptions, AlignOptions, DiarizeOptions, WriteOptions, ModelOptions, PoolSettings, RunSettings
+):
+    """The command line, flat and with the names of the `whisperx` program and of the predecessor."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WHISPERX_BATCH_",
+        toml_file=os.environ.get("WHISPERX_BATCH_SETTINGS_FILE", SETTINGS_FILE),
+        cli_parse_none_str="None",
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_shortcuts={"output_dir": "o", "output_format": "f", "log_level": "log-level"},
+        extra="forbid",
+        frozen=True,
+    )
+
+    batch_file: str | None = Field(None, description="file with one path of an audio file a line")
+    dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
+    no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
+    diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")
+    suppress_numerals: CliToggleFlag[bool] = TranscribeOptions.model_fields["suppress_numerals"]
+    return_char_alignments: CliToggleFlag[bool] = AlignOptions.model_fields["return_char_alignments"]
+    speaker_embeddings: CliToggleFlag[bool] = DiarizeOptions.model_fields["speaker_embeddings"]
+    hf_token: SecretStr | None = Field(
+        None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
+    )
+    verbose: bool = Field(True, description="show progress")
+    log_level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
+        None, description="lowest level of log lines to show (default: warning)"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the command line win over the environment, and that over the settings file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def batch(self, inputs: list[str]) -> Batch:
+        """Return the batch that the command asks for. Raises pydantic.ValidationError."""
+        aligned = not self.no_align and self.task != "translate"
+        return Batch(
+            inputs=Inputs(inputs=inputs, batch_file=self.batch_file),
+            transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
+            align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
+            diarize=DiarizeOptions(**self._given(DiarizeOptions)) if self.diarize else None,
+            write=WriteOptions(**self._given(WriteOptions)),
+            models=ModelOptions(**self._given(ModelOptions)),
+            pools=PoolSettings(**self._given(PoolSettings)),
+            run=RunSettings(**self._given(RunSettings)),
+        )
+
+    def _given(self, group: type[BaseModel]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}

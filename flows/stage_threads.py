@@ -1,0 +1,60 @@
+"""The stage subflows side by side: a subflow call blocks its caller, so each has a thread."""
+
+import contextvars
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import Flow
+from prefect.states import State
+
+from flows.pools import Pools
+from flows.stream import Admission
+from flows.task_runner import ActorPoolTaskRunner
+
+StageFlow = Flow[..., State[Any]]
+
+
+class StageThreads:
+    """Runs stage subflows at the same time; what goes wrong in one, or in loading a model, stops them all."""
+
+    def __init__(self, pools: Pools, admission: Admission) -> None:
+        self._pools = pools
+        self._admission = admission
+        self._error: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+        for loading in pools.loaded:
+            loading.add_done_callback(lambda loaded: self._fail(loaded.exception()))
+
+    def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> None:
+        """Start each flow with its parameters, inside the current flow run."""
+        for stage, parameters in stages.items():
+            pooled = stage.with_options(task_runner=ActorPoolTaskRunner(stage.name, self._pools))
+            # Prefect finds the parent run, the settings and the server's address in context variables.
+            run = contextvars.copy_context().run
+            thread = threading.Thread(target=run, args=(self._run, pooled, parameters), name=stage.name)
+            thread.start()
+            self._threads.append(thread)
+
+    def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
+        try:
+            stage(**parameters, return_state=True)
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException | None) -> None:
+        if error is not None and self._error is None:
+            self._error = error
+            self.stop(f"{type(error).__name__}: {error}")
+
+    def stop(self, reason: str) -> None:
+        """Admit no more files and cancel what is in flight; the streams then run dry."""
+        self._admission.stop()
+        self._pools.cancel(reason)
+
+    def join(self) -> None:
+        """Wait for the stages; raise what went wrong in the first that failed."""
+        for thread in self._threads:
+            thread.join()
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,97 @@
+"""Streams: what hands a file from one stage to the next as soon as it is ready for it."""
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+from flows.report import FileRun
+
+
+class Stream:
+    """Hands files to one stage, each as soon as all its `feeders` have put it; ends when all of them have closed it.
+
+    It travels as a flow parameter, and there has no files: Prefect would drain whatever has `__iter__` or `__dict__`
+    to show it, and pickles a flow's parameters with its tasks.
+    """
+
+    __slots__ = ("_arrivals", "_feeders", "_files", "_lock", "_open")
+
+    def __init__(self, feeders: int = 1) -> None:
+        self._feeders = feeders
+        self._open = feeders
+        self._arrivals: Counter[int] = Counter()
+        self._files: queue.SimpleQueue[FileRun | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["Stream"], tuple[int]]:
+        return Stream, (self._feeders,)
+
+    def put(self, file: FileRun) -> None:
+        """Say that one feeder is through with the file."""
+        with self._lock:
+            self._arrivals[file.index] += 1
+            complete = self._arrivals[file.index] == self._feeders
+            if complete:
+                del self._arrivals[file.index]
+        if complete:
+            self._files.put(file)
+
+    def close(self) -> None:
+        """Say that one feeder has no more files."""
+        with self._lock:
+            self._open -= 1
+            ended = self._open == 0
+        if ended:
+            self._files.put(None)
+
+    def drain(self) -> Iterator[FileRun]:
+        """Yield the files as they become ready, until the stream has ended."""
+        while (file := self._files.get()) is not None:
+            yield file
+
+
+class Admission(Stream):
+    """The first stream: admits a file when the decoded audio of all files in flight fits the budget.
+
+    A file larger than the whole budget is admitted alone.
+    """
+
+    __slots__ = ("_budget_bytes", "_changed", "_in_flight", "_most_files", "_pending", "_stopped")
+
+    def __init__(self, files: list[FileRun], budget_bytes: int, most_files: int) -> None:
+        super().__init__()
+        self._pending = files
+        self._budget_bytes = budget_bytes
+        self._most_files = most_files
+        self._in_flight: dict[int, int] = {}
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    def drain(self) -> Iterator[FileRun]:
+        """Yield each file once there is room for it."""
+        for file in self._pending:
+            with self._changed:
+                self._changed.wait_for(lambda file=file: self._stopped or self._has_room(file))  # type: ignore[misc]
+                if self._stopped:
+                    return
+                self._in_flight[file.index] = file.decoded_bytes
+            yield file
+
+    def _has_room(self, file: FileRun) -> bool:
+        if not self._in_flight:
+            return True
+        fits = sum(self._in_flight.values()) + file.decoded_bytes <= self._budget_bytes
+        return fits and len(self._in_flight) < self._most_files
+
+    def release(self, file: FileRun) -> None:
+        """Say that a file is finished, done or failed."""
+        with self._changed:
+            self._in_flight.pop(file.index, None)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Admit no more files."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()

@@ -1,0 +1,192 @@
+"""Prefect tasks inside the actors of a pool; all that we take from the internals of Prefect and prefect-ray.
+
+Each borrowed piece has its reason here and a contract test in tests/test_task_runner.py; versions are bounded in
+pyproject.toml.
+"""
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import ray
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import RunInput
+
+# serialize_context and hydrated_context carry a flow run into another process. prefect_ray hydrates for every task
+# run; once per actor and flow run takes a task run from 145 to 57 ms of wall time.
+from prefect.context import FlowRunContext, hydrated_context, serialize_context
+
+# The workers behind task run states and logs: a killed actor would take what they still hold with it.
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import ObjectNotFound
+from prefect.futures import PrefectConcurrentFuture, PrefectFuture
+from prefect.logging.handlers import APILogWorker
+from prefect.results import ResultRecord
+from prefect.states import Crashed, State
+
+# The entry of the task engine that prefect_ray calls in its workers; with context=None it runs in the open context.
+from prefect.task_engine import run_task_sync
+from prefect.tasks import Task
+from prefect_ray import RayTaskRunner
+
+if TYPE_CHECKING:
+    from flows.pools import Call, Pools
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the driver learns of a task run: its final state without data, and why it failed."""
+
+    state: State[Any]
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class PoolFuture(PrefectConcurrentFuture[Any]):
+    """The future of a task run in a pool. To wait for it fetches a state without data.
+
+    `value`, once it is done, refers to the state with its data, which only the actors that need it fetch.
+    """
+
+    def __init__(self, task_run_id: UUID, call: "Call") -> None:
+        super().__init__(task_run_id, call.state)
+        self._call = call
+
+    @property
+    def value(self) -> "ray.ObjectRef[State[Any]] | None":
+        """The state with its data, in the object store, until it is released."""
+        return self._call.value
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of it; wait for it first."""
+        if self._call.outcome is None:
+            raise RuntimeError("the task run is not done")
+        return self._call.outcome
+
+    def fetch(self) -> Any:
+        """Bring the result here. Only for small results, such as what was written."""
+        state: State[Any] = ray.get(self.value)
+        return state.result()
+
+    def release(self) -> None:
+        """Let the object store drop the data."""
+        self._call.value = None
+
+
+class Sessions:
+    """The flow runs that this actor works for, each with its context hydrated at first sight."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[contextvars.Context, Task[Any, Any]]] = {}
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+
+    def of(self, ticket: "ray.ObjectRef[Any]") -> tuple[contextvars.Context, Task[Any, Any]]:
+        """Return the open context, and the task, of a stage's flow run; also after Ray has restarted this actor."""
+        with self._lock:
+            if ticket.hex() not in self._open:
+                serialized, task = ray.get(ticket)
+                context = contextvars.Context()
+                context.run(self._stack.enter_context, hydrated_context(serialized))
+                self._open[ticket.hex()] = context, task
+            return self._open[ticket.hex()]
+
+    def run(
+        self, ticket: "ray.ObjectRef[Any]", task_run_id: UUID, parameters: dict[str, Any]
+    ) -> tuple[State[Any], Outcome]:
+        """Run a task under Prefect. Return its final state, and the outcome, which is all that the driver fetches."""
+        began = time.monotonic()
+        context, task = self.of(ticket)
+        state: State[Any] = context.copy().run(
+            run_task_sync, task=task, task_run_id=task_run_id, parameters=parameters, return_type="state"
+        )
+        # The engine links results to states here, for a flow that ends with its run; this context serves many files.
+        context[FlowRunContext.__var__].run_results.clear()
+        slim = state.model_copy(update={"data": None})
+        return state, Outcome(slim, round(time.monotonic() - began, 3), _error(state))
+
+    @staticmethod
+    def flush(timeout: float = 5) -> None:
+        """Send what Prefect still holds of this process's states and logs."""
+        EventsWorker.drain_all(timeout=timeout, at_exit=False)
+        APILogWorker.drain_all(timeout=timeout, at_exit=False)
+
+
+def _error(state: State[Any]) -> str | None:
+    """Return why a task run failed, as an exception's name and words."""
+    if state.is_completed():
+        return None
+    failure = state.data.result if isinstance(state.data, ResultRecord) else None
+    if isinstance(failure, BaseException):
+        return f"{type(failure).__name__}: {failure}"
+    return state.message or state.name or "unknown"
+
+
+def end_task_run(task_run_id: UUID, state: State[Any]) -> None:
+    """Give a task run whose process is gone its final state in the API, which would show it Running for ever."""
+    try:
+        get_client(sync_client=True).set_task_run_state(task_run_id, state, force=True)
+    except ObjectNotFound:  # it died before the API heard of it
+        pass
+    except Exception:
+        logger.warning("Prefect's API was not told that task run %s ended", task_run_id, exc_info=True)
+
+
+def crashed(task_run_id: UUID, error: Exception) -> Outcome:
+    """Return the outcome of a task run whose actor died, and tell the API."""
+    state: State[Any] = Crashed(message=f"the actor died: {error}")
+    end_task_run(task_run_id, state)
+    return Outcome(state, error="the worker process died")
+
+
+class ActorPoolTaskRunner(RayTaskRunner[Any]):
+    """Runs the tasks of one stage in the warm actors of its pool, where their models are, instead of fresh workers.
+
+    To run a task in a worker, Prefect enters a duplicate of its flow's task runner there, so entering must be cheap:
+    pools are started by the batch, and a runner that has travelled holds none.
+    """
+
+    def __init__(self, stage: str, pools: "Pools | None" = None) -> None:
+        super().__init__()
+        self.stage = stage
+        self.pools = pools
+        self._tickets: dict[str, ray.ObjectRef[Any]] = {}
+
+    def duplicate(self) -> "ActorPoolTaskRunner":
+        """Return a new runner for the same stage and pools."""
+        return type(self)(self.stage, self.pools)
+
+    def __reduce__(self) -> tuple[type["ActorPoolTaskRunner"], tuple[str]]:
+        return type(self), (self.stage,)
+
+    def submit(  # type: ignore[override]
+        self,
+        task: Task[Any, Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[PrefectFuture[Any]] | None = None,
+        dependencies: dict[str, set[RunInput]] | None = None,
+    ) -> PoolFuture:
+        """Queue a task run for the pool. Futures among the parameters must be done and reach the actor as values."""
+        if self.pools is None or wait_for or dependencies:
+            raise RuntimeError("a stage's tasks are submitted by its flow, and depend on their arguments alone")
+        if task.task_key not in self._tickets:
+            self._tickets[task.task_key] = ray.put((serialize_context(), task))
+        # In a list: Ray hands a bare reference over as the value, which every call would deserialize again.
+        ticket, task_run_id = [self._tickets[task.task_key]], uuid4()
+        values = {name: value.value for name, value in parameters.items() if isinstance(value, PoolFuture)}
+        plain = {name: value for name, value in parameters.items() if name not in values}
+        call = self.pools.submit(
+            self.stage,
+            task_run_id,
+            lambda actor: actor.run.remote(ticket, task_run_id, plain, list(values), *values.values()),
+        )
+        return PoolFuture(task_run_id, call)

@@ -1,0 +1,99 @@
+"""The models of this process: loaded once, kept warm, and used by no more threads than the process may fill."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Generic, ParamSpec, TypeVar
+
+from pydantic import BaseModel, Field
+
+P = ParamSpec("P")
+M = TypeVar("M")
+
+
+class ModelOptions(BaseModel, frozen=True, extra="forbid"):
+    """Where models come from and what they run on, for all stages."""
+
+    model_dir: str | None = Field(None, description="folder where model files are kept (default: the libraries' own)")
+    model_cache_only: bool = Field(False, description="use models that are already there, never download")
+    device: str | None = Field(None, description="cuda or cpu (default: cuda where PyTorch sees a GPU)")
+    device_index: int = Field(0, ge=0, description="index among the GPUs that Ray gives to an actor")
+    threads: int = Field(0, ge=0, description="CPU threads of one model (default: the cores, shared out)")
+
+    def torch_device(self) -> str:
+        """Return the device by name, asking PyTorch where it was left open."""
+        if self.device:
+            return self.device
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+class Share:
+    """What this process may use: how many threads compute at a time, and how many threads each model gets."""
+
+    def __init__(self) -> None:
+        self.take(parallel=1, threads=0)
+
+    def take(self, parallel: int, threads: int) -> None:
+        """Set the share. 0 `threads` leaves the libraries' own defaults."""
+        self.parallel = parallel
+        self.threads = threads
+        self.computing = threading.BoundedSemaphore(parallel)
+
+
+share = Share()
+loads: Counter[str] = Counter()
+"""How often this process has loaded a model, per stage."""
+
+
+def warm(stage: str) -> Callable[[Callable[P, M]], Callable[P, M]]:
+    """Keep what a loader returns, one for each set of arguments, and count the loads of `stage`.
+
+    Unlike functools.cache, threads that ask for a model while it loads wait for it instead of loading it again.
+    """
+
+    def decorate(load: Callable[P, M]) -> Callable[P, M]:
+        kept: dict[object, M] = {}
+        lock = threading.Lock()
+
+        @wraps(load)
+        def loaded(*args: P.args, **kwargs: P.kwargs) -> M:
+            with lock:
+                key = (args, tuple(kwargs.items()))
+                if key not in kept:
+                    kept[key] = load(*args, **kwargs)
+                    loads[stage] += 1
+                return kept[key]
+
+        return loaded
+
+    return decorate
+
+
+class Lender(Generic[M]):
+    """Lends interchangeable instances of a model that is not thread-safe, one to each computing thread."""
+
+    def __init__(self, make: Callable[[], M]) -> None:
+        self._make = make
+        self._idle: list[M] = []
+
+    def fill(self) -> None:
+        """Make all the instances that the share can use at a time."""
+        while len(self._idle) < share.parallel:
+            self._idle.append(self._make())
+
+    @contextmanager
+    def lend(self) -> Iterator[M]:
+        """Lend an instance for the length of a `with`; wait while the process computes all that it may."""
+        with share.computing:
+            try:
+                instance = self._idle.pop()
+            except IndexError:
+                instance = self._make()
+            try:
+                yield instance
+            finally:
+                self._idle.append(instance)
