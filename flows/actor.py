@@ -8,7 +8,7 @@ from uuid import UUID
 import ray
 from prefect.states import State
 
-from flows.task_runner import Outcome, Sessions
+from flows.task_runner import Outcome, Sessions, flush
 from tasks.align import CROSS_ATTENTION, AlignOptions, aligner, aligner_of
 from tasks.diarize import DiarizeOptions, diarizers
 from tasks.models import ModelOptions, loads, share
@@ -51,9 +51,9 @@ class StageProcess:
             torch.set_num_threads(share.threads)
         if "transcribe" in stages:
             pipelines(batch.transcribe, batch.models).fill()
-        if "align" in stages and batch.align and batch.align.align_model != CROSS_ATTENTION:
-            if language := batch.transcribe.language:
-                aligner(language, aligner_of(language, batch.align, batch.transcribe), batch.models)
+        language = batch.transcribe.language
+        if "align" in stages and batch.align and batch.align.align_model != CROSS_ATTENTION and language:
+            aligner(language, aligner_of(language, batch.align, batch.transcribe), batch.models)
         if "diarize" in stages and batch.diarize:
             diarizers(batch.diarize.diarize_model, batch.models).fill()
 
@@ -71,10 +71,10 @@ class StageProcess:
 
     @ray.method(concurrency_group="control")
     def facts(self) -> ActorFacts:
-        """Send what Prefect still holds of states and logs, and return this actor's facts; also while all slots work."""
-        self._sessions.flush()
+        """Send what Prefect still holds of states and logs, and return this actor's facts; also while slots are busy."""
+        flush()
         stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
 
 
-StageActor = ray.remote(concurrency_groups={"control": 1})(StageProcess)
+StageActor = ray.remote(concurrency_groups={"control": 1})(StageProcess)  # type: ignore[call-overload]

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def whisperx_batch(batch: Batch) -> State[Any]:
     console = Console(file=sys.stderr)
     with ThreadPoolExecutor(1) as planner:
         planning = planner.submit(make_plan, paths, batch.write)
-        with ray_session(batch.run.ray_address, batch.run.ray_dashboard) as session:
+        with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
             pools = start_pools(batch, session)
             report = Report(planning.result())
             try:
@@ -82,10 +83,10 @@ def run_stages(batch: Batch, report: Report, pools: Pools, session: RaySession, 
     """Send the planned files through the stages. Returns True if the user interrupted them."""
     budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else session.object_store_bytes // 3
     waiting = [file for file in report.files if file.status == "waiting"]
-    report.admission = admission = Admission(waiting, budget, most_files=2 * pools.slots)
+    report.admission = admission = Admission(waiting, budget, most_files=pools.window)
     written = Stream()
     threads = StageThreads(pools, admission)
-    with Progress(report, pools, console).shown():
+    with Progress(report, pools, console).shown() if batch.run.verbose else nullcontext():
         try:
             threads.start(wire(batch, admission, written))
             for file in written.drain():
@@ -104,9 +105,9 @@ def run_stages(batch: Batch, report: Report, pools: Pools, session: RaySession, 
 def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFlow, Mapping[str, Any]]:
     """Return the stages that the batch needs with their parameters, joined by streams.
 
-                               ┌── transcribe ── align ──┐
-        admission ── load audio                          write ── written
-                               └──────── diarize ────────┘
+                           ┌── transcribe ── align ──┐
+    admission ── load audio                          write ── written
+                           └──────── diarize ────────┘
     """
     transcribing, aligning, diarizing = Stream(), Stream(), Stream()
     writing = Stream(feeders=2 if batch.diarize else 1)

@@ -46,8 +46,8 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
 
     from flows.settings import Command
 
-    source = CliSettingsSource(Command, root_parser=parser)
-    namespace = parser.parse_args(arguments)
+    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(Command, root_parser=parser)
+    namespace = parser.parse_intermixed_args(arguments)
     inputs = namespace.inputs
     del namespace.inputs
     try:
@@ -113,14 +113,14 @@ def _run_flow(batch: "Batch") -> int:
         with ExitStack() as running:
             # The server starts while Ray does; each takes longer than ten seconds.
             server = running.enter_context(LocalServer()) if embedded else None
-            with ray_session(batch.run.ray_address, batch.run.ray_dashboard) as session:
+            with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
                 if session.dashboard_url:
                     sys.stderr.write(f"Ray's dashboard: {session.dashboard_url}\n")
                 if server:
                     running.enter_context(server.used())
                 state = whisperx_batch(batch, return_state=True)
             if server:
-                settle(state)
+                settle(state, timeout=2 if state.is_cancelled() else 10)
     except KeyboardInterrupt:
         return INTERRUPTED
     sys.stderr.write(where_to_look(state, embedded=embedded))

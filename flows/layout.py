@@ -29,9 +29,7 @@ class PoolSettings(BaseModel, frozen=True, extra="forbid"):
 
     def chosen(self) -> bool:
         """Tell whether the user has said how a model's stage is to run."""
-        return any(
-            value is not None for name, value in self if not name.startswith("load_audio")
-        )
+        return any(value is not None for name, value in self if not name.startswith("load_audio"))
 
 
 class CannotBePlaced(ValueError):
@@ -111,12 +109,15 @@ def plan_pools(
             ("load audio",) if diarize else ("load audio", "write"),
             size=1,
             slots=settings.load_audio_num_tasks + 1,
+            parallel=settings.load_audio_num_tasks,
             num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
         )
     ]
     fixed = {"load audio"}
     for name in (name for name in used if used[name]):
-        size, num_gpus, num_cpus = (getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus"))
+        size, num_gpus, num_cpus = (
+            getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus")
+        )
         if num_cpus is not None:
             fixed.add(name)
         pools.append(
@@ -167,7 +168,9 @@ def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
     for spec in sorted(pools, key=lambda spec: spec.num_gpus, reverse=True):
         for _ in range(spec.size):
             if spec.num_gpus > 1 and not spec.num_gpus.is_integer():
-                raise CannotBePlaced(f"{spec.name}: {spec.num_gpus:g} GPUs an actor; it must be a whole number or below 1")
+                raise CannotBePlaced(
+                    f"{spec.name}: {spec.num_gpus:g} GPUs an actor; it must be a whole number or below 1"
+                )
             if spec.num_gpus > max((node.gpus for node in nodes), default=0):
                 raise CannotBePlaced(_too_many_gpus(pools, nodes))
             if 0 < spec.num_gpus < 1:

@@ -12,9 +12,11 @@ from tasks.audio import AudioFile, UnreadableAudio, probe
 from tasks.write import WriteOptions
 
 AUDIO_EXTENSIONS = frozenset(
-    ".3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dts .flac .flv .gsm .m2ts .m4a .m4b .m4v .mka .mkv .mov "
-    ".mp2 .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg .ogv .opus .ra .rm .snd .spx .tta .ts .vob .voc .w64 .wav .webm .wma "
-    ".wmv .wv".split()
+    """
+    .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dts .flac .flv .gsm .m2ts .m4a .m4b .m4v .mka .mkv
+    .mov .mp2 .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg .ogv .opus .ra .rm .snd .spx .tta .ts .vob .voc .w64 .wav
+    .webm .wma .wmv .wv
+    """.split()
 )
 """What a folder is searched for. A file that is named itself may have any extension."""
 
@@ -79,7 +81,10 @@ def output_stems(paths: list[Path], output_dir: Path) -> list[Path]:
     # Case is ignored, for file systems that ignore it.
     stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
     return [
-        Path(os.path.abspath(output_dir), path if stems[str(path.with_suffix("")).casefold()] > 1 else path.with_suffix(""))
+        Path(
+            os.path.abspath(output_dir),
+            path if stems[str(path.with_suffix("")).casefold()] > 1 else path.with_suffix(""),
+        )
         for path in relative
     ]
 
@@ -133,4 +138,3 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
             raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
     elif looks_like_path and not os.path.isfile(model):
         raise BadInput(f"--{option} {one_line(model)}: no such folder")
-

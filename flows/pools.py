@@ -1,5 +1,6 @@
 """Pools of warm actors: started first, alive for the whole run, given work as their slots come free."""
 
+import contextvars
 import heapq
 import itertools
 import logging
@@ -35,7 +36,8 @@ class Call:
 
     stage: str
     task_run_id: UUID
-    invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"]
+    invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
+    """Holds what upstream tasks returned: dropped once the actor has it, or the object store would keep that."""
     state: "Future[State[Any]]" = field(default_factory=Future)
     value: "ray.ObjectRef[State[Any]] | None" = None
     outcome: Outcome | None = None
@@ -70,23 +72,28 @@ class Pools:
     def __init__(self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models) -> None:
         self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
         self._pools = [_Pool(spec, self._start(spec, bundles)) for spec in specs]
+        self._members = [member for pool in self._pools for member in pool.members]
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._in_flight: set[Call] = set()
         self._cancelled: str | None = None
         self.running: Counter[str] = Counter()
         self.loaded: list[Future[None]] = [
-            member.actor.load.remote(pool.spec.stages, batch).future() for pool in self._pools for member in pool.members
+            member.actor.load.options(max_task_retries=0).remote(pool.spec.stages, batch).future()
+            for pool in self._pools
+            for member in pool.members
         ]
-        self.slots = sum(spec.slots * spec.size for spec in specs)
-        self._thread = threading.Thread(target=self._give_out, name="pools", daemon=True)
-        self._thread.start()
+        self.window = 2 * sum(spec.parallel * spec.size for spec in specs)
+        """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
+        # In the context of the run, where Prefect finds its server: without, it would start one of its own.
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True).start()
 
     def _start(self, spec: PoolSpec, bundles: list[Bundle]) -> list[_Member]:
         places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
         return [
             _Member(
-                StageActor.options(  # type: ignore[attr-defined]
+                StageActor.options(
                     num_cpus=spec.num_cpus,
                     num_gpus=spec.num_gpus,
                     max_concurrency=spec.slots,
@@ -114,7 +121,7 @@ class Pools:
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Ask every actor for its facts; one that does not answer in time is left out."""
-        asked = [member.actor.facts.remote() for pool in self._pools for member in pool.members]
+        asked = [member.actor.facts.remote() for member in self._members]
         ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
         answers = []
         for answer in ready:
@@ -128,6 +135,8 @@ class Pools:
         """Let the actors send what Prefect still holds of their states and logs, end them, return their last facts."""
         facts = self.facts(timeout=2 if self._cancelled else 10)
         self._events.put(None)
+        for member in self._members:
+            ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
         remove_placement_group(self._group)
         for call in self._in_flight:
             end_task_run(call.task_run_id, Cancelled(message=self._cancelled))
@@ -153,7 +162,8 @@ class Pools:
         member.free -= 1
         self.running[call.stage] += 1
         self._in_flight.add(call)
-        value, outcome = call.invoke(member.actor)
+        invoke, call.invoke = call.invoke, None
+        value, outcome = invoke(member.actor)  # type: ignore[misc]
         outcome.future().add_done_callback(
             lambda outcome: self._events.put(partial(self._finished, call, member, value, outcome))
         )

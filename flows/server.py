@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -18,6 +18,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import TaskRunSort
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_UI_URL, temporary_settings
 from prefect.states import State
+
+from flows.task_runner import flush
 
 SERVER_SETTINGS = {
     # A task run costs the server 58 core-ms at the defaults and 12 with these.
@@ -48,7 +50,7 @@ class LocalServer:
             self._address = f"http://127.0.0.1:{probe.getsockname()[1]}"
         self._log = Path(PREFECT_HOME.value()) / "whisperx-batch-server.log"
 
-    def __enter__(self) -> "LocalServer":
+    def __enter__(self) -> Self:
         """Start it, without waiting until it serves."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         port = self._address.rpartition(":")[2]
@@ -79,7 +81,10 @@ class LocalServer:
                 raise ServerFailed(f"the local Prefect server did not start; see {self._log}")
             time.sleep(0.1)
         with temporary_settings({PREFECT_API_URL: f"{self._address}/api"}):
-            yield
+            try:
+                yield
+            finally:
+                flush()
 
     def _serves(self) -> bool:
         try:
@@ -88,9 +93,9 @@ class LocalServer:
             return False
 
 
-def settle(state: State[Any], timeout: float = 10) -> None:
+def settle(state: State[Any], timeout: float) -> None:
     """Wait until the server has recorded how the task runs ended: their states reach it through a queue of events."""
-    run = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})  # type: ignore[arg-type]
+    run = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})
     deadline, before = time.monotonic() + timeout, None
     with get_client(sync_client=True) as client:
         while time.monotonic() < deadline:
@@ -109,4 +114,3 @@ def where_to_look(state: State[Any], *, embedded: bool) -> str:
     if embedded:
         return f"To see this run: prefect server start, then http://127.0.0.1:4200{path}\n"
     return f"This run in Prefect: {(PREFECT_UI_URL.value() or '').rstrip('/')}{path}\n"
-

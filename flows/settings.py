@@ -35,6 +35,7 @@ class RunSettings(BaseModel, frozen=True, extra="forbid"):
         None, description="Ray cluster to join, such as head:6379 (default: RAY_ADDRESS, else a Ray of its own)"
     )
     ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
+    verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")
 
 
 class Inputs(BaseModel, frozen=True, extra="forbid"):
@@ -114,13 +115,18 @@ class Command(
     dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
     no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
     diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")
-    suppress_numerals: CliToggleFlag[bool] = TranscribeOptions.model_fields["suppress_numerals"]
-    return_char_alignments: CliToggleFlag[bool] = AlignOptions.model_fields["return_char_alignments"]
-    speaker_embeddings: CliToggleFlag[bool] = DiarizeOptions.model_fields["speaker_embeddings"]
+    suppress_numerals: CliToggleFlag[bool] = Field(
+        False, description=TranscribeOptions.model_fields["suppress_numerals"].description
+    )
+    return_char_alignments: CliToggleFlag[bool] = Field(
+        False, description=AlignOptions.model_fields["return_char_alignments"].description
+    )
+    speaker_embeddings: CliToggleFlag[bool] = Field(
+        False, description=DiarizeOptions.model_fields["speaker_embeddings"].description
+    )
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
-    verbose: bool = Field(True, description="show progress")
     log_level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
         None, description="lowest level of log lines to show (default: warning)"
     )

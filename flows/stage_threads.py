@@ -3,10 +3,12 @@
 import contextvars
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from prefect import Flow
 from prefect.states import State
+from ray.exceptions import RayTaskError
 
 from flows.pools import Pools
 from flows.stream import Admission
@@ -24,7 +26,7 @@ class StageThreads:
         self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
         for loading in pools.loaded:
-            loading.add_done_callback(lambda loaded: self._fail(loaded.exception()))
+            loading.add_done_callback(self._loaded)
 
     def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> None:
         """Start each flow with its parameters, inside the current flow run."""
@@ -35,6 +37,11 @@ class StageThreads:
             thread = threading.Thread(target=run, args=(self._run, pooled, parameters), name=stage.name)
             thread.start()
             self._threads.append(thread)
+
+    def _loaded(self, loading: Future[None]) -> None:
+        # A process that died while it loaded comes back, and loads with its first file.
+        if isinstance(error := loading.exception(), RayTaskError):
+            self._fail(error.cause)
 
     def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
         try:

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from prefect import flow
+from prefect import Task, flow
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.report import FileRun
@@ -19,14 +19,90 @@ from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write
 
 
-def _map_files(
-    stage: str, upstream: Stream, downstream: list[Stream], submit: Callable[[FileRun], PoolFuture]
+# Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
+@flow(name="load audio", validate_parameters=False)
+def load_audio_files(upstream: Stream, downstream: list[Stream]) -> State[Any]:
+    """Decode each file once."""
+    return _map_files(load_audio, upstream, downstream, lambda file: {})
+
+
+@flow(name="transcribe", validate_parameters=False)
+def transcribe_files(
+    upstream: Stream, downstream: list[Stream], options: TranscribeOptions, models: ModelOptions
 ) -> State[Any]:
-    """Submit the stage's task for each file of `upstream`, and put each that comes through on every `downstream`.
+    """Find speech and write down what is said."""
+    return _map_files(
+        transcribe,
+        upstream,
+        downstream,
+        lambda file: {"audio": file.futures["load audio"], "options": options, "models": models},
+    )
+
+
+@flow(name="align", validate_parameters=False)
+def align_files(
+    upstream: Stream,
+    downstream: list[Stream],
+    options: AlignOptions,
+    transcribe: TranscribeOptions,
+    models: ModelOptions,
+) -> State[Any]:
+    """Time the words."""
+    return _map_files(
+        align,
+        upstream,
+        downstream,
+        lambda file: {
+            "transcript": file.futures["transcribe"],
+            "audio": file.futures["load audio"],
+            "options": options,
+            "transcribe": transcribe,
+            "models": models,
+        },
+    )
+
+
+@flow(name="diarize", validate_parameters=False)
+def diarize_files(
+    upstream: Stream, downstream: list[Stream], options: DiarizeOptions, models: ModelOptions
+) -> State[Any]:
+    """Find who speaks when, beside transcription and alignment."""
+    return _map_files(
+        diarize,
+        upstream,
+        downstream,
+        lambda file: {"audio": file.futures["load audio"], "options": options, "models": models},
+    )
+
+
+@flow(name="write", validate_parameters=False)
+def write_files(upstream: Stream, downstream: list[Stream], options: WriteOptions) -> State[Any]:
+    """Join words and speakers, and write the outputs."""
+    return _map_files(
+        write,
+        upstream,
+        downstream,
+        lambda file: {
+            "stem": file.stem,
+            "transcript": file.futures.get("align") or file.futures["transcribe"],
+            "diarization": file.futures.get("diarize"),
+            "options": options,
+        },
+    )
+
+
+def _map_files(
+    task: Task[..., Any],
+    upstream: Stream,
+    downstream: list[Stream],
+    arguments: Callable[[FileRun], dict[str, Any]],
+) -> State[Any]:
+    """Submit the task for each file of `upstream`, and put each that comes through on every `downstream`.
 
     Returns the stage's final state, which counts. It is not made from the futures, as Prefect would: a flow that
     returns them keeps them all, and the driver must not grow with the number of files.
     """
+    stage = task.name
     through = threading.Semaphore(0)
     states: list[str] = []
 
@@ -36,7 +112,7 @@ def _map_files(
         if outcome.error is None:
             for stream in downstream:
                 stream.put(file)
-        else:
+        elif not outcome.state.is_cancelled():
             file.report.failed(file, f"{stage}: {outcome.error}")
         file.report.stage_passed(file, stage, outcome.seconds)
         through.release()
@@ -46,7 +122,8 @@ def _map_files(
         for file in upstream.drain():
             if not file.report.submitting(file):
                 continue
-            future = file.futures[stage] = submit(file)
+            future = cast(PoolFuture, task.submit(file=file.source, **arguments(file)))
+            file.futures[stage] = future
             files += 1
             future.add_done_callback(partial(hand_on, file))
         for _ in range(files):
@@ -59,75 +136,3 @@ def _map_files(
         return Completed(message=f"{files} files")
     ended = Cancelled if "CANCELLED" in states else Failed
     return ended(message=f"{files - completed} of {files} files did not come through")
-
-
-# Prefect would validate, and so copy, the streams; the batch has validated the options.
-_stage = partial(flow, validate_parameters=False)
-
-
-@_stage(name="load audio")
-def load_audio_files(upstream: Stream, downstream: list[Stream]) -> State[Any]:
-    """Decode each file once."""
-    return _map_files("load audio", upstream, downstream, lambda file: load_audio.submit(file.source))
-
-
-@_stage(name="transcribe")
-def transcribe_files(
-    upstream: Stream, downstream: list[Stream], options: TranscribeOptions, models: ModelOptions
-) -> State[Any]:
-    """Find speech and write down what is said."""
-    return _map_files(
-        "transcribe",
-        upstream,
-        downstream,
-        lambda file: transcribe.submit(file.source, file.futures["load audio"], options, models),
-    )
-
-
-@_stage(name="align")
-def align_files(
-    upstream: Stream,
-    downstream: list[Stream],
-    options: AlignOptions,
-    transcribe: TranscribeOptions,
-    models: ModelOptions,
-) -> State[Any]:
-    """Time the words."""
-    return _map_files(
-        "align",
-        upstream,
-        downstream,
-        lambda file: align.submit(
-            file.source, file.futures["transcribe"], file.futures["load audio"], options, transcribe, models
-        ),
-    )
-
-
-@_stage(name="diarize")
-def diarize_files(
-    upstream: Stream, downstream: list[Stream], options: DiarizeOptions, models: ModelOptions
-) -> State[Any]:
-    """Find who speaks when, beside transcription and alignment."""
-    return _map_files(
-        "diarize",
-        upstream,
-        downstream,
-        lambda file: diarize.submit(file.source, file.futures["load audio"], options, models),
-    )
-
-
-@_stage(name="write")
-def write_files(upstream: Stream, downstream: list[Stream], options: WriteOptions) -> State[Any]:
-    """Join words and speakers, and write the outputs."""
-    return _map_files(
-        "write",
-        upstream,
-        downstream,
-        lambda file: write.submit(
-            file.source,
-            file.stem,
-            file.futures.get("align") or file.futures["transcribe"],
-            file.futures.get("diarize"),
-            options,
-        ),
-    )

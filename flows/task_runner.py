@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -74,8 +75,9 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
     def fetch(self) -> Any:
         """Bring the result here. Only for small results, such as what was written."""
-        state: State[Any] = ray.get(self.value)
-        return state.result()
+        if self.value is None:
+            raise RuntimeError("the result has been released")
+        return ray.get(self.value).result()
 
     def release(self) -> None:
         """Let the object store drop the data."""
@@ -106,19 +108,18 @@ class Sessions:
         """Run a task under Prefect. Return its final state, and the outcome, which is all that the driver fetches."""
         began = time.monotonic()
         context, task = self.of(ticket)
-        state: State[Any] = context.copy().run(
-            run_task_sync, task=task, task_run_id=task_run_id, parameters=parameters, return_type="state"
-        )
+        run = partial(run_task_sync, task=task, task_run_id=task_run_id, parameters=parameters, return_type="state")
+        state: State[Any] = context.copy().run(run)  # type: ignore[arg-type]
         # The engine links results to states here, for a flow that ends with its run; this context serves many files.
         context[FlowRunContext.__var__].run_results.clear()
         slim = state.model_copy(update={"data": None})
         return state, Outcome(slim, round(time.monotonic() - began, 3), _error(state))
 
-    @staticmethod
-    def flush(timeout: float = 5) -> None:
-        """Send what Prefect still holds of this process's states and logs."""
-        EventsWorker.drain_all(timeout=timeout, at_exit=False)
-        APILogWorker.drain_all(timeout=timeout, at_exit=False)
+
+def flush(timeout: float = 5) -> None:
+    """Send what Prefect still holds of this process's states and logs, while there is a server to take them."""
+    EventsWorker.drain_all(timeout=timeout, at_exit=False)
+    APILogWorker.drain_all(timeout=timeout, at_exit=False)
 
 
 def _error(state: State[Any]) -> str | None:
@@ -148,7 +149,7 @@ def crashed(task_run_id: UUID, error: Exception) -> Outcome:
     return Outcome(state, error="the worker process died")
 
 
-class ActorPoolTaskRunner(RayTaskRunner[Any]):
+class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
     """Runs the tasks of one stage in the warm actors of its pool, where their models are, instead of fresh workers.
 
     To run a task in a worker, Prefect enters a duplicate of its flow's task runner there, so entering must be cheap:
@@ -168,7 +169,7 @@ class ActorPoolTaskRunner(RayTaskRunner[Any]):
     def __reduce__(self) -> tuple[type["ActorPoolTaskRunner"], tuple[str]]:
         return type(self), (self.stage,)
 
-    def submit(  # type: ignore[override]
+    def submit(
         self,
         task: Task[Any, Any],
         parameters: dict[str, Any],

@@ -79,21 +79,28 @@ class Lender(Generic[M]):
     def __init__(self, make: Callable[[], M]) -> None:
         self._make = make
         self._idle: list[M] = []
+        self._made = 0
+        self._lock = threading.Lock()
 
     def fill(self) -> None:
         """Make all the instances that the share can use at a time."""
-        while len(self._idle) < share.parallel:
-            self._idle.append(self._make())
+        for _ in range(share.parallel):
+            with self._lock:
+                if self._made < share.parallel:
+                    self._idle.append(self._make_one())
 
     @contextmanager
     def lend(self) -> Iterator[M]:
         """Lend an instance for the length of a `with`; wait while the process computes all that it may."""
         with share.computing:
-            try:
-                instance = self._idle.pop()
-            except IndexError:
-                instance = self._make()
+            with self._lock:
+                instance = self._idle.pop() if self._idle else self._make_one()
             try:
                 yield instance
             finally:
                 self._idle.append(instance)
+
+    def _make_one(self) -> M:
+        instance = self._make()
+        self._made += 1
+        return instance

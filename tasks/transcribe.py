@@ -66,7 +66,7 @@ class TranscribeOptions(BaseModel, frozen=True, extra="forbid"):
 
         if language is None:
             return None
-        code = TO_LANGUAGE_CODE.get(language.lower(), language.lower())
+        code: str = TO_LANGUAGE_CODE.get(language.lower(), language.lower())
         if code not in LANGUAGES:
             raise ValueError(f"Whisper knows no language {language!r}; give a code such as 'en' or a name")
         return code
@@ -133,7 +133,7 @@ def pipelines(options: TranscribeOptions, models: ModelOptions) -> "Lender[Faste
         import whisperx
 
         model = whisper_model(options, models)
-        return whisperx.load_model(  # type: ignore[no-any-return]
+        return whisperx.load_model(
             options.model,
             device=models.torch_device(),
             device_index=models.device_index,

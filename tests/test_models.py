@@ -1,0 +1,81 @@
+"""tasks/models.py: models load once, and no more threads compute than the process may fill."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tasks.models import Lender, loads, share, warm
+
+
+@pytest.fixture(name="two_threads", autouse=True)
+def _two_threads() -> None:
+    share.take(parallel=2, threads=1)
+
+
+def test_threads_that_ask_at_once_load_a_model_once() -> None:
+    """The others wait for it."""
+
+    @warm("test")
+    def load(name: str) -> object:
+        time.sleep(0.05)
+        return object()
+
+    before = loads["test"]
+    with ThreadPoolExecutor(8) as pool:
+        models = list(pool.map(load, ["a"] * 8))
+    assert len(set(map(id, models))) == 1
+    assert load("b") is not models[0]
+    assert loads["test"] - before == 2
+
+
+def test_a_load_that_failed_is_tried_again() -> None:
+    """The next file finds the network back."""
+    tries = []
+
+    @warm("test")
+    def load() -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("no network")
+        return 7
+
+    with pytest.raises(OSError, match="no network"):
+        load()
+    assert load() == 7
+
+
+def test_no_more_instances_are_lent_than_threads_compute() -> None:
+    """Eight threads, two at a time, each alone with its instance."""
+    made, at_once, most = [], 0, 0
+    lock = threading.Lock()
+    lender = Lender(lambda: made.append(threading.Lock()) or made[-1])
+
+    def use(_: int) -> None:
+        nonlocal at_once, most
+        with lender.lend() as instance:
+            assert instance.acquire(blocking=False)
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            time.sleep(0.02)
+            with lock:
+                at_once -= 1
+            instance.release()
+
+    lender.fill()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, range(8)))
+    assert most == 2
+    assert len(made) == 2
+
+
+def test_an_instance_comes_back_after_a_failure() -> None:
+    """A bad file does not use up a model."""
+    lender = Lender(object)
+    for _ in range(5):
+        with pytest.raises(ValueError, match="bad"), lender.lend():
+            raise ValueError("bad")
+    with lender.lend(), lender.lend():
+        pass

@@ -1,0 +1,175 @@
+"""flows/settings.py: every option of WhisperX and of the predecessor, from one definition, by four ways in."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from flows.cli import _parse
+from flows.settings import Batch, Command
+from tasks.diarize import DiarizeOptions
+from tasks.transcribe import TranscribeOptions
+
+PREDECESSOR = {
+    "batch_file": None,
+    "load_audio_num_tasks": 2,
+    "load_audio_num_cpus": 0.5,
+    "transcribe_actor_size": None,
+    "transcribe_num_gpus": None,
+    "transcribe_num_cpus": None,
+    "align_actor_size": None,
+    "align_num_gpus": None,
+    "align_num_cpus": None,
+    "diarize_actor_size": None,
+    "diarize_num_gpus": None,
+    "diarize_num_cpus": None,
+}
+"""The predecessor's options; None where our default is chosen from the machine instead."""
+
+OURS_DIFFERS = {"device": None, "threads": 0}
+"""Chosen where the actor runs: WhisperX asks the machine that parses the command line."""
+
+
+@pytest.fixture(name="whisperx_actions")
+def _whisperx_actions(monkeypatch: pytest.MonkeyPatch) -> list[argparse.Action]:
+    """The options of the installed `whisperx` program, from its own parser."""
+    import whisperx.__main__
+
+    captured: list[argparse.ArgumentParser] = []
+
+    def capture(self: argparse.ArgumentParser, *_: Any) -> None:
+        captured.append(self)
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(argparse.ArgumentParser, "parse_args", capture)
+        with pytest.raises(SystemExit):
+            whisperx.__main__.cli()
+    return [action for action in captured[0]._actions if action.option_strings]
+
+
+def example(action: argparse.Action) -> list[str]:
+    """Return arguments that set an option to something it takes."""
+    if action.nargs == 0:
+        return []
+    if action.choices:
+        return [str(next(iter(action.choices)))]
+    name = getattr(action.type, "__name__", "str")
+    examples = {"str2bool": "True", "optional_int": "3", "int": "3", "float": "0.5", "optional_float": "0.5"}
+    return [examples.get(name, "1")]
+
+
+def test_accepts_every_option_of_the_whisperx_program(whisperx_actions: list[argparse.Action]) -> None:
+    """Under every one of its names, with a value that it takes, and with the same default."""
+    command, _ = _parse([])
+    tested = 0
+    for action in whisperx_actions:
+        if isinstance(action, argparse._HelpAction | argparse._VersionAction):
+            continue
+        for name in action.option_strings:
+            _parse([name, *example(action)])
+        if action.dest not in OURS_DIFFERS:
+            assert getattr(command, action.dest) == action.default, action.dest
+        tested += 1
+    assert tested > 45
+
+
+def test_accepts_every_option_of_the_predecessor() -> None:
+    """So that its users' scripts go on."""
+    command, _ = _parse([])
+    assert {name: getattr(command, name) for name in PREDECESSOR} == PREDECESSOR
+    script = "--batch_file b --load_audio_num_tasks 2 --load_audio_num_cpus 0.3 --transcribe_actor_size 1 "
+    script += "--transcribe_num_gpus 0.4 --transcribe_num_cpus 1 --align_actor_size 2 --align_num_gpus 0.3 "
+    script += "--align_num_cpus 1 --diarize_actor_size 1 --diarize_num_gpus 0.1 --diarize_num_cpus 4"
+    command, _ = _parse(script.split())
+    assert command.batch([]).pools.diarize_num_cpus == 4
+
+
+def test_inputs_keep_their_commas_and_brackets() -> None:
+    """File names are not lists."""
+    _, inputs = _parse(["a, b.wav", "[1].wav", "--model", "tiny", "c.wav"])
+    assert inputs == ["a, b.wav", "[1].wav", "c.wav"]
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One definition, three ways in."""
+    settings = tmp_path / "whisperx-batch.toml"
+    settings.write_text('model = "base"\nbeam_size = 2\nbatch_size = 3\ndiarize = true\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHISPERX_BATCH_BEAM_SIZE", "4")
+    monkeypatch.setenv("WHISPERX_BATCH_BATCH_SIZE", "5")
+    batch = _parse(["--batch_size", "6"])[0].batch([])
+    assert (batch.transcribe.model, batch.transcribe.beam_size, batch.transcribe.batch_size) == ("base", 4, 6)
+    assert batch.diarize is not None
+
+
+def test_an_unknown_key_in_the_settings_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A typing error must not pass as a setting."""
+    (tmp_path / "whisperx-batch.toml").write_text('modle = "base"\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_:
+        _parse([])
+    assert exit_.value.code == 2
+    assert "--modle: Extra inputs are not permitted" in capsys.readouterr().err
+
+
+def test_a_language_is_known_by_code_and_by_name() -> None:
+    """As in WhisperX; a model that knows English alone is asked for English."""
+    assert TranscribeOptions(language="German").language == "de"
+    assert TranscribeOptions(model="tiny.en", language="de").language == "en"
+    with pytest.raises(ValidationError, match="no language 'klingon'"):
+        TranscribeOptions(language="klingon")
+
+
+def test_options_that_contradict_each_other_are_refused() -> None:
+    """Before anything is started."""
+    with pytest.raises(ValidationError, match="highlight_words is not possible"):
+        _parse(["--no_align", "--highlight_words", "True"])[0].batch([])
+    with pytest.raises(ValidationError, match="more than max_speakers"):
+        DiarizeOptions(min_speakers=3, max_speakers=2)
+
+
+def test_a_translation_is_not_aligned() -> None:
+    """As in WhisperX."""
+    assert _parse(["--task", "translate"])[0].batch([]).align is None
+
+
+def test_options_without_effect_say_so_when_they_are_set() -> None:
+    """Nine in WhisperX 3.8.6, and none of them unasked."""
+    assert _parse([])[0].batch([]).notices() == []
+    notices = (
+        _parse(["--best_of", "3", "--segment_resolution", "chunk", "--max_line_count", "2"])[0].batch([]).notices()
+    )
+    assert len(notices) == 3
+    assert all("no effect" in notice for notice in notices)
+
+
+def test_a_token_is_no_parameter_of_the_flow() -> None:
+    """The parameters of a run are stored and shown by the server."""
+    command, _ = _parse(["--hf_token", "hf_secret"])
+    assert "hf_secret" not in command.batch([]).model_dump_json()
+    assert "hf_secret" not in repr(command)
+
+
+def test_every_option_is_described() -> None:
+    """In the help and in the form of Prefect's UI."""
+    for group in Batch.model_fields.values():
+        for model in (
+            each for each in getattr(group.annotation, "__args__", (group.annotation,)) if each is not type(None)
+        ):
+            assert [name for name, field in model.model_fields.items() if not field.description] == []
+    assert [name for name, field in Command.model_fields.items() if not field.description] == []
+
+
+def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what it is for."""
+    with pytest.raises(SystemExit):
+        _parse(["--help"])
+    text = capsys.readouterr().out
+    assert [name for name in Command.model_fields if f"--{name}" not in text] == []

@@ -1,0 +1,235 @@
+"""flows/task_runner.py and flows/pools.py on a real Ray and a real server.
+
+Contract tests of what flows/task_runner.py borrows from Prefect and prefect-ray: an upgrade that changes it fails here.
+"""
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import TaskRun
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.states import Completed, State
+
+from flows.actor import Models
+from flows.layout import Node, PoolSpec, place
+from flows.pools import Pools
+from flows.task_runner import ActorPoolTaskRunner, PoolFuture
+from tasks.models import ModelOptions
+from tasks.transcribe import TranscribeOptions
+
+NODES = [Node(cpus=2, gpus=1)]
+BATCH = Models(ModelOptions(), TranscribeOptions(), None, None)
+
+
+@task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
+def say(name: str, after: Any = None) -> dict[str, Any]:
+    """Tell where and in what context this runs."""
+    context, run = FlowRunContext.get(), TaskRunContext.get()
+    assert context
+    assert run
+    linked = len(context.run_results)
+    return {"name": name, "pid": os.getpid(), "context": id(context), "after": after, "linked": linked}
+
+
+@task(retries=1, cache_policy=NO_CACHE, persist_result=False)
+def fail_once(marker: str) -> str:
+    """Fail the first time."""
+    if not os.path.exists(marker):
+        Path(marker).touch()
+        raise ValueError("not yet")
+    return "at last"
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def die(marker: str, times: int) -> int:
+    """Kill this process the first `times` times."""
+    died = Path(marker).stat().st_size if os.path.exists(marker) else 0
+    if died < times:
+        with open(marker, "a") as file:
+            file.write(".")
+        os._exit(9)
+    return died
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def wait(seconds: float, marker: str = "") -> float:
+    """Hold a slot."""
+    if marker:
+        Path(marker).touch()
+    time.sleep(seconds)
+    return time.time()
+
+
+def start(size: int = 1, slots: int = 2, stages: tuple[str, ...] = ("load audio",)) -> Pools:
+    """Start a pool that loads no model."""
+    specs = [PoolSpec("light", stages, size=size, slots=slots, num_cpus=0.5)]
+    return Pools(specs, place(specs, NODES), BATCH)
+
+
+@pytest.fixture(scope="module", name="pools")
+def _pools(one_ray: None, api_url: str) -> Iterator[Pools]:
+    pools = start()
+    yield pools
+    pools.close()
+
+
+def in_flow(pools: Pools, body: Callable[[], Any], stage: str = "load audio") -> Any:
+    """Run `body` in a flow whose tasks go to the pool, and return what it returns."""
+    returned = []
+
+    @flow(name="contract", task_runner=ActorPoolTaskRunner(stage, pools), persist_result=False)
+    def contract() -> State[Any]:
+        returned.append(body())
+        return Completed()
+
+    contract()
+    return returned[0]
+
+
+def recorded(future: PoolFuture) -> TaskRun:
+    """Return a task run as the API shows it, once its last state has got there."""
+    with get_client(sync_client=True) as client:
+        for _ in range(100):
+            try:
+                run = client.read_task_run(future.task_run_id)
+                if run.state and run.state.is_final():
+                    return run
+            except Exception:
+                pass
+            time.sleep(0.1)
+        return client.read_task_run(future.task_run_id)
+
+
+def test_results_go_from_actor_to_actor_and_the_driver_holds_none(pools: Pools) -> None:
+    """The next task gets the value; the driver has a state without data, and the run its name and final state."""
+
+    def body() -> tuple[PoolFuture, PoolFuture]:
+        first = say.submit("first")
+        first.wait()
+        second = say.submit("second", first)
+        second.wait()
+        return first, second  # type: ignore[return-value]
+
+    first, second = in_flow(pools, body)
+    assert isinstance(first.value, ray.ObjectRef)
+    assert first.state.data is None
+    assert second.fetch()["after"]["name"] == "first"
+    run = recorded(second)
+    assert (run.name, run.state_name) == ("second", "Completed")
+    assert [edge.id for edge in run.task_inputs["after"]] == [first.task_run_id]
+    first.release()
+    assert first.value is None
+
+
+def test_a_flow_run_is_hydrated_once_in_an_actor(pools: Pools) -> None:
+    """All its tasks find one context there, in which nothing piles up; the next flow run has another."""
+
+    def body() -> list[Any]:
+        futures = [say.submit(str(i)) for i in range(20)]
+        for future in futures:
+            future.wait()
+        return [future.fetch() for future in futures]  # type: ignore[attr-defined]
+
+    told, other = in_flow(pools, body), in_flow(pools, body)
+    assert len({each["context"] for each in told}) == 1
+    assert len({each["pid"] for each in told + other}) == 1
+    assert max(each["linked"] for each in told) < 20  # five for each task that runs beside it, not for each that ran
+
+
+def test_a_runner_that_has_travelled_holds_no_pools(pools: Pools) -> None:
+    """Prefect enters a duplicate in every worker: it must not start or own anything there."""
+    runner = pickle.loads(pickle.dumps(ActorPoolTaskRunner("align", pools)))
+    assert (runner.stage, runner.pools) == ("align", None)
+    assert ActorPoolTaskRunner("align", pools).duplicate().pools is pools
+
+
+def test_prefects_retries_happen_in_the_actor(pools: Pools, tmp_path: Path) -> None:
+    """Under one task run."""
+    future = in_flow(pools, lambda: fail_once.submit(str(tmp_path / "marker")))
+    future.wait()
+    assert future.fetch() == "at last"
+    assert recorded(future).run_count == 2
+
+
+def test_a_failure_says_why(pools: Pools, tmp_path: Path) -> None:
+    """The exception's name and words, without the data."""
+
+    def body() -> Any:
+        return fail_once.with_options(retries=0).submit(str(tmp_path / "other"))
+
+    future = in_flow(pools, body)
+    future.wait()
+    assert future.outcome.error == "ValueError: not yet"
+    assert future.state.is_failed()
+
+
+def test_a_killed_actor_comes_back_and_the_task_completes(pools: Pools, tmp_path: Path) -> None:
+    """Under the same task run, with the context hydrated again."""
+    marker = str(tmp_path / "marker")
+    future = in_flow(pools, lambda: die.submit(marker, times=1))
+    future.wait()
+    assert future.fetch() == 1
+    assert recorded(future).state_name == "Completed"
+
+
+def test_a_task_that_kills_its_actor_twice_is_crashed_in_the_api_too(pools: Pools, tmp_path: Path) -> None:
+    """Not Running for ever; and the actor serves the next task."""
+    marker = str(tmp_path / "marker")
+    future = in_flow(pools, lambda: die.submit(marker, times=99))
+    future.wait()
+    assert future.outcome.error == "the worker process died"
+    assert recorded(future).state_name == "Crashed"
+    after = in_flow(pools, lambda: say.submit("after"))
+    after.wait()
+    assert after.fetch()["name"] == "after"
+
+
+def test_work_goes_to_the_actor_that_is_free(one_ray: None, api_url: str) -> None:
+    """While one of two actors is busy, the other does all the rest."""
+    pools = start(size=2, slots=1)
+
+    def body() -> list[Any]:
+        futures = [wait.submit(0), wait.submit(0)]  # both actors are up
+        for future in futures:
+            future.wait()
+        return [wait.submit(3), *(wait.submit(0.01) for _ in range(5))]
+
+    try:
+        long, *short = in_flow(pools, body)
+        for future in [long, *short]:
+            future.wait()
+        assert all(future.fetch() < long.fetch() for future in short)
+    finally:
+        pools.close()
+
+
+def test_cancelling_ends_what_waits_and_what_runs(one_ray: None, api_url: str, tmp_path: Path) -> None:
+    """At once, here and in the API."""
+    pools = start(slots=1)
+    marker = str(tmp_path / "runs")
+
+    def cancel_once_it_runs() -> None:
+        while not os.path.exists(marker):
+            time.sleep(0.05)
+        time.sleep(1)  # the API hears of the run
+        pools.cancel("enough")
+
+    threading.Thread(target=cancel_once_it_runs).start()
+    began = time.monotonic()
+    running, waiting = in_flow(pools, lambda: [wait.submit(60, marker), wait.submit(60)])
+    for future in (running, waiting):
+        future.wait()
+        assert future.state.is_cancelled()
+    pools.close()
+    assert recorded(running).state_name == "Cancelled"
+    assert time.monotonic() - began < 30

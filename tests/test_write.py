@@ -1,0 +1,58 @@
+"""tasks/write.py: WhisperX's own formats, whole or not there at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tasks.transcribe import Transcript
+from tasks.write import WriteOptions, render
+
+WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
+GREETING = Transcript(
+    "en",
+    {
+        "segments": [{"start": 0.5, "end": 1.4, "text": " Good day.", "speaker": "SPEAKER_00", "words": WORDS}],
+        "language": "en",
+    },
+)
+
+
+def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
+    """`all` leaves out aud, as there."""
+    written = render(GREETING, tmp_path / "a.b", WriteOptions())
+    assert sorted(path.name for path in written) == ["a.b.json", "a.b.srt", "a.b.tsv", "a.b.txt", "a.b.vtt"]
+    assert (tmp_path / "a.b.srt").read_text() == "1\n00:00:00,500 --> 00:00:01,400\n[SPEAKER_00]: Good day.\n\n"
+    (aud,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="aud"))
+    assert aud.read_text() == "0.5\t1.4\t[[SPEAKER_00]]Good day.\n"
+
+
+def test_the_layout_of_subtitles_is_chosen(tmp_path: Path) -> None:
+    """Words underlined as they are spoken."""
+    (srt,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="srt", highlight_words=True))
+    assert "<u>Good</u> day." in srt.read_text()
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    """The last format of five cannot be written: none is, and older outputs stay."""
+    render(GREETING, tmp_path / "a", WriteOptions())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    broken = Transcript("en", {**GREETING.result, "not for json": object()})
+    with pytest.raises(TypeError):
+        render(broken, tmp_path / "a", WriteOptions())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
+    """255 bytes with the extension; spaces, quotes, braces, a newline and bytes that are not UTF-8 are no matter."""
+    for stem in ("n" * 251, 'a "b" {c} \n -', os.fsdecode(b"\xff\xfe")):
+        (path,) = render(GREETING, tmp_path / stem, WriteOptions(output_format="srt"))
+        assert path.name == f"{stem}.srt"
+        assert path.is_file()
+
+
+def test_outputs_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    """The umask decides, as for files that a program makes in place."""
+    (tmp_path / "other").touch()
+    (path,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="txt"))
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
