@@ -71,7 +71,7 @@ class StageProcess:
 
     @ray.method(concurrency_group="control")
     def facts(self) -> ActorFacts:
-        """Send what Prefect still holds of states and logs, and return this actor's facts; also while slots are busy."""
+        """Send what Prefect still holds of states and logs, and return this actor's facts."""
         flush()
         stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)

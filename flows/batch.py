@@ -17,7 +17,7 @@ from flows.plan import make_plan
 from flows.pools import Pools
 from flows.progress import Progress, show_plan, show_summary
 from flows.ray_session import RaySession, ray_session
-from flows.report import Report
+from flows.report import Report, one_line
 from flows.settings import Batch
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import align_files, diarize_files, load_audio_files, transcribe_files, write_files
@@ -30,7 +30,7 @@ MEGABYTE = 1_000_000
 def _run_name() -> str:
     batch = Batch.model_validate(runtime.flow_run.parameters["batch"])
     inputs = [batch.inputs.batch_file] if batch.inputs.batch_file else batch.inputs.inputs
-    return f"{', '.join(inputs[:2])}{' …' if inputs[2:] else ''} → {batch.write.output_dir}"[:200]
+    return one_line(f"{', '.join(inputs[:2])}{' …' if inputs[2:] else ''} → {batch.write.output_dir}")[:200]
 
 
 @flow(name="whisperx-batch", flow_run_name=_run_name, persist_result=False)

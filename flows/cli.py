@@ -8,6 +8,7 @@ import sys
 import warnings
 from contextlib import ExitStack
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _run(command: "Command", inputs: list[str]) -> int:
     if command.dry_run:
         show_plan(make_plan(paths, batch.write), Console(), every_file=True)
         return 0
-    return _run_flow(batch)
+    lists = Path(batch.write.output_dir, ".whisperx-batch")
+    return _run_flow(batch.model_copy(update={"inputs": batch.inputs.as_parameters(lists)}))
 
 
 def _run_flow(batch: "Batch") -> int:

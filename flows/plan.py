@@ -40,12 +40,14 @@ def find_inputs(inputs: list[str], batch_file: str | None) -> list[Path]:
 
 
 def _batch_file(name: str) -> list[str]:
-    """Return the paths in a batch file, one a line, as bytes of the file system, not as text."""
+    """Return the paths in a batch file: one a line, or parted by NULs, as `find -print0` writes any name."""
     try:
-        lines = Path(name).read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+        content = Path(name).read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise BadInput(f"--batch_file {one_line(name)}: {error.strerror}") from None
-    return [os.fsdecode(line.strip()) for line in lines if line.strip()]
+    if b"\0" in content:
+        return [os.fsdecode(path) for path in content.split(b"\0") if path]
+    return [os.fsdecode(line.strip()) for line in content.splitlines() if line.strip()]
 
 
 def _expand(name: str) -> list[Path]:

@@ -12,17 +12,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import ray
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled, Crashed, State
 from ray.exceptions import RayError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models, StageActor
 from flows.layout import Bundle, PoolSpec
-from flows.task_runner import Outcome, crashed, end_task_run
+from flows.task_runner import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +34,10 @@ class Call:
     """A task run on its way through a pool."""
 
     stage: str
-    task_run_id: UUID
     invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
     """Holds what upstream tasks returned: dropped once the actor has it, or the object store would keep that."""
+    tell: Callable[[State[Any]], None]
+    """Tells Prefect's API of a final state that no actor can tell it."""
     state: "Future[State[Any]]" = field(default_factory=Future)
     value: "ray.ObjectRef[State[Any]] | None" = None
     outcome: Outcome | None = None
@@ -109,9 +109,9 @@ class Pools:
             for place in places
         ]
 
-    def submit(self, stage: str, task_run_id: UUID, invoke: Callable[[Any], Any]) -> Call:
-        """Queue a call for the pool of `stage`."""
-        call = Call(stage, task_run_id, invoke)
+    def submit(self, stage: str, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]) -> Call:
+        """Queue a call for the pool of `stage`; see Call."""
+        call = Call(stage, invoke, tell)
         self._events.put(partial(self._enqueue, call))
         return call
 
@@ -139,7 +139,7 @@ class Pools:
             ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
         remove_placement_group(self._group)
         for call in self._in_flight:
-            end_task_run(call.task_run_id, Cancelled(message=self._cancelled))
+            call.tell(Cancelled(message=self._cancelled))
         return facts
 
     # What follows runs in the pools' own thread.
@@ -176,7 +176,9 @@ class Pools:
         self._in_flight.discard(call)
         error = outcome.exception()
         if isinstance(error, Exception) and not self._cancelled:
-            call.finish(crashed(call.task_run_id, error))
+            state: State[Any] = Crashed(message=f"the actor died: {error}")
+            call.tell(state)
+            call.finish(Outcome(state, error="the worker process died"))
         elif error is None:
             call.finish(outcome.result(), value)
 

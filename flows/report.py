@@ -46,7 +46,7 @@ class FileRun:
         """Return its entry in the report."""
         unfinished = self.status == "waiting"
         return {
-            "path": one_line(self.source.path),
+            "path": self.source.path,
             "status": "failed" if unfinished else self.status,
             "outputs": self.written.outputs if self.written else [],
             "error": "the run ended before this file was done" if unfinished else self.error,
@@ -142,7 +142,8 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.parent / f".whisperx-batch-{uuid4().hex}"
         with draft.open("x", encoding="utf-8") as file:
-            json.dump(self.as_json(), file, ensure_ascii=False, indent=2)
+            # In ASCII: names are bytes, and those that are no UTF-8 stay what they are as escapes.
+            json.dump(self.as_json(), file, indent=2)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

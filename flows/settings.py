@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -22,6 +23,8 @@ from tasks.transcribe import IGNORED_BY_WHISPERX, TranscribeOptions
 from tasks.write import WriteOptions
 
 SETTINGS_FILE = "whisperx-batch.toml"
+LONGEST_PARAMETER = 100_000
+"""Characters of paths that go into a run's parameters, which the server stores and each page of its UI loads."""
 
 
 class RunSettings(BaseModel, frozen=True, extra="forbid"):
@@ -42,7 +45,22 @@ class Inputs(BaseModel, frozen=True, extra="forbid"):
     """The audio and video files of a batch."""
 
     inputs: list[str] = Field(default_factory=list, description="files, folders and globs")
-    batch_file: str | None = Field(None, description="file with one path a line")
+    batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
+
+    def as_parameters(self, folder: Path) -> "Inputs":
+        """Return the same inputs, by absolute paths, as parameters that Prefect's server takes.
+
+        It refuses more than 512 KiB of them, and bytes that are not UTF-8: such inputs go to a list in `folder`.
+        """
+        paths = [os.fsencode(os.path.abspath(path)) for path in self.inputs]
+        batch_file = os.path.abspath(self.batch_file) if self.batch_file else None
+        text = b"".join(paths).decode(errors="replace")
+        if batch_file or (len(text) < LONGEST_PARAMETER and "\N{REPLACEMENT CHARACTER}" not in text):
+            return Inputs(inputs=[os.fsdecode(path) for path in paths], batch_file=batch_file)
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = folder / f"inputs-{uuid4().hex}"
+        listed.write_bytes(b"\0".join(paths) + b"\0")
+        return Inputs(batch_file=str(listed.absolute()))
 
 
 class Batch(BaseModel, frozen=True, extra="forbid"):
@@ -111,7 +129,7 @@ class Command(
         frozen=True,
     )
 
-    batch_file: str | None = Field(None, description="file with one path of an audio file a line")
+    batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
     dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
     no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
     diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")

@@ -20,13 +20,13 @@ from tasks.write import WriteOptions, write
 
 
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
-@flow(name="load audio", validate_parameters=False)
+@flow(name="load audio", flow_run_name="load audio", validate_parameters=False)
 def load_audio_files(upstream: Stream, downstream: list[Stream]) -> State[Any]:
     """Decode each file once."""
-    return _map_files(load_audio, upstream, downstream, lambda file: {})
+    return _map_files(load_audio, upstream, downstream, lambda _: {})
 
 
-@flow(name="transcribe", validate_parameters=False)
+@flow(name="transcribe", flow_run_name="transcribe", validate_parameters=False)
 def transcribe_files(
     upstream: Stream, downstream: list[Stream], options: TranscribeOptions, models: ModelOptions
 ) -> State[Any]:
@@ -39,7 +39,7 @@ def transcribe_files(
     )
 
 
-@flow(name="align", validate_parameters=False)
+@flow(name="align", flow_run_name="align", validate_parameters=False)
 def align_files(
     upstream: Stream,
     downstream: list[Stream],
@@ -62,7 +62,7 @@ def align_files(
     )
 
 
-@flow(name="diarize", validate_parameters=False)
+@flow(name="diarize", flow_run_name="diarize", validate_parameters=False)
 def diarize_files(
     upstream: Stream, downstream: list[Stream], options: DiarizeOptions, models: ModelOptions
 ) -> State[Any]:
@@ -75,7 +75,7 @@ def diarize_files(
     )
 
 
-@flow(name="write", validate_parameters=False)
+@flow(name="write", flow_run_name="write", validate_parameters=False)
 def write_files(upstream: Stream, downstream: list[Stream], options: WriteOptions) -> State[Any]:
     """Join words and speakers, and write the outputs."""
     return _map_files(

@@ -5,7 +5,6 @@ pyproject.toml.
 """
 
 import contextvars
-import logging
 import threading
 import time
 from collections.abc import Iterable
@@ -16,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import ray
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import RunInput
+from prefect.client.schemas.objects import RunInput, TaskRun
 
 # serialize_context and hydrated_context carry a flow run into another process. prefect_ray hydrates for every task
 # run; once per actor and flow run takes a task run from 145 to 57 ms of wall time.
@@ -25,21 +23,21 @@ from prefect.context import FlowRunContext, hydrated_context, serialize_context
 
 # The workers behind task run states and logs: a killed actor would take what they still hold with it.
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectConcurrentFuture, PrefectFuture
 from prefect.logging.handlers import APILogWorker
 from prefect.results import ResultRecord
-from prefect.states import Crashed, State
+from prefect.states import State
 
 # The entry of the task engine that prefect_ray calls in its workers; with context=None it runs in the open context.
 from prefect.task_engine import run_task_sync
 from prefect.tasks import Task
+
+# What the engine tells the API of a state with; see _tell.
+from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect_ray import RayTaskRunner
 
 if TYPE_CHECKING:
     from flows.pools import Call, Pools
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,21 +130,25 @@ def _error(state: State[Any]) -> str | None:
     return state.message or state.name or "unknown"
 
 
-def end_task_run(task_run_id: UUID, state: State[Any]) -> None:
-    """Give a task run whose process is gone its final state in the API, which would show it Running for ever."""
-    try:
-        get_client(sync_client=True).set_task_run_state(task_run_id, state, force=True)
-    except ObjectNotFound:  # it died before the API heard of it
-        pass
-    except Exception:
-        logger.warning("Prefect's API was not told that task run %s ended", task_run_id, exc_info=True)
+def _tell(task: Task[..., Any], task_run_id: UUID, parameters: dict[str, Any], state: State[Any]) -> None:
+    """Tell the API how a task run ended whose actor cannot: it would show it Running for ever.
 
-
-def crashed(task_run_id: UUID, error: Exception) -> Outcome:
-    """Return the outcome of a task run whose actor died, and tell the API."""
-    state: State[Any] = Crashed(message=f"the actor died: {error}")
-    end_task_run(task_run_id, state)
-    return Outcome(state, error="the worker process died")
+    As an event, like those of the actor: the API may not know the run yet, and orders events by their time. Must be
+    called in the context of the flow run.
+    """
+    flow_run = FlowRunContext.get()
+    if flow_run is None or flow_run.flow_run is None:
+        raise RuntimeError("a task run is ended in the context of its flow run")
+    name = task.task_run_name.format(**parameters) if isinstance(task.task_run_name, str) else task.name
+    run = TaskRun(
+        id=task_run_id,
+        name=name,
+        flow_run_id=flow_run.flow_run.id,
+        task_key=task.task_key,
+        dynamic_key=str(task_run_id),
+        run_count=1,
+    )
+    emit_task_run_state_change_event(run, initial_state=None, validated_state=state)
 
 
 class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
@@ -182,12 +184,12 @@ class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
         if task.task_key not in self._tickets:
             self._tickets[task.task_key] = ray.put((serialize_context(), task))
         # In a list: Ray hands a bare reference over as the value, which every call would deserialize again.
-        ticket, task_run_id = [self._tickets[task.task_key]], uuid4()
+        ticket, task_run_id, context = [self._tickets[task.task_key]], uuid4(), contextvars.copy_context()
         values = {name: value.value for name, value in parameters.items() if isinstance(value, PoolFuture)}
         plain = {name: value for name, value in parameters.items() if name not in values}
         call = self.pools.submit(
             self.stage,
-            task_run_id,
             lambda actor: actor.run.remote(ticket, task_run_id, plain, list(values), *values.values()),
+            lambda state: context.run(_tell, task, task_run_id, plain, state),
         )
         return PoolFuture(task_run_id, call)

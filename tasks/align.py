@@ -24,8 +24,8 @@ class AlignOptions(BaseModel, frozen=True, extra="forbid"):
 
     align_model: str | None = Field(
         None,
-        description="aligner: a name of torchaudio or Hugging Face, a folder, or 'whisper' for timings from Whisper's own "
-        "cross-attention, which need no further model (default: WhisperX's aligner of the language)",
+        description="aligner: a name of torchaudio or Hugging Face, a folder, or 'whisper' for timings from Whisper's "
+        "own attention, which need no further model (default: WhisperX's aligner of the language)",
     )
     interpolate_method: Literal["nearest", "linear", "ignore"] = Field(
         "nearest", description="how words that were not aligned get their times"

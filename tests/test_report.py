@@ -52,12 +52,13 @@ def test_a_failed_file_is_let_go_when_its_last_task_run_is_through(file: FileRun
 
 def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
     """Also of those that a run which was cut short never came to; in the order of the inputs."""
-    files = [FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"/out/{i}") for i in range(3)]
+    files = [FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), f"/out/{i}") for i in range(3)]
     report = Report(list(reversed(files)))
     report.done(files[1], Written(["/out/1.json"], "de"))
     report.failed(files[2], "load audio: UnreadableAudio: a\nb\x1b[31m")
     report.write(tmp_path / "new" / "report.json")
     read = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert read["files"][0]["path"] == "/in/0\udcff.wav"
     assert [each["status"] for each in read["files"]] == ["failed", "done", "failed"]
     assert read["files"][0]["error"] == "the run ended before this file was done"
     assert (read["files"][1]["language"], read["files"][1]["outputs"]) == ("de", ["/out/1.json"])

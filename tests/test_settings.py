@@ -1,6 +1,7 @@
 """flows/settings.py: every option of WhisperX and of the predecessor, from one definition, by four ways in."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from flows.cli import _parse
-from flows.settings import Batch, Command
+from flows.plan import find_inputs
+from flows.settings import Batch, Command, Inputs
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -117,6 +119,19 @@ def test_an_unknown_key_in_the_settings_file_is_refused(
         _parse([])
     assert exit_.value.code == 2
     assert "--modle: Extra inputs are not permitted" in capsys.readouterr().err
+
+
+def test_long_lists_and_names_that_are_no_text_go_to_a_file(tmp_path: Path) -> None:
+    """The server refuses both as parameters; the inputs that are found are the same."""
+    few = Inputs(inputs=["a.wav"]).as_parameters(tmp_path)
+    assert few == Inputs(inputs=[os.path.abspath("a.wav")])
+    odd = [f"/in/new\nline {i} \udcff.wav" for i in range(2)]
+    many = [f"/in/{i:0100}.wav" for i in range(2_000)]
+    for inputs in (odd, many):
+        listed = Inputs(inputs=inputs).as_parameters(tmp_path / "lists")
+        assert listed.inputs == []
+        assert [str(path) for path in find_inputs([], listed.batch_file)] == inputs
+        assert len(listed.model_dump_json()) < 1_000
 
 
 def test_a_language_is_known_by_code_and_by_name() -> None:
