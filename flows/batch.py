@@ -89,8 +89,7 @@ def run_stages(batch: Batch, report: Report, pools: Pools, session: RaySession, 
     with Progress(report, pools, console).shown() if batch.run.verbose else nullcontext():
         try:
             threads.start(wire(batch, admission, written))
-            for file in written.drain():
-                report.done(file, file.futures["write"].fetch())
+            _note_written(written, report)
         except KeyboardInterrupt:
             threads.stop("interrupted")
             return True
@@ -99,7 +98,14 @@ def run_stages(batch: Batch, report: Report, pools: Pools, session: RaySession, 
             raise
         finally:
             threads.join()
+            _note_written(written, report)
     return False
+
+
+def _note_written(written: Stream, report: Report) -> None:
+    """Note each file as done when its outputs are written, until the stream ends."""
+    for file in written.drain():
+        report.done(file, file.futures["write"].fetch())
 
 
 def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFlow, Mapping[str, Any]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from flows.settings import Batch, Command
 
+BROKEN = "Flow run encountered an exception: "
+"""How Prefect begins the message of a run that failed as a whole, not in some of its files."""
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended."""
 
@@ -23,7 +25,7 @@ INTERRUPTED = 130
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 all files done, 1 some failed, 2 the command is wrong."""
     # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
     command, inputs = _parse(sys.argv[1:])
     _set_up(command)
@@ -117,7 +119,7 @@ def _run_flow(batch: "Batch") -> int:
             server = running.enter_context(LocalServer()) if embedded else None
             with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
                 if session.dashboard_url:
-                    sys.stderr.write(f"Ray's dashboard: {session.dashboard_url}\n")
+                    sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
                 if server:
                     running.enter_context(server.used())
                 state = whisperx_batch(batch, return_state=True)
@@ -125,6 +127,11 @@ def _run_flow(batch: "Batch") -> int:
                 settle(state, timeout=2 if state.is_cancelled() else 10)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        sys.stderr.write(f"whisperx-batch: {error}\n")
+        return 1
+    if (message := state.message or "").startswith(BROKEN):
+        sys.stderr.write(f"whisperx-batch: {message.removeprefix(BROKEN)}\n")
     sys.stderr.write(where_to_look(state, embedded=embedded))
     if state.is_cancelled():
         return INTERRUPTED

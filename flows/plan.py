@@ -30,13 +30,18 @@ def find_inputs(inputs: list[str], batch_file: str | None) -> list[Path]:
 
     A file need not exist: that is its own failure. Raises BadInput.
     """
-    given = [*inputs, *(_batch_file(batch_file) if batch_file else [])]
+    given = given_paths(inputs, batch_file)
     if not given:
         raise BadInput("no input: name files, folders or globs, or a --batch_file")
     found = [path for each in given for path in _expand(each)]
     if not found:
         raise BadInput(f"no audio or video file in {', '.join(given)}")
     return list(dict.fromkeys(found))
+
+
+def given_paths(inputs: list[str], batch_file: str | None) -> list[str]:
+    """Return what the user names, on the command line and in a batch file. Raises BadInput."""
+    return [*inputs, *(_batch_file(batch_file) if batch_file else [])]
 
 
 def _batch_file(name: str) -> list[str]:

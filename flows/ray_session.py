@@ -53,6 +53,8 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
     if address:
         context = ray.init(address=address, namespace="prefect", log_to_driver=False, configure_logging=False)
     else:
+        # Ray's default for a cluster of its own; said aloud, it needs no warning.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
         # "local": without an address Ray would quietly join whatever cluster last ran on this machine.
         context = ray.init(
             address="local",

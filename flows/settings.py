@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from flows.layout import PoolSettings
-from flows.plan import BadInput, check_model, check_output_folder, find_inputs
+from flows.plan import BadInput, check_model, check_output_folder, find_inputs, given_paths
 from tasks.align import CROSS_ATTENTION, AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
@@ -52,15 +52,23 @@ class Inputs(BaseModel, frozen=True, extra="forbid"):
 
         It refuses more than 512 KiB of them, and bytes that are not UTF-8: such inputs go to a list in `folder`.
         """
-        paths = [os.fsencode(os.path.abspath(path)) for path in self.inputs]
-        batch_file = os.path.abspath(self.batch_file) if self.batch_file else None
-        text = b"".join(paths).decode(errors="replace")
-        if batch_file or (len(text) < LONGEST_PARAMETER and "\N{REPLACEMENT CHARACTER}" not in text):
-            return Inputs(inputs=[os.fsdecode(path) for path in paths], batch_file=batch_file)
+        text = "".join(self.inputs)
+        if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")):
+            batch_file = os.path.abspath(self.batch_file) if self.batch_file else None
+            return Inputs(inputs=[os.path.abspath(path) for path in self.inputs], batch_file=batch_file)
+        paths = [os.fsencode(os.path.abspath(path)) for path in given_paths(self.inputs, self.batch_file)]
         folder.mkdir(parents=True, exist_ok=True)
         listed = folder / f"inputs-{uuid4().hex}"
         listed.write_bytes(b"\0".join(paths) + b"\0")
         return Inputs(batch_file=str(listed.absolute()))
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Batch(BaseModel, frozen=True, extra="forbid"):
@@ -146,7 +154,7 @@ class Command(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
-        None, description="lowest level of log lines to show (default: warning)"
+        None, description="lowest level of log lines to show (default: critical)"
     )
 
     @classmethod

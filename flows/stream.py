@@ -46,9 +46,10 @@ class Stream:
             self._files.put(None)
 
     def drain(self) -> Iterator[FileRun]:
-        """Yield the files as they become ready, until the stream has ended."""
+        """Yield the files as they become ready, until the stream has ended; nothing once it has."""
         while (file := self._files.get()) is not None:
             yield file
+        self._files.put(None)
 
 
 class Admission(Stream):

@@ -110,6 +110,8 @@ class Sessions:
         state: State[Any] = context.copy().run(run)  # type: ignore[arg-type]
         # The engine links results to states here, for a flow that ends with its run; this context serves many files.
         context[FlowRunContext.__var__].run_results.clear()
+        for value in parameters.values():
+            _release(value)
         slim = state.model_copy(update={"data": None})
         return state, Outcome(slim, round(time.monotonic() - began, 3), _error(state))
 
@@ -118,6 +120,18 @@ def flush(timeout: float = 5) -> None:
     """Send what Prefect still holds of this process's states and logs, while there is a server to take them."""
     EventsWorker.drain_all(timeout=timeout, at_exit=False)
     APILogWorker.drain_all(timeout=timeout, at_exit=False)
+
+
+def _release(parameter: Any) -> None:
+    """Empty what an upstream task returned, if it can be emptied.
+
+    Prefect's engine leaves its parameters in reference cycles, and in the contexts of events that are yet to be sent:
+    without this, decoded audio stays in the object store until Python happens to collect them.
+    """
+    if isinstance(parameter, State) and isinstance(parameter.data, ResultRecord):
+        release = getattr(parameter.data.result, "release", None)
+        if release is not None:
+            release()
 
 
 def _error(state: State[Any]) -> str | None:

@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field
 
-from tasks.audio import AudioFile, Samples, as_float
+from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.cross_attention import time_words
 from tasks.models import ModelOptions, share, warm
 from tasks.sentences import ensure_sentence_data
@@ -86,10 +86,10 @@ def align_transcript(
 def align(
     file: AudioFile,
     transcript: Transcript,
-    audio: Samples,
+    audio: Audio,
     options: AlignOptions,
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of one file."""
-    return align_transcript(transcript, audio, options, transcribe, models)
+    return align_transcript(transcript, audio.samples, options, transcribe, models)

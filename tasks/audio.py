@@ -30,6 +30,17 @@ class AudioFile:
     duration_s: float
 
 
+@dataclass
+class Audio:
+    """The decoded audio of one file, which the stages that read it share in the object store."""
+
+    samples: Samples
+
+    def release(self) -> None:
+        """Let go of the samples, and so of their place in the object store."""
+        self.samples = np.empty(0, np.int16)
+
+
 def _open(path: str) -> av.container.InputContainer:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -122,6 +133,6 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
 
 
 @task(name="load audio", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
-def load_audio(file: AudioFile) -> Samples:
+def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
-    return decode(file.path)
+    return Audio(decode(file.path))

@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field, model_validator
 
-from tasks.audio import AudioFile, Samples, as_float
+from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.models import Lender, ModelOptions, loads
 from tasks.transcribe import Transcript
 
@@ -81,6 +81,6 @@ def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
 
 
 @task(name="diarize", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
-def diarize(file: AudioFile, audio: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
+def diarize(file: AudioFile, audio: Audio, options: DiarizeOptions, models: ModelOptions) -> Diarization:
     """Find the speaker turns of one file."""
-    return diarize_samples(audio, options, models)
+    return diarize_samples(audio.samples, options, models)

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from tasks.audio import AudioFile, Samples, as_float
+from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.models import Lender, ModelOptions, share, warm
 
 if TYPE_CHECKING:
@@ -175,6 +175,6 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
 
 
 @task(name="transcribe", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
-def transcribe(file: AudioFile, audio: Samples, options: TranscribeOptions, models: ModelOptions) -> Transcript:
+def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Transcribe one file."""
-    return transcribe_samples(audio, options, models)
+    return transcribe_samples(audio.samples, options, models)

@@ -27,6 +27,7 @@ def test_a_file_goes_on_when_all_feeders_have_put_it() -> None:
     stream.close()
     stream.close()
     assert list(stream.drain()) == [b, a]
+    assert list(stream.drain()) == []
 
 
 def test_a_file_that_one_feeder_lost_does_not_go_on() -> None:
