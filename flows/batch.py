@@ -15,7 +15,7 @@ from flows.actor import Models
 from flows.layout import place, plan_pools
 from flows.plan import make_plan
 from flows.pools import Pools
-from flows.progress import Progress, show_plan, show_summary
+from flows.progress import Progress, counted, show_plan, show_summary
 from flows.ray_session import RaySession, ray_session
 from flows.report import Report, one_line
 from flows.settings import Batch
@@ -59,8 +59,8 @@ def whisperx_batch(batch: Batch) -> State[Any]:
         return Cancelled(message=f"interrupted with {report.statuses['done']} of {len(paths)} files done")
     failed = report.statuses["failed"]
     if failed:
-        return Failed(message=f"{failed} of {len(paths)} files failed")
-    return Completed(message=f"{len(paths)} files done")
+        return Failed(message=f"{failed} of {counted(len(paths))} failed")
+    return Completed(message=f"{counted(len(paths))} done")
 
 
 def start_pools(batch: Batch, session: RaySession) -> Pools:

@@ -86,6 +86,11 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def counted(files: int) -> str:
+    """Return how many files, in words."""
+    return f"{files} file{'' if files == 1 else 's'}"
+
+
 def show_plan(files: list[FileRun], console: Console, *, every_file: bool = False) -> None:
     """Print what will be done: each file if asked for, and the totals."""
     ready = [file for file in files if file.status == "waiting"]
@@ -96,7 +101,7 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
             else:
                 _line(console, f"do      {file.source.name} ({duration(file.source.duration_s)}) -> {file.stem}.*")
     hours = duration(sum(file.source.duration_s for file in ready))
-    _line(console, f"{len(ready)} files to do, {hours} of audio; {len(files) - len(ready)} cannot be read")
+    _line(console, f"{counted(len(ready))} to do, {hours} of audio; {len(files) - len(ready)} cannot be read")
 
 
 def show_summary(report: Report, console: Console) -> None:
@@ -109,7 +114,7 @@ def show_summary(report: Report, console: Console) -> None:
     speed = summary["audio_s"] / max(summary["wall_s"], 0.001)
     _line(
         console,
-        f"{len(report.files)} files: {summary['done']} done, {summary['failed']} failed, {summary['skipped']} skipped; "
+        f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, {summary['skipped']} skipped; "
         f"{duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, {speed:.1f} times real time",
     )
 

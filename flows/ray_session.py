@@ -1,5 +1,6 @@
 """Ray for the length of a run: joined where there is a cluster, else started here, by one owner."""
 
+import logging
 import os
 import signal
 import threading
@@ -53,8 +54,8 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
     if address:
         context = ray.init(address=address, namespace="prefect", log_to_driver=False, configure_logging=False)
     else:
-        # Ray's default for a cluster of its own; said aloud, it needs no warning.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        # It warns at every start that its cluster is safe, that is, asks for a token.
+        logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         # "local": without an address Ray would quietly join whatever cluster last ran on this machine.
         context = ray.init(
             address="local",

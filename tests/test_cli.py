@@ -77,7 +77,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     shown = capsys.readouterr().out
     assert "sample.wav (0:00:30)" in shown
     assert "no such file" in shown
-    assert "1 files to do, 0:00:30 of audio; 1 cannot be read" in shown
+    assert "1 file to do, 0:00:30 of audio; 1 cannot be read" in shown
 
 
 @pytest.fixture(name="alone")

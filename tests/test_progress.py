@@ -58,7 +58,7 @@ def test_the_plan_names_what_is_done_and_what_is_not() -> None:
     assert text.getvalue().splitlines() == [
         "do      0.wav (0:01:00) -> /out/0.*",
         "refuse  1.wav: the file is empty",
-        "1 files to do, 0:01:00 of audio; 1 cannot be read",
+        "1 file to do, 0:01:00 of audio; 1 cannot be read",
     ]
 
 
