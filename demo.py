@@ -91,9 +91,10 @@ def main() -> None:
     if status:
         sys.exit(status)
     print(f"\n{time.monotonic() - began:.0f} s\n")
-    hypotheses = {name: (OUT / "transcripts" / f"{name}.txt").read_text() for name in references}
+    # In one line: a line break parts no words for jiwer.
+    hypotheses = {name: " ".join((OUT / "transcripts" / f"{name}.txt").read_text().split()) for name in references}
     for name, text in hypotheses.items():
-        print(f"{OUT / 'transcripts' / name}.{{srt,vtt,txt,tsv,json}}\n    {' '.join(text.split())[:160]}")
+        print(f"{OUT / 'transcripts' / name}.{{srt,vtt,txt,tsv,json}}\n    {text[:160]}")
     names = list(references)
     rate = jiwer.wer(
         [references[name] for name in names],

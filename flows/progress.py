@@ -114,8 +114,8 @@ def show_summary(report: Report, console: Console) -> None:
     speed = summary["audio_s"] / max(summary["wall_s"], 0.001)
     _line(
         console,
-        f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, {summary['skipped']} skipped; "
-        f"{duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, {speed:.1f} times real time",
+        f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, "
+        f"{summary['skipped']} skipped; {duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, {speed:.1f} times real time",
     )
 
 
