@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,12 +35,12 @@ def timed(command: list[str], environment: dict[str, str]) -> float:
 def where_it_went(prefect_home: Path, began: float, ended: float) -> str:
     """Tell the phases of our run: until the flow began, until the first transcript, until the last file, the end."""
     with sqlite3.connect(f"file:{prefect_home / 'prefect.db'}?mode=ro", uri=True) as rows:
-        flow = "SELECT unixepoch(start_time, 'subsec'), unixepoch(end_time, 'subsec') FROM flow_run"
-        start, end = rows.execute(f"{flow} WHERE parent_task_run_id IS NULL").fetchone()
-        first, last = rows.execute(
-            "SELECT min(unixepoch(t.end_time, 'subsec')), max(unixepoch(t.end_time, 'subsec')) FROM task_run t "
+        whole = rows.execute("SELECT start_time, end_time FROM flow_run WHERE parent_task_run_id IS NULL").fetchone()
+        files = rows.execute(
+            "SELECT min(t.end_time), max(t.end_time) FROM task_run t "
             "JOIN flow_run f ON f.id = t.flow_run_id WHERE f.name IN ('transcribe', 'write')"
         ).fetchone()
+    start, end, first, last = (datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() for at in (*whole, *files))
     phases = {
         "imports, Ray and server": start - began,
         "actors import and load, first transcript": first - start,

@@ -41,14 +41,13 @@ class StageProcess:
 
     def __init__(self, parallel: int, threads: int) -> None:
         share.take(parallel, threads)
+        if threads:
+            # Here, where Ray comes by again after a restart; PyTorch, which is not yet imported, reads it.
+            os.environ["OMP_NUM_THREADS"] = str(threads)
         self._sessions = Sessions()
 
     def load(self, stages: tuple[str, ...], batch: Models) -> None:
         """Load the models of these stages before the first file needs them."""
-        if share.threads:
-            import torch
-
-            torch.set_num_threads(share.threads)
         if "transcribe" in stages:
             pipelines(batch.transcribe, batch.models).fill()
         language = batch.transcribe.language

@@ -45,16 +45,19 @@ def whisperx_batch(batch: Batch) -> State[Any]:
         planning = planner.submit(make_plan, paths, batch.write)
         with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
             pools = start_pools(batch, session)
-            report = Report(planning.result())
+            report = Report([])
             try:
+                report = Report(planning.result())
                 show_plan(report.files, console)
+                if not pools.placed(timeout=10):
+                    console.print("waiting for room in the Ray cluster: others use what the pools reserve")
                 interrupted = run_stages(batch, report, pools, session, console)
             finally:
                 for facts in pools.close():
                     report.model_loads.update(facts.model_loads)
+                show_summary(report, console)
                 if batch.run.report:
                     report.write(Path(batch.run.report))
-                show_summary(report, console)
     if interrupted:
         return Cancelled(message=f"interrupted with {report.statuses['done']} of {len(paths)} files done")
     failed = report.statuses["failed"]

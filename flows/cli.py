@@ -1,14 +1,14 @@
 """The command `whisperx-batch`."""
 
 import argparse
-import logging
 import os
 import platform
+import signal
 import sys
+import tomllib
 import warnings
 from contextlib import ExitStack
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -26,10 +26,17 @@ def main() -> NoReturn:
     """Run the command line. Exit status: 0 all files done, 1 some failed, 2 the command is wrong."""
     # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    # Prefect, and Python, would end at once, and leave the server and Ray behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _exit_in_order)
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
     command, inputs = _parse(sys.argv[1:])
     _set_up(command)
     sys.exit(_run(command, inputs))
+
+
+def _exit_in_order(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
@@ -57,6 +64,8 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
         return CliApp.run(Command, cli_args=namespace, cli_settings_source=source), inputs
     except ValidationError as error:
         parser.exit(2, _usage_errors(error))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        parser.exit(2, f"whisperx-batch: the settings file: {error}\n")
 
 
 def _usage_errors(error: "ValidationError") -> str:
@@ -72,11 +81,12 @@ def _usage_errors(error: "ValidationError") -> str:
 def _set_up(command: "Command") -> None:
     """Apply what holds for the process and not for the batch."""
     if command.log_level:
-        from prefect.logging.handlers import PrefectConsoleHandler
+        level = command.log_level.upper()
+        os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = level
+        os.environ["PREFECT_LOGGING_LEVEL"] = level
+        from prefect.logging.configuration import setup_logging
 
-        for handler in logging.getLogger("prefect").handlers:
-            if isinstance(handler, PrefectConsoleHandler):
-                handler.setLevel(command.log_level.upper())
+        setup_logging(incremental=False)
     if command.hf_token:
         os.environ["HF_TOKEN"] = command.hf_token.get_secret_value()
 
@@ -103,8 +113,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     if command.dry_run:
         show_plan(make_plan(paths, batch.write), Console(), every_file=True)
         return 0
-    lists = Path(batch.write.output_dir, ".whisperx-batch")
-    return _run_flow(batch.model_copy(update={"inputs": batch.inputs.as_parameters(lists)}))
+    return _run_flow(batch.as_parameters())
 
 
 def _run_flow(batch: "Batch") -> int:
@@ -121,7 +130,7 @@ def _run_flow(batch: "Batch") -> int:
                 if session.dashboard_url:
                     sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
                 if server:
-                    running.enter_context(server.used())
+                    running.enter_context(server.used(nodes=len(session.nodes)))
                 state = whisperx_batch(batch, return_state=True)
             if server:
                 settle(state, timeout=2 if state.is_cancelled() else 10)

@@ -79,7 +79,8 @@ class Bundle:
     @property
     def resources(self) -> dict[str, float]:
         """The bundle as Ray takes it."""
-        return {name: amount for name, amount in (("CPU", self.cpus), ("GPU", self.gpus)) if amount}
+        reserved = {name: amount for name, amount in (("CPU", self.cpus), ("GPU", self.gpus)) if amount}
+        return reserved or {"CPU": 0.001}  # Ray takes no empty bundle
 
 
 def plan_pools(
@@ -135,9 +136,12 @@ def plan_pools(
 
 
 def _all_stages(nodes: list[Node]) -> PoolSpec:
-    cores = sum(int(node.cpus) for node in nodes)
-    size = sum(max(1, int(node.cpus) // CORES_PER_PROCESS) for node in nodes)
-    parallel = max(1, cores // size)
+    # The size of process that leaves the fewest cores of these machines over, and of such the largest.
+    def cores_used(parallel: int) -> int:
+        return sum(int(node.cpus) // parallel * parallel for node in nodes)
+
+    parallel = max(range(1, CORES_PER_PROCESS + 1), key=lambda parallel: (cores_used(parallel), parallel))
+    size = max(1, cores_used(parallel) // parallel)
     stages = ("load audio", "transcribe", "align", "diarize", "write")
     return PoolSpec(
         "all stages", stages, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
@@ -185,11 +189,24 @@ def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
     bundles = [bundle for bundle in gpus if bundle.pools] + alone
     if whole + sum(1 for bundle in gpus if bundle.pools) > len(gpus):
         raise CannotBePlaced(_too_many_gpus(pools, nodes))
-    cpus, most = sum(node.cpus for node in nodes), max((node.cpus for node in nodes), default=0)
-    if sum(bundle.cpus for bundle in bundles) > cpus or any(bundle.cpus > most for bundle in bundles):
-        needs = ", ".join(f"{spec.name} {spec.size} × {spec.num_cpus:g}" for spec in pools)
-        raise CannotBePlaced(f"the pools reserve more CPUs than the cluster has ({cpus:g}): {needs}")
+    _check_cpus(pools, bundles, nodes)
     return bundles
+
+
+def _check_cpus(pools: list[PoolSpec], bundles: list[Bundle], nodes: list[Node]) -> None:
+    """Pack the bundles into the machines, those with GPUs first, the largest first. Raises CannotBePlaced."""
+    free = [[float(node.gpus), node.cpus] for node in nodes]
+    for bundle in sorted(bundles, key=lambda bundle: (bundle.gpus, bundle.cpus), reverse=True):
+        gpus = 1.0 if 0 < bundle.gpus < 1 else bundle.gpus
+        room = [node for node in free if node[0] >= gpus and round(node[1] - bundle.cpus, 4) >= 0]
+        if not room:
+            needs = ", ".join(f"{spec.name} {spec.size} × {spec.num_cpus:g}" for spec in pools)
+            has = ", ".join(f"{node.cpus:g}" for node in nodes)
+            raise CannotBePlaced(f"the pools reserve more CPUs than there are on the machines ({has}): {needs}")
+        # Where no GPU is needed, machines without one come first.
+        node = min(room, key=lambda node: (node[0] - gpus, node[1]))
+        node[0] -= gpus
+        node[1] -= bundle.cpus
 
 
 def _too_many_gpus(pools: list[PoolSpec], nodes: list[Node]) -> str:

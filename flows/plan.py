@@ -85,15 +85,17 @@ def output_stems(paths: list[Path], output_dir: Path) -> list[Path]:
     """
     root = os.path.commonpath([path.parent for path in paths])
     relative = [Path(os.path.relpath(path, root)) for path in paths]
-    # Case is ignored, for file systems that ignore it.
-    stems = Counter(str(path.with_suffix("")).casefold() for path in relative)
-    return [
-        Path(
-            os.path.abspath(output_dir),
-            path if stems[str(path.with_suffix("")).casefold()] > 1 else path.with_suffix(""),
-        )
-        for path in relative
-    ]
+    stems = [path.with_suffix("") for path in relative]
+    while clashes := _clashes(stems) & {i for i, path in enumerate(relative) if stems[i] != path}:
+        for i in clashes:
+            stems[i] = relative[i]
+    return [Path(os.path.abspath(output_dir), stem) for stem in stems]
+
+
+def _clashes(stems: list[Path]) -> set[int]:
+    """Return the places of equal stems, also of those that are equal on a file system that ignores case."""
+    counts = Counter(str(stem).casefold() for stem in stems)
+    return {i for i, stem in enumerate(stems) if counts[str(stem).casefold()] > 1}
 
 
 def make_plan(paths: list[Path], options: WriteOptions) -> list[FileRun]:
@@ -121,6 +123,8 @@ def _probe(path: Path) -> float | str:
         return probe(str(path))
     except UnreadableAudio as error:
         return str(error)
+    except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
+        return f"{type(error).__name__}: {error}"
 
 
 def check_output_folder(folder: str) -> None:
@@ -134,12 +138,24 @@ def check_output_folder(folder: str) -> None:
         raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
 
 
+def check_report(report: str) -> None:
+    """See that a report can be written to this file. Raises BadInput."""
+    path = Path(report)
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--report {one_line(report)}: {error.strerror}") from None
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise BadInput(f"--report {one_line(report)}: no file can be written there")
+
+
 def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
     """See that a model that is named by a path is there, with at least one of the files that it `holds`.
 
     Raises BadInput.
     """
-    looks_like_path = os.path.isabs(model) or model.startswith((".", "~")) or model.count("/") > 1
+    first, *rest = model.split("/")
+    looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
     if os.path.isdir(model):
         if not any(os.path.exists(os.path.join(model, name)) for name in holds):
             raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")

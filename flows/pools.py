@@ -15,13 +15,13 @@ from typing import Any
 
 import ray
 from prefect.states import Cancelled, Crashed, State
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models, StageActor
 from flows.layout import Bundle, PoolSpec
-from flows.task_runner import Outcome
+from flows.task_runner import Outcome, named
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +71,15 @@ class Pools:
 
     def __init__(self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models) -> None:
         self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
-        self._pools = [_Pool(spec, self._start(spec, bundles)) for spec in specs]
+        self._pools = [_Pool(spec, self._start(spec, bundles, batch)) for spec in specs]
         self._members = [member for pool in self._pools for member in pool.members]
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._in_flight: set[Call] = set()
         self._cancelled: str | None = None
         self.running: Counter[str] = Counter()
+        self.broken: Future[Exception] = Future()
+        """Ends, with the reason, if the pools can give out no more work."""
         self.loaded: list[Future[None]] = [
             member.actor.load.options(max_task_retries=0).remote(pool.spec.stages, batch).future()
             for pool in self._pools
@@ -87,9 +89,10 @@ class Pools:
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True).start()
+        self._thread = threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True)
+        self._thread.start()
 
-    def _start(self, spec: PoolSpec, bundles: list[Bundle]) -> list[_Member]:
+    def _start(self, spec: PoolSpec, bundles: list[Bundle], batch: Models) -> list[_Member]:
         places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
         return [
             _Member(
@@ -98,12 +101,12 @@ class Pools:
                     num_gpus=spec.num_gpus,
                     max_concurrency=spec.slots,
                     # An actor that dies comes back and runs what it was running once more, under the same task run.
-                    max_restarts=3,
+                    max_restarts=-1,
                     max_task_retries=1,
                     scheduling_strategy=PlacementGroupSchedulingStrategy(
                         self._group, placement_group_bundle_index=place
                     ),
-                ).remote(spec.parallel, spec.threads),
+                ).remote(spec.parallel, batch.models.threads or spec.threads),
                 spec.slots,
             )
             for place in places
@@ -118,6 +121,10 @@ class Pools:
     def cancel(self, reason: str) -> None:
         """End every call that waits or runs, now and from now on, as Cancelled; the actors are not waited for."""
         self._events.put(partial(self._cancel, reason))
+
+    def placed(self, timeout: float) -> bool:
+        """Tell whether the cluster has room for the pools, after at most `timeout` seconds."""
+        return bool(self._group.wait(timeout))
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Ask every actor for its facts; one that does not answer in time is left out."""
@@ -135,6 +142,7 @@ class Pools:
         """Let the actors send what Prefect still holds of their states and logs, end them, return their last facts."""
         facts = self.facts(timeout=2 if self._cancelled else 10)
         self._events.put(None)
+        self._thread.join(timeout=5)
         for member in self._members:
             ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
         remove_placement_group(self._group)
@@ -146,10 +154,15 @@ class Pools:
 
     def _give_out(self) -> None:
         while (event := self._events.get()) is not None:
-            event()
-            for pool in self._pools:
-                while pool.waiting and (member := max(pool.members, key=lambda member: member.free)).free:
-                    self._invoke(heapq.heappop(pool.waiting)[2], member)
+            try:
+                event()
+                for pool in self._pools:
+                    while pool.waiting and (member := max(pool.members, key=lambda member: member.free)).free:
+                        self._invoke(heapq.heappop(pool.waiting)[2], member)
+            except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
+                self._cancel(named(error))
+                if not self.broken.done():
+                    self.broken.set_result(error)
 
     def _enqueue(self, call: Call) -> None:
         if self._cancelled:
@@ -175,12 +188,17 @@ class Pools:
         self.running[call.stage] -= 1
         self._in_flight.discard(call)
         error = outcome.exception()
-        if isinstance(error, Exception) and not self._cancelled:
-            state: State[Any] = Crashed(message=f"the actor died: {error}")
-            call.tell(state)
-            call.finish(Outcome(state, error="the worker process died"))
-        elif error is None:
+        if error is None:
             call.finish(outcome.result(), value)
+        elif self._cancelled:
+            call.finish(_cancelled(self._cancelled))
+        else:
+            died = isinstance(error, RayActorError) and not error.actor_init_failed
+            cause = error.cause if isinstance(error, RayTaskError) else error
+            state: State[Any] = Crashed(message=str(error))
+            # First of all, so that nobody waits for ever, whatever becomes of the rest.
+            call.finish(Outcome(state, error="the worker process died" if died else named(cause)))
+            call.tell(state)
 
     def _cancel(self, reason: str) -> None:
         self._cancelled = reason

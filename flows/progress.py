@@ -115,7 +115,8 @@ def show_summary(report: Report, console: Console) -> None:
     _line(
         console,
         f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, "
-        f"{summary['skipped']} skipped; {duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, {speed:.1f} times real time",
+        f"{summary['skipped']} skipped; {duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, "
+        f"{speed:.1f} times real time",
     )
 
 

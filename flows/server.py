@@ -5,17 +5,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import StateType
-from prefect.client.schemas.sorting import TaskRunSort
+from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_UI_URL, temporary_settings
 from prefect.states import State
 
@@ -30,6 +29,16 @@ SERVER_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
+
+
+PREFECT_TIED_TO_PARENT = """
+import ctypes, runpy, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: end when the parent is gone, even if it was killed
+runpy.run_module("prefect", run_name="__main__")
+"""
+SETTLED = 2
+"""Looks in a row that find no unfinished run: what is not recorded at all yet is not unfinished either."""
 
 
 class ServerFailed(RuntimeError):
@@ -56,7 +65,17 @@ class LocalServer:
         port = self._address.rpartition(":")[2]
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port],
+                [
+                    sys.executable,
+                    "-c",
+                    PREFECT_TIED_TO_PARENT,
+                    "server",
+                    "start",
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    port,
+                ],
                 env={**os.environ, **SERVER_SETTINGS},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -73,8 +92,10 @@ class LocalServer:
             self._process.kill()
 
     @contextmanager
-    def used(self, timeout: float = 180) -> Iterator[None]:
-        """Wait until it serves, and make it the server that Prefect uses. Raises ServerFailed."""
+    def used(self, timeout: float = 180, nodes: int = 1) -> Iterator[None]:
+        """Wait until it serves, and make it the server that Prefect uses on this machine. Raises ServerFailed."""
+        if nodes > 1:
+            raise ServerFailed("set PREFECT_API_URL: the other nodes of the cluster do not reach a server on 127.0.0.1")
         deadline = time.monotonic() + timeout
         while not self._serves():
             if time.monotonic() > deadline or self._process.poll() is not None:
@@ -95,17 +116,14 @@ class LocalServer:
 
 def settle(state: State[Any], timeout: float) -> None:
     """Wait until the server has recorded how the task runs ended: their states reach it through a queue of events."""
-    run = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})
-    deadline, before = time.monotonic() + timeout, None
-    with get_client(sync_client=True) as client:
-        while time.monotonic() < deadline:
-            states = Counter(
-                task_run.state_type for task_run in client.read_task_runs(flow_run_filter=run, sort=TaskRunSort.ID_DESC)
-            )
-            if states == before and not any(states[kind] for kind in (StateType.PENDING, StateType.RUNNING)):
-                return
-            before = states
+    stages = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})
+    unfinished = TaskRunFilter(state={"type": {"any_": [StateType.PENDING, StateType.RUNNING]}})
+    deadline, settled = time.monotonic() + timeout, 0
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        while settled < SETTLED and time.monotonic() < deadline:
             time.sleep(0.3)
+            left = client.read_task_runs(flow_run_filter=stages, task_run_filter=unfinished, limit=1)
+            settled = 0 if left else settled + 1
 
 
 def where_to_look(state: State[Any], *, embedded: bool) -> str:

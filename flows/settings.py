@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from flows.layout import PoolSettings
-from flows.plan import BadInput, check_model, check_output_folder, find_inputs, given_paths
+from flows.plan import BadInput, check_model, check_output_folder, check_report, find_inputs, given_paths
 from tasks.align import CROSS_ATTENTION, AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
@@ -71,6 +71,15 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
+def _absolute(path: str | None) -> str | None:
+    return os.path.abspath(path) if path else path
+
+
+def _if_there(model: str | None) -> str | None:
+    """Return the absolute path of a model that is a folder; a name stays a name."""
+    return _absolute(model) if model and os.path.exists(model) else model
+
+
 class Batch(BaseModel, frozen=True, extra="forbid"):
     """A batch: what to transcribe, and how. These are the parameters of the flow."""
 
@@ -109,13 +118,39 @@ class Batch(BaseModel, frozen=True, extra="forbid"):
         if self.diarize:
             check_model("diarize_model", self.diarize.diarize_model, ("config.yaml",))
         check_output_folder(self.write.output_dir)
+        if self.run.report:
+            check_report(self.run.report)
         return paths
+
+    def as_parameters(self) -> "Batch":
+        """Return the same batch for any other process to run: by absolute paths, and of a size that Prefect takes."""
+        models = self.models.model_copy(update={"model_dir": _absolute(self.models.model_dir)})
+        transcribe = self.transcribe.model_copy(update={"model": _if_there(self.transcribe.model)})
+        align = self.align and self.align.model_copy(update={"align_model": _if_there(self.align.align_model)})
+        diarize = self.diarize and self.diarize.model_copy(
+            update={"diarize_model": _if_there(self.diarize.diarize_model)}
+        )
+        write = self.write.model_copy(update={"output_dir": _absolute(self.write.output_dir)})
+        run = self.run.model_copy(update={"report": _absolute(self.run.report)})
+        inputs = self.inputs.as_parameters(Path(self.write.output_dir, ".whisperx-batch"))
+        return Batch(
+            inputs=inputs,
+            transcribe=transcribe,
+            align=align,
+            diarize=diarize,
+            write=write,
+            models=models,
+            pools=self.pools,
+            run=run,
+        )
 
     def notices(self) -> list[str]:
         """Return what the user should know of options that do nothing."""
         idle = [name for name in IGNORED_BY_WHISPERX if name in self.transcribe.model_fields_set]
         idle += ["segment_resolution"] if "segment_resolution" in self.write.model_fields_set else []
         notices = [f"--{name} has no effect: WhisperX 3.8.6 accepts it and never reads it" for name in idle]
+        if self.models.device_index:
+            notices.append("--device_index has no effect: Ray assigns GPUs; choose them with CUDA_VISIBLE_DEVICES")
         if self.write.max_line_count and not self.write.max_line_width:
             notices.append("--max_line_count has no effect without --max_line_width")
         return notices
@@ -128,7 +163,6 @@ class Command(
 
     model_config = SettingsConfigDict(
         env_prefix="WHISPERX_BATCH_",
-        toml_file=os.environ.get("WHISPERX_BATCH_SETTINGS_FILE", SETTINGS_FILE),
         cli_parse_none_str="None",
         cli_hide_none_type=True,
         cli_avoid_json=True,
@@ -167,7 +201,10 @@ class Command(
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the command line win over the environment, and that over the settings file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        named = os.environ.get("WHISPERX_BATCH_SETTINGS_FILE")
+        if named and not os.path.isfile(named):
+            raise FileNotFoundError(f"WHISPERX_BATCH_SETTINGS_FILE: no file {named}")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, named or SETTINGS_FILE)
 
     def batch(self, inputs: list[str]) -> Batch:
         """Return the batch that the command asks for. Raises pydantic.ValidationError."""

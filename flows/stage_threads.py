@@ -8,11 +8,11 @@ from typing import Any
 
 from prefect import Flow
 from prefect.states import State
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 
 from flows.pools import Pools
 from flows.stream import Admission
-from flows.task_runner import ActorPoolTaskRunner
+from flows.task_runner import ActorPoolTaskRunner, exception_of
 
 StageFlow = Flow[..., State[Any]]
 
@@ -27,6 +27,7 @@ class StageThreads:
         self._threads: list[threading.Thread] = []
         for loading in pools.loaded:
             loading.add_done_callback(self._loaded)
+        pools.broken.add_done_callback(lambda broken: self._fail(broken.result()))
 
     def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> None:
         """Start each flow with its parameters, inside the current flow run."""
@@ -42,12 +43,18 @@ class StageThreads:
         # A process that died while it loaded comes back, and loads with its first file.
         if isinstance(error := loading.exception(), RayTaskError):
             self._fail(error.cause)
+        elif isinstance(error, RayActorError) and error.actor_init_failed:
+            self._fail(error)
 
     def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
         try:
-            stage(**parameters, return_state=True)
+            state = stage(**parameters, return_state=True)
+            self._fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
             self._fail(error)
+        finally:
+            for stream in parameters["downstream"]:
+                stream.close()
 
     def _fail(self, error: BaseException | None) -> None:
         if error is not None and self._error is None:

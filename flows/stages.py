@@ -107,30 +107,28 @@ def _map_files(
     states: list[str] = []
 
     def hand_on(file: FileRun, future: PoolFuture) -> None:
-        outcome = future.outcome
-        states.append(outcome.state.type.value)
-        if outcome.error is None:
-            for stream in downstream:
-                stream.put(file)
-        elif not outcome.state.is_cancelled():
-            file.report.failed(file, f"{stage}: {outcome.error}")
-        file.report.stage_passed(file, stage, outcome.seconds)
-        through.release()
+        try:
+            outcome = future.outcome
+            states.append(outcome.state.type.value)
+            if outcome.error is None:
+                for stream in downstream:
+                    stream.put(file)
+            elif not outcome.state.is_cancelled():
+                file.report.failed(file, f"{stage}: {outcome.error}")
+            file.report.stage_passed(file, stage, outcome.seconds)
+        finally:
+            through.release()
 
     files = 0
-    try:
-        for file in upstream.drain():
-            if not file.report.submitting(file):
-                continue
-            future = cast(PoolFuture, task.submit(file=file.source, **arguments(file)))
-            file.futures[stage] = future
-            files += 1
-            future.add_done_callback(partial(hand_on, file))
-        for _ in range(files):
-            through.acquire()
-    finally:
-        for stream in downstream:
-            stream.close()
+    for file in upstream.drain():
+        if not file.report.submitting(file):
+            continue
+        future = cast(PoolFuture, task.submit(file=file.source, **arguments(file)))
+        file.futures[stage] = future
+        files += 1
+        future.add_done_callback(partial(hand_on, file))
+    for _ in range(files):
+        through.acquire()
     completed = states.count("COMPLETED")
     if completed == files:
         return Completed(message=f"{files} files")

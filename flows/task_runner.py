@@ -134,14 +134,23 @@ def _release(parameter: Any) -> None:
             release()
 
 
+def exception_of(state: State[Any]) -> BaseException | None:
+    """Return the exception with which a run ended, if it was one."""
+    failure = state.data.result if isinstance(state.data, ResultRecord) else state.data
+    return failure if isinstance(failure, BaseException) else None
+
+
 def _error(state: State[Any]) -> str | None:
     """Return why a task run failed, as an exception's name and words."""
     if state.is_completed():
         return None
-    failure = state.data.result if isinstance(state.data, ResultRecord) else None
-    if isinstance(failure, BaseException):
-        return f"{type(failure).__name__}: {failure}"
-    return state.message or state.name or "unknown"
+    failure = exception_of(state)
+    return named(failure) if failure else state.message or state.name
+
+
+def named(error: BaseException) -> str:
+    """Return an exception's name and words."""
+    return f"{type(error).__name__}: {error}"
 
 
 def _tell(task: Task[..., Any], task_run_id: UUID, parameters: dict[str, Any], state: State[Any]) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, Literal, ParamSpec, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -18,8 +18,8 @@ class ModelOptions(BaseModel, frozen=True, extra="forbid"):
 
     model_dir: str | None = Field(None, description="folder where model files are kept (default: the libraries' own)")
     model_cache_only: bool = Field(False, description="use models that are already there, never download")
-    device: str | None = Field(None, description="cuda or cpu (default: cuda where PyTorch sees a GPU)")
-    device_index: int = Field(0, ge=0, description="index among the GPUs that Ray gives to an actor")
+    device: Literal["cuda", "cpu"] | None = Field(None, description="default: cuda where PyTorch sees a GPU")
+    device_index: int = Field(0, ge=0, description="no effect: Ray assigns GPUs, see CUDA_VISIBLE_DEVICES")
     threads: int = Field(0, ge=0, description="CPU threads of one model (default: the cores, shared out)")
 
     def torch_device(self) -> str:

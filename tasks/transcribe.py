@@ -74,8 +74,10 @@ class TranscribeOptions(BaseModel, frozen=True, extra="forbid"):
     @field_validator("suppress_tokens")
     @classmethod
     def _token_ids(cls, tokens: str) -> str:
-        if not all(token.strip().lstrip("-").isdigit() for token in tokens.split(",")):
-            raise ValueError(f"{tokens!r} is not a comma-separated list of token ids")
+        try:
+            [int(token) for token in tokens.split(",")]
+        except ValueError:
+            raise ValueError(f"{tokens!r} is not a comma-separated list of token ids") from None
         return tokens
 
     @model_validator(mode="before")
@@ -116,9 +118,8 @@ def whisper_model(options: TranscribeOptions, models: ModelOptions) -> "WhisperM
     return WhisperModel(
         options.model,
         device=device,
-        device_index=models.device_index,
         compute_type=default if options.compute_type == "default" else options.compute_type,
-        cpu_threads=models.threads or share.threads or 4,  # 4 is the default of the `whisperx` program
+        cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
         num_workers=share.parallel,
         download_root=models.model_dir,
         local_files_only=models.model_cache_only,
@@ -136,7 +137,6 @@ def pipelines(options: TranscribeOptions, models: ModelOptions) -> "Lender[Faste
         return whisperx.load_model(
             options.model,
             device=models.torch_device(),
-            device_index=models.device_index,
             # A model that knows English alone cannot detect a language: WhisperX would fail on every file.
             language=options.language or (None if model.model.is_multilingual else "en"),
             asr_options=options.asr_options(),

@@ -43,7 +43,7 @@ class Written:
 
 
 def render(transcript: Transcript, stem: Path, options: WriteOptions) -> list[Path]:
-    """Write `stem` plus the extension of each format, over what is there; all of them or, if one fails, none.
+    """Write `stem` plus the extension of each format, over what is there. If one cannot be written, none is.
 
     Each is written beside its final name, made durable and renamed, so no reader ever sees a part of a file.
     """

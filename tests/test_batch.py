@@ -254,6 +254,28 @@ def test_a_pool_that_can_never_be_placed_is_refused_at_once(speech: Path, tiny_e
     assert "transcribe 1 × 2" in str(state.message)
 
 
+def test_a_model_that_does_not_load_ends_the_run(speech: Path, tiny_en: str, tmp_path: Path) -> None:
+    """At once and with its reason, not file by file; no file is taken for done."""
+    broken = tmp_path / "aligner"
+    broken.mkdir()
+    (broken / "config.json").write_text("{}")
+    report = tmp_path / "report.json"
+    batch = Batch.model_validate(
+        {
+            "inputs": {"inputs": [str(speech)]},
+            "transcribe": transcribing(tiny_en),
+            "align": {"align_model": str(broken)},
+            "write": {"output_dir": str(tmp_path / "out")},
+            "models": {"device": "cpu"},
+            "run": {"report": str(report)},
+        }
+    )
+    state = whisperx_batch(batch, return_state=True)
+    assert state.is_failed()
+    assert "could not be found" in str(state.message)
+    assert json.loads(report.read_text())["summary"]["done"] == 0
+
+
 def test_the_first_output_is_there_before_the_last_file_is_loaded(diarized: Done) -> None:
     """Stages overlap: no stage waits for another to finish all its files."""
     first_written = min(task.end_time for task in diarized.tasks["write"] if task.end_time)

@@ -48,6 +48,8 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--diarize", "--diarize_model", "/no/pipeline"], "--diarize_model /no/pipeline: no such folder"),
         (["--highlight_words", "True", "--no_align"], "highlight_words is not possible without word timings"),
         (["--output_dir", "/dev/null/out"], "--output_dir /dev/null/out"),
+        (["--report", "/dev/null/report.json"], "--report /dev/null/report.json"),
+        (["--device", "gpu"], "--device: Input should be 'cuda' or 'cpu'"),
     ],
 )
 def test_a_wrong_command_is_refused_with_a_sentence(
@@ -55,6 +57,17 @@ def test_a_wrong_command_is_refused_with_a_sentence(
 ) -> None:
     """Exit status 2, before Ray starts."""
     assert message in refused(monkeypatch, capsys, str(TWO_SPEAKERS), *arguments)
+
+
+def test_a_settings_file_that_cannot_be_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With what is wrong in it, or that it is missing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "whisperx-batch.toml").write_text("model = \n")
+    assert "the settings file: Invalid value (at line 1" in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
+    monkeypatch.setenv("WHISPERX_BATCH_SETTINGS_FILE", "/no/settings.toml")
+    assert "no file /no/settings.toml" in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
 
 
 def test_a_command_without_input_is_refused(
@@ -121,10 +134,43 @@ def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     assert tasks == {"COMPLETED": 6}  # three task runs, and Prefect's own three for the subflows
 
 
-def test_ctrl_c_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
-    alone: dict[str, str], tiny_en: str, tmp_path: Path
+CLUSTER = """
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+print(cluster.address, flush=True)
+input()
+cluster.shutdown()
+"""
+
+
+def test_a_cluster_is_joined_and_left_as_it_was(alone: dict[str, str], tiny_en: str, tmp_path: Path) -> None:
+    """By RAY_ADDRESS; the second of two runs finds it still there, and free."""
+    head = subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert head.stdin
+    assert head.stdout
+    try:
+        address = head.stdout.readline().strip()
+        options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--no_align"]
+        clip = str(SAMPLES / "en" / "hello_world.wav")
+        for number in range(2):
+            done = subprocess.run(
+                [COMMAND, clip, *options, "-o", str(tmp_path / str(number))],
+                env={**alone, "RAY_ADDRESS": address},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert "hello" in (tmp_path / str(number) / "hello_world.txt").read_text().lower()
+    finally:
+        head.communicate("\n", timeout=60)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
+    alone: dict[str, str], tiny_en: str, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    """At a terminal, where the signal goes to every process in the foreground; none of ours is left."""
+    """Ctrl-C at a terminal, which goes to every process in the foreground, and `kill`; no process of ours is left."""
     files, out = tmp_path / "files", tmp_path / "out"
     files.mkdir()
     shutil.copy(TWO_SPEAKERS, files / "0.wav")
@@ -145,13 +191,16 @@ def test_ctrl_c_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
         time.sleep(0.1)
     ours = psutil.Process(run.pid).children(recursive=True)
     assert len(ours) > 3
-    os.killpg(run.pid, signal.SIGINT)
+    if number == signal.SIGINT:
+        os.killpg(run.pid, number)
+    else:
+        run.send_signal(number)
     pressed = time.monotonic()
     while run.poll() is None and time.monotonic() < pressed + 60:
         screen += _read(terminal)
         time.sleep(0.05)
     took = time.monotonic() - pressed
-    assert run.returncode == 130, screen.decode(errors="replace")
+    assert run.returncode == status, screen.decode(errors="replace")
     assert took < 10
     _, left = psutil.wait_procs(ours, timeout=2)
     assert [process.name() for process in left] == []

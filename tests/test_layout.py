@@ -38,6 +38,23 @@ def test_many_cores_are_shared_out_to_several_processes() -> None:
     assert pool.parallel == 4
 
 
+def test_machines_of_different_sizes_are_filled_too() -> None:
+    """Two cores, eight cores, and a head that offers none."""
+    nodes = [Node(cpus=2, gpus=0), Node(cpus=8, gpus=0), Node(cpus=0, gpus=0)]
+    (pool,) = pools(*nodes).values()
+    assert pool.size * pool.parallel == 10
+    assert len(place([pool], nodes)) == pool.size
+
+
+def test_cpus_must_be_where_the_gpus_are() -> None:
+    """Another machine's do not help; and a pool may reserve none at all."""
+    nodes = [Node(cpus=1, gpus=1), Node(cpus=32, gpus=0)]
+    with pytest.raises(CannotBePlaced, match="more CPUs"):
+        place(list(pools(*nodes, transcribe_num_cpus=4).values()), nodes)
+    nothing = PoolSpec("align", ("align",), size=1, slots=1, num_cpus=0)
+    assert place([nothing], nodes)[0].resources == {"CPU": 0.001}
+
+
 def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
     """0.4 to transcribe and twice 0.3 to align; beside diarization, one aligner makes room."""
     shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX).items()}
@@ -83,7 +100,7 @@ def test_reservations_of_cpus_that_nobody_chose_shrink_to_fit() -> None:
         ({"transcribe_num_gpus": 2}, "more GPUs than the cluster has"),
         ({"align_actor_size": 3, "align_num_gpus": 0.5}, "more GPUs than the cluster has"),
         ({"transcribe_num_gpus": 1.5}, "a whole number or below 1"),
-        ({"align_num_cpus": 9, "align_actor_size": 2}, "more CPUs than the cluster has"),
+        ({"align_num_cpus": 9, "align_actor_size": 2}, "more CPUs than there are on the machines"),
     ],
 )
 def test_pools_that_can_never_be_placed_are_refused(chosen: dict[str, float], message: str) -> None:

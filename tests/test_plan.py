@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import TWO_SPEAKERS
 
-from flows.plan import BadInput, check_model, check_output_folder, find_inputs, make_plan, output_stems
+from flows.plan import BadInput, check_model, check_output_folder, check_report, find_inputs, make_plan, output_stems
 from tasks.write import WriteOptions
 
 
@@ -97,6 +97,12 @@ def test_outputs_mirror_the_tree_and_never_collide() -> None:
     ]
 
 
+def test_a_kept_extension_collides_with_no_other_name() -> None:
+    """`talk.mp4.mp3` would have the outputs of `talk.mp4`."""
+    stems = output_stems([Path(f"/in/{name}") for name in ("talk.mp4", "talk.mp3", "talk.mp4.mp3")], Path("/out"))
+    assert [str(stem) for stem in stems] == ["/out/talk.mp4", "/out/talk.mp3", "/out/talk.mp4.mp3"]
+
+
 def test_files_of_one_folder_have_their_outputs_side_by_side() -> None:
     """As the `whisperx` program puts them."""
     stems = output_stems([Path("/in/a.mp3"), Path("/in/b.tar.wav")], Path("/out"))
@@ -120,8 +126,18 @@ def test_a_model_folder_must_exist_and_hold_a_model(tmp_path: Path) -> None:
     check_model("model", "Systran/faster-whisper-tiny", ("model.bin",))
     with pytest.raises(BadInput, match="--model /no/such/model: no such folder"):
         check_model("model", "/no/such/model", ("model.bin",))
+    with pytest.raises(BadInput, match="no such folder"):
+        check_model("model", "tests/no-model", ("model.bin",))
     with pytest.raises(BadInput, match=r"no model.bin in this folder"):
         check_model("model", str(tmp_path), ("model.bin",))
+
+
+def test_a_report_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """Before the run, not after its last file."""
+    check_report(str(tmp_path / "new" / "report.json"))
+    for wrong in (tmp_path, Path("/dev/null/report.json")):
+        with pytest.raises(BadInput, match="--report"):
+            check_report(str(wrong))
 
 
 def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def example(action: argparse.Action) -> list[str]:
     if action.choices:
         return [str(next(iter(action.choices)))]
     name = getattr(action.type, "__name__", "str")
+    if action.dest == "device":
+        return ["cpu"]
     examples = {"str2bool": "True", "optional_int": "3", "int": "3", "float": "0.5", "optional_float": "0.5"}
     return [examples.get(name, "1")]
 

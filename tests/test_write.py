@@ -1,12 +1,14 @@
 """tasks/write.py: WhisperX's own formats, whole or not there at all."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from tasks.audio import AudioFile
 from tasks.transcribe import Transcript
-from tasks.write import WriteOptions, render
+from tasks.write import WriteOptions, render, write
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(
@@ -25,6 +27,15 @@ def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
     assert (tmp_path / "a.b.srt").read_text() == "1\n00:00:00,500 --> 00:00:01,400\n[SPEAKER_00]: Good day.\n\n"
     (aud,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="aud"))
     assert aud.read_text() == "0.5\t1.4\t[[SPEAKER_00]]Good day.\n"
+
+
+def test_the_language_written_is_the_true_one(tmp_path: Path) -> None:
+    """Where our outputs differ on purpose: WhisperX writes `en` for every file whose language it has detected."""
+    file = AudioFile("/in/a.wav", "a.wav", 1.0)
+    german = Transcript("de", {"segments": [{"start": 0.0, "end": 1.0, "text": " Guten Tag."}]})
+    written = write.fn(file, str(tmp_path / "a"), german, None, WriteOptions(output_format="json"))
+    assert written.language == "de"
+    assert json.loads((tmp_path / "a.json").read_text())["language"] == "de"
 
 
 def test_the_layout_of_subtitles_is_chosen(tmp_path: Path) -> None:
