@@ -85,6 +85,7 @@ def start_pools(batch: Batch, session: RaySession) -> Pools:
 def run_stages(batch: Batch, report: Report, pools: Pools, session: RaySession, console: Console) -> bool:
     """Send the planned files through the stages. Returns True if the user interrupted them."""
     budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else session.object_store_bytes // 3
+    budget -= budget // 20  # the object store frees what we let go of a little later
     waiting = [file for file in report.files if file.status == "waiting"]
     report.admission = admission = Admission(waiting, budget, most_files=pools.window)
     written = Stream()
