@@ -5,6 +5,8 @@ from math import floor
 
 from pydantic import BaseModel, Field
 
+STAGES = ("load audio", "transcribe", "diarize", "align", "write")
+"""In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
 CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the
 memory of a further process. Chosen, not measured: two cores were the most at hand."""
@@ -142,9 +144,8 @@ def _all_stages(nodes: list[Node]) -> PoolSpec:
 
     parallel = max(range(1, CORES_PER_PROCESS + 1), key=lambda parallel: (cores_used(parallel), parallel))
     size = max(1, cores_used(parallel) // parallel)
-    stages = ("load audio", "transcribe", "align", "diarize", "write")
     return PoolSpec(
-        "all stages", stages, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
+        "all stages", STAGES, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
     )
 
 

@@ -20,13 +20,10 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models, StageActor
-from flows.layout import Bundle, PoolSpec
+from flows.layout import STAGES, Bundle, PoolSpec
 from flows.task_runner import Outcome, named
 
 logger = logging.getLogger(__name__)
-
-STAGES = ("load audio", "transcribe", "diarize", "align", "write")
-"""In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
 
 
 @dataclass(eq=False)

@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from flows.pools import STAGES, Pools
+from flows.layout import STAGES
+from flows.pools import Pools
 from flows.report import FileRun, Report
 
 PLAIN_STEP = 0.1

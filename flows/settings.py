@@ -133,16 +133,8 @@ class Batch(BaseModel, frozen=True, extra="forbid"):
         write = self.write.model_copy(update={"output_dir": _absolute(self.write.output_dir)})
         run = self.run.model_copy(update={"report": _absolute(self.run.report)})
         inputs = self.inputs.as_parameters(Path(self.write.output_dir, ".whisperx-batch"))
-        return Batch(
-            inputs=inputs,
-            transcribe=transcribe,
-            align=align,
-            diarize=diarize,
-            write=write,
-            models=models,
-            pools=self.pools,
-            run=run,
-        )
+        changed = {"inputs": inputs, "transcribe": transcribe, "align": align, "diarize": diarize}
+        return self.model_copy(update=changed | {"write": write, "models": models, "run": run})
 
     def notices(self) -> list[str]:
         """Return what the user should know of options that do nothing."""
