@@ -5,12 +5,16 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import psutil
 import ray
 
 from flows.layout import Node
+
+STOPPING = 2
+"""Seconds that Ray's processes have to end by themselves; those of its dashboard outlive it by a few otherwise."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,9 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
     Where this process has joined a Ray already, that one is used, and left as it is.
     """
     own = not ray.is_initialized()
+    before = set(psutil.Process().children())
     url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard) if own else None
+    started = set(psutil.Process().children()) - before
     try:
         resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         yield RaySession(
@@ -39,7 +45,7 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
         )
     finally:
         if own:
-            ray.shutdown()
+            _stop(started)
 
 
 def _start(address: str | None, *, dashboard: bool) -> str | None:
@@ -69,3 +75,16 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
         # ray.init puts its own handler there, with which a cancelled run would end as a crash.
         signal.signal(signal.SIGTERM, handler)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _stop(started: set[psutil.Process]) -> None:
+    """Stop the Ray whose processes these are, and see that they and their children are gone."""
+    processes = list(started)
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            processes += process.children(recursive=True)
+    ray.shutdown()
+    _, left = psutil.wait_procs(processes, timeout=STOPPING)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
