@@ -12,15 +12,18 @@ from prefect.states import Cancelled, Completed, Failed, State
 from rich.console import Console
 
 from flows.actor import Models
+from flows.cancellation import noticing_cancellation
+from flows.claim import claimed
 from flows.layout import place, plan_pools
-from flows.plan import make_plan
+from flows.ledger import Ledger
+from flows.plan import Plan, remove_drafts
 from flows.pools import Pools
 from flows.progress import Progress, counted, show_plan, show_summary
 from flows.ray_session import RaySession, ray_session
 from flows.report import Report, one_line
 from flows.settings import Batch
 from flows.stage_threads import StageFlow, StageThreads
-from flows.stages import align_files, diarize_files, load_audio_files, transcribe_files, write_files
+from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
 from flows.stream import Admission, Stream
 from tasks.align import CROSS_ATTENTION
 
@@ -40,70 +43,98 @@ def whisperx_batch(batch: Batch) -> State[Any]:
     Ends Completed if every file was done, Failed if any was not, Cancelled if it was interrupted.
     """
     paths = batch.check()
-    console = Console(file=sys.stderr)
-    with ThreadPoolExecutor(1) as planner:
-        planning = planner.submit(make_plan, paths, batch.write)
-        with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
-            pools = start_pools(batch, session)
-            report = Report([])
-            try:
-                report = Report(planning.result())
-                show_plan(report.files, console)
-                if not pools.placed(timeout=10):
-                    console.print("waiting for room in the Ray cluster: others use what the pools reserve")
-                interrupted = run_stages(batch, report, pools, session, console)
-            finally:
-                for facts in pools.close():
-                    report.model_loads.update(facts.model_loads)
-                show_summary(report, console)
-                if batch.run.report:
-                    report.write(Path(batch.run.report))
+    with claimed(batch.own_folder(), runtime.flow_run.id):
+        ledger = Ledger(batch.own_folder())
+        plan = Plan(batch, paths, ledger)
+        ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
+        interrupted = run_plan(plan, batch, Console(file=sys.stderr))
+    statuses = plan.report.statuses
+    counts = ", ".join(f"{statuses[status]} {status}" for status in ("done", "skipped", "failed") if statuses[status])
+    message = f"{counted(len(plan.files))}: {counts or 'nothing done'}"
     if interrupted:
-        return Cancelled(message=f"interrupted with {report.statuses['done']} of {len(paths)} files done")
-    failed = report.statuses["failed"]
-    if failed:
-        return Failed(message=f"{failed} of {counted(len(paths))} failed")
-    return Completed(message=f"{counted(len(paths))} done")
+        return Cancelled(message=f"{interrupted}; {message}")
+    return Failed(message=message) if statuses["failed"] else Completed(message=message)
 
 
-def start_pools(batch: Batch, session: RaySession) -> Pools:
-    """Start the actors, which begin to load their models. Raises CannotBePlaced."""
+def run_plan(plan: Plan, batch: Batch, console: Console) -> str | None:
+    """Do what is to be done, and report. Returns what interrupted it, if something did."""
+    report = plan.report
+    try:
+        plan.recall()
+        with ThreadPoolExecutor(1) as planner:
+            probing = planner.submit(plan.probe)
+            if not plan.needs_all_stages():
+                probing.result()  # it takes that to know which models are needed at all
+            stages = plan.stages()
+            if not stages:
+                return None
+            with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
+                pools = start_pools(batch, session, stages)
+                try:
+                    probing.result()
+                    _begin(plan, batch, pools, console)
+                    return run_stages(batch, plan, pools, session, console)
+                finally:
+                    for facts in pools.close():
+                        report.model_loads.update(facts.model_loads)
+    finally:
+        show_summary(report, console)
+        if batch.run.report:
+            report.write(Path(batch.run.report))
+
+
+def _begin(plan: Plan, batch: Batch, pools: Pools, console: Console) -> None:
+    plan.note_durations()
+    remove_drafts(plan.files)
+    if batch.run.report:
+        plan.report.write(Path(batch.run.report))  # should this process be killed, it tells of this run and no other
+    show_plan(plan.files, console)
+    if not pools.placed(timeout=10):
+        console.print("waiting for room in the Ray cluster: others use what the pools reserve")
+
+
+def start_pools(batch: Batch, session: RaySession, stages: frozenset[str]) -> Pools:
+    """Start the actors, which begin to load the models of these stages. Raises CannotBePlaced."""
     specs = plan_pools(
         session.nodes,
         batch.pools,
-        align=batch.align is not None,
+        stages,
         cross_attention=batch.align is not None and batch.align.align_model == CROSS_ATTENTION,
-        diarize=batch.diarize is not None,
         use_gpus=batch.models.device != "cpu",
     )
     bundles = place(specs, session.nodes)
     for spec in specs:
         get_run_logger().info("pool %s", spec)
-    return Pools(specs, bundles, Models(batch.models, batch.transcribe, batch.align, batch.diarize))
+    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize)
+    return Pools(specs, bundles, models, batch.run.stage_timeout)
 
 
-def run_stages(batch: Batch, report: Report, pools: Pools, session: RaySession, console: Console) -> bool:
-    """Send the planned files through the stages. Returns True if the user interrupted them."""
+def run_stages(batch: Batch, plan: Plan, pools: Pools, session: RaySession, console: Console) -> str | None:
+    """Send the planned files through the stages. Returns what interrupted them, if something did."""
+    report = plan.report
     budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees what we let go of a little later
-    waiting = [file for file in report.files if file.status == "waiting"]
-    report.admission = admission = Admission(waiting, budget, most_files=pools.window)
+    remaining = plan.resume.remaining(plan.waiting())
+    report.admission = admission = Admission(remaining, budget, most_files=pools.window)
     written = Stream()
     threads = StageThreads(pools, admission)
-    with Progress(report, pools, console).shown() if batch.run.verbose else nullcontext():
+    with (
+        Progress(report, pools, console).shown() if batch.run.verbose else nullcontext(),
+        noticing_cancellation(runtime.flow_run.id, threads.interrupt),
+    ):
         try:
             threads.start(wire(batch, admission, written))
             _note_written(written, report)
         except KeyboardInterrupt:
-            threads.stop("interrupted")
-            return True
+            threads.interrupt("interrupted")
         except BaseException as error:
             threads.stop(repr(error))
             raise
         finally:
+            plan.resume.stop()
             threads.join()
             _note_written(written, report)
-    return False
+    return threads.interrupted
 
 
 def _note_written(written: Stream, report: Report) -> None:
@@ -121,6 +152,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
     """
     transcribing, aligning, diarizing = Stream(), Stream(), Stream()
     writing = Stream(feeders=2 if batch.diarize else 1)
+    keeping = Keeping(batch.results_folder(), refresh=batch.run.overwrite)
     stages: dict[StageFlow, dict[str, Any]] = {
         load_audio_files: {
             "upstream": admission,
@@ -131,8 +163,16 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "downstream": [aligning if batch.align else writing],
             "options": batch.transcribe,
             "models": batch.models,
+            "keeping": keeping,
         },
-        write_files: {"upstream": writing, "downstream": [written], "options": batch.write},
+        write_files: {
+            "upstream": writing,
+            "downstream": [written],
+            "options": batch.write,
+            "last": "align" if batch.align else "transcribe",
+            "diarized": batch.diarize is not None,
+            "keeping": keeping,
+        },
     }
     if batch.align:
         stages[align_files] = {
@@ -141,6 +181,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "options": batch.align,
             "transcribe": batch.transcribe,
             "models": batch.models,
+            "keeping": keeping,
         }
     if batch.diarize:
         stages[diarize_files] = {
@@ -148,5 +189,6 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "downstream": [writing],
             "options": batch.diarize,
             "models": batch.models,
+            "keeping": keeping,
         }
     return stages

@@ -9,10 +9,12 @@ import tomllib
 import warnings
 from contextlib import ExitStack
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from rich.console import Console
 
     from flows.settings import Batch, Command
 
@@ -95,7 +97,10 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from pydantic import ValidationError
     from rich.console import Console
 
-    from flows.plan import BadInput, make_plan
+    from flows.claim import claimed
+    from flows.inputs import BadInput
+    from flows.ledger import Ledger
+    from flows.plan import Plan
     from flows.progress import show_plan
 
     try:
@@ -111,9 +116,39 @@ def _run(command: "Command", inputs: list[str]) -> int:
     for notice in batch.notices():
         console.print(notice, highlight=False)
     if command.dry_run:
-        show_plan(make_plan(paths, batch.write), Console(), every_file=True)
+        plan = Plan(batch, paths, Ledger(batch.own_folder()))
+        plan.recall()
+        plan.probe()
+        show_plan(plan.files, Console(), every_file=True)
         return 0
-    return _run_flow(batch.as_parameters())
+    try:
+        with claimed(batch.own_folder()):
+            return _run_flow(batch.as_parameters()) if _work_remains(batch, paths, console) else 0
+    except BadInput as error:
+        sys.stderr.write(f"whisperx-batch: {error}\n")
+        return 2
+
+
+def _work_remains(batch: "Batch", paths: list[Path], console: "Console") -> bool:
+    """Look, before Prefect and Ray start, whether there is anything to do; if not, say so and report."""
+    from flows.ledger import Ledger
+    from flows.plan import Plan
+    from flows.progress import show_summary
+
+    ledger = Ledger(batch.own_folder())
+    plan = Plan(batch, paths, ledger)
+    ledger.begin([])
+    plan.recall()
+    if plan.needs_all_stages():
+        return True
+    plan.probe()
+    plan.note_durations()
+    if plan.stages() or plan.report.statuses["failed"]:
+        return True
+    show_summary(plan.report, console)
+    if batch.run.report:
+        plan.report.write(Path(batch.run.report))
+    return False
 
 
 def _run_flow(batch: "Batch") -> int:

@@ -1,5 +1,6 @@
 """Which pools a batch needs on these machines, and where their actors go."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from math import floor
 
@@ -86,9 +87,9 @@ class Bundle:
 
 
 def plan_pools(
-    nodes: list[Node], settings: PoolSettings, *, align: bool, cross_attention: bool, diarize: bool, use_gpus: bool
+    nodes: list[Node], settings: PoolSettings, needed: Collection[str], *, cross_attention: bool, use_gpus: bool
 ) -> list[PoolSpec]:
-    """Return the pools for a batch.
+    """Return the pools for the stages that are needed.
 
     With GPUs, or once the user sizes a stage: a pool for each model stage. Without: one pool for all stages with a
     thread for each core, because one process imports and loads once, and its threads scale (12 minutes of speech on
@@ -96,8 +97,8 @@ def plan_pools(
     """
     gpus = sum(node.gpus for node in nodes) if use_gpus else 0
     if not gpus and not settings.chosen():
-        return [_all_stages(nodes)]
-    aligned_apart = align and not cross_attention
+        return [_all_stages(nodes, tuple(stage for stage in STAGES if stage in needed))]
+    diarize = "diarize" in needed
     stages = {
         "transcribe": ("transcribe", "align") if cross_attention else ("transcribe",),
         "align": ("align",),
@@ -105,7 +106,9 @@ def plan_pools(
     }
     shares = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
     sizes = {"transcribe": 1, "align": 1 if diarize else 2, "diarize": 1}
-    used = {"transcribe": True, "align": aligned_apart, "diarize": diarize}
+    used = {stage: stage in needed for stage in sizes}
+    if cross_attention:
+        used.update(transcribe=used["transcribe"] or used["align"], align=False)
     pools = [
         PoolSpec(
             "load audio",
@@ -137,7 +140,7 @@ def plan_pools(
     return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))
 
 
-def _all_stages(nodes: list[Node]) -> PoolSpec:
+def _all_stages(nodes: list[Node], stages: tuple[str, ...]) -> PoolSpec:
     # The size of process that leaves the fewest cores of these machines over, and of such the largest.
     def cores_used(parallel: int) -> int:
         return sum(int(node.cpus) // parallel * parallel for node in nodes)
@@ -145,7 +148,7 @@ def _all_stages(nodes: list[Node]) -> PoolSpec:
     parallel = max(range(1, CORES_PER_PROCESS + 1), key=lambda parallel: (cores_used(parallel), parallel))
     size = max(1, cores_used(parallel) // parallel)
     return PoolSpec(
-        "all stages", STAGES, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
+        "all stages", stages, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
     )
 
 

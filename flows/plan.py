@@ -1,81 +1,28 @@
-"""Inputs to files: what is to be done, where its outputs go, and what is wrong with it, before any model loads."""
+"""The plan of a batch: every file, where its outputs go, what it is missing, and what is wrong with it."""
 
-import glob
 import os
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows.report import FileRun, one_line
-from tasks.audio import AudioFile, UnreadableAudio, probe
-from tasks.write import WriteOptions
+from flows.ledger import Ledger
+from flows.report import FileRun, Report, one_line
+from flows.resume import Resume
+from flows.task_runner import named
+from tasks.audio import AudioFile, UnreadableAudio, check_regular, probe
+from tasks.faults import again
+from tasks.files import DRAFT
 
-AUDIO_EXTENSIONS = frozenset(
-    """
-    .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .asf .au .avi .caf .dts .flac .flv .gsm .m2ts .m4a .m4b .m4v .mka .mkv
-    .mov .mp2 .mp3 .mp4 .mpeg .mpg .mts .mxf .oga .ogg .ogv .opus .ra .rm .snd .spx .tta .ts .vob .voc .w64 .wav
-    .webm .wma .wmv .wv
-    """.split()
-)
-"""What a folder is searched for. A file that is named itself may have any extension."""
+if TYPE_CHECKING:
+    from flows.settings import Batch
 
-
-class BadInput(ValueError):
-    """The inputs as a whole are wrong: nothing is run."""
-
-
-def find_inputs(inputs: list[str], batch_file: str | None) -> list[Path]:
-    """Return the files that are meant, in order and once each: files, folders (searched), globs, a list of paths.
-
-    A file need not exist: that is its own failure. Raises BadInput.
-    """
-    given = given_paths(inputs, batch_file)
-    if not given:
-        raise BadInput("no input: name files, folders or globs, or a --batch_file")
-    found = [path for each in given for path in _expand(each)]
-    if not found:
-        raise BadInput(f"no audio or video file in {', '.join(given)}")
-    return list(dict.fromkeys(found))
-
-
-def given_paths(inputs: list[str], batch_file: str | None) -> list[str]:
-    """Return what the user names, on the command line and in a batch file. Raises BadInput."""
-    return [*inputs, *(_batch_file(batch_file) if batch_file else [])]
-
-
-def _batch_file(name: str) -> list[str]:
-    """Return the paths in a batch file: one a line, or parted by NULs, as `find -print0` writes any name."""
-    try:
-        content = Path(name).read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as error:
-        raise BadInput(f"--batch_file {one_line(name)}: {error.strerror}") from None
-    if b"\0" in content:
-        return [os.fsdecode(path) for path in content.split(b"\0") if path]
-    return [os.fsdecode(line.strip()) for line in content.splitlines() if line.strip()]
-
-
-def _expand(name: str) -> list[Path]:
-    path = Path(os.path.abspath(name))
-    if path.is_dir():
-        return sorted(_search(path))
-    if not os.path.lexists(path) and glob.has_magic(name):
-        matches = sorted(Path(os.path.abspath(match)) for match in glob.iglob(name, recursive=True))
-        if not matches:
-            raise BadInput(f"nothing matches {one_line(name)}")
-        return [match for match in matches if not match.is_dir()]
-    return [path]
-
-
-def _search(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise BadInput(f"folder {one_line(str(error.filename))}: {error.strerror}")
-
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders.sort()
-        for name in names:
-            if Path(name).suffix.lower() in AUDIO_EXTENSIONS and not name.startswith("."):
-                yield Path(parent, name)
+LONGEST_NAME = 255
+"""Bytes in a file's name, on the file systems that people use."""
+LONGEST_EXTENSION = len(".json")
 
 
 def output_stems(paths: list[Path], output_dir: Path) -> list[Path]:
@@ -89,7 +36,7 @@ def output_stems(paths: list[Path], output_dir: Path) -> list[Path]:
     while clashes := _clashes(stems) & {i for i, path in enumerate(relative) if stems[i] != path}:
         for i in clashes:
             stems[i] = relative[i]
-    return [Path(os.path.abspath(output_dir), stem) for stem in stems]
+    return [Path(os.path.abspath(output_dir), stem.parent, _short_enough(stem.name)) for stem in stems]
 
 
 def _clashes(stems: list[Path]) -> set[int]:
@@ -98,66 +45,103 @@ def _clashes(stems: list[Path]) -> set[int]:
     return {i for i, stem in enumerate(stems) if counts[str(stem).casefold()] > 1}
 
 
-def make_plan(paths: list[Path], options: WriteOptions) -> list[FileRun]:
-    """Probe every file, several at a time, and return them longest first, so that no long one ends the batch alone.
-
-    A file that cannot be read is in the plan as failed, with the reason.
-    """
-    with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as probing:
-        probed = list(probing.map(_probe, paths))
-    root = Path(os.path.commonpath([path.parent for path in paths]))
-    plan = []
-    for index, (path, stem, found) in enumerate(
-        zip(paths, output_stems(paths, Path(options.output_dir)), probed, strict=True)
-    ):
-        name = one_line(os.path.relpath(path, root))
-        file = FileRun(index, AudioFile(str(path), name, found if isinstance(found, float) else 0.0), str(stem))
-        if isinstance(found, str):
-            file.status, file.error = "failed", found
-        plan.append(file)
-    return sorted(plan, key=lambda file: file.source.duration_s, reverse=True)
+def _short_enough(name: str) -> str:
+    """Return a name that leaves room for an extension: a longer one is cut, and told apart by a digest."""
+    longest, encoded = LONGEST_NAME - LONGEST_EXTENSION, os.fsencode(name)
+    if len(encoded) <= longest:
+        return name
+    mark = "-" + sha256(encoded).hexdigest()[:8]
+    return encoded[: longest - len(mark)].decode(errors="ignore") + mark
 
 
-def _probe(path: Path) -> float | str:
-    try:
-        return probe(str(path))
-    except UnreadableAudio as error:
-        return str(error)
-    except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
-        return f"{type(error).__name__}: {error}"
+class Plan:
+    """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
+
+    def __init__(self, batch: "Batch", paths: list[Path], ledger: Ledger) -> None:
+        chosen = batch.inputs.chosen(ledger)
+        root = os.path.commonpath([path.parent for path in paths])
+        stems = output_stems(paths, Path(batch.write.output_dir))
+        self.resume = Resume(batch, ledger)
+        self.files = [
+            FileRun(
+                index,
+                AudioFile(str(path), one_line(os.path.relpath(path, root))),
+                str(stem),
+                missing=self.resume.stages,
+            )
+            for index, (path, stem) in enumerate(zip(paths, stems, strict=True))
+            if chosen is None or str(path) in chosen
+        ]
+        self.report = Report(self.files, ledger)
+        self._ledger = ledger
+        self._known_sizes = ledger.sizes()
+        self._new: list[FileRun] = []
+
+    def recall(self) -> None:
+        """Look which files are known and done."""
+        with _threads() as looking:
+            list(looking.map(self._recall, self.files))
+
+    def _recall(self, file: FileRun) -> None:
+        try:
+            status = again(partial(check_regular, file.source.path))
+        except Exception as error:
+            file.report.failed(file, str(error) if isinstance(error, UnreadableAudio) else named(error))
+            return
+        remembered = self._ledger.remembers(file.source.path, status)
+        duration_s = self._ledger.row(file.source.path).get("duration_s") if remembered else None
+        file.source = replace(
+            file.source, size=status.st_size, mtime_ns=status.st_mtime_ns, duration_s=duration_s or 0.0
+        )
+        if duration_s is None:
+            self._new.append(file)
+        else:
+            self.resume.find(file)
+
+    def needs_all_stages(self) -> bool:
+        """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
+        return any(file.source.size not in self._known_sizes for file in self._new)
+
+    def probe(self) -> None:
+        """Open the new files; those whose content may be known, by its size, are read.
+
+        What cannot be read is failed, with the reason.
+        """
+        with _threads() as probing:
+            list(probing.map(self._probe, self._new))
+
+    def _probe(self, file: FileRun) -> None:
+        try:
+            duration_s = again(partial(probe, file.source.path))
+        except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
+            file.report.failed(file, str(error) if isinstance(error, UnreadableAudio) else named(error))
+            return
+        file.source = replace(file.source, duration_s=duration_s)
+        if file.source.size in self._known_sizes:
+            self.resume.find(file)
+
+    def note_durations(self) -> None:
+        """Remember how long the new files are, so that a later run need not open them."""
+        for file in self._new:
+            if file.status == "waiting":
+                self._ledger.note(file.source.path, duration_s=file.source.duration_s)
+
+    def waiting(self) -> list[FileRun]:
+        """Return the files that are to be done, longest first, so that no long one ends the batch alone."""
+        waiting = [file for file in self.files if file.status == "waiting"]
+        return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
+
+    def stages(self) -> frozenset[str]:
+        """Return the stages that some file still has to go through."""
+        return frozenset(stage for file in self.waiting() for stage in file.missing)
 
 
-def check_output_folder(folder: str) -> None:
-    """Make the output folder and see that it can be written to. Raises BadInput."""
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--output_dir {one_line(folder)}: {error.strerror}") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
+def remove_drafts(files: list[FileRun]) -> None:
+    """Remove what a killed run has left beside these files' outputs; only the run that has claimed the folder may."""
+    for folder in {Path(file.stem).parent for file in files}:
+        for draft in folder.glob(f"{DRAFT}*"):
+            draft.unlink(missing_ok=True)
 
 
-def check_report(report: str) -> None:
-    """See that a report can be written to this file. Raises BadInput."""
-    path = Path(report)
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--report {one_line(report)}: {error.strerror}") from None
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-        raise BadInput(f"--report {one_line(report)}: no file can be written there")
-
-
-def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
-    """See that a model that is named by a path is there, with at least one of the files that it `holds`.
-
-    Raises BadInput.
-    """
-    first, *rest = model.split("/")
-    looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
-    if os.path.isdir(model):
-        if not any(os.path.exists(os.path.join(model, name)) for name in holds):
-            raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
-    elif looks_like_path and not os.path.isfile(model):
-        raise BadInput(f"--{option} {one_line(model)}: no such folder")
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1)))

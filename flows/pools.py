@@ -6,54 +6,39 @@ import itertools
 import logging
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import ray
 from prefect.states import Cancelled, Crashed, State
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models, StageActor
+from flows.calls import Call, Member, limit
 from flows.layout import STAGES, Bundle, PoolSpec
 from flows.task_runner import Outcome, named
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(eq=False)
-class Call:
-    """A task run on its way through a pool."""
-
-    stage: str
-    invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
-    """Holds what upstream tasks returned: dropped once the actor has it, or the object store would keep that."""
-    tell: Callable[[State[Any]], None]
-    """Tells Prefect's API of a final state that no actor can tell it."""
-    state: "Future[State[Any]]" = field(default_factory=Future)
-    value: "ray.ObjectRef[State[Any]] | None" = None
-    outcome: Outcome | None = None
-
-    def finish(self, outcome: Outcome, value: "ray.ObjectRef[State[Any]] | None" = None) -> None:
-        """Make the outcome known to those who wait for it, unless it is already."""
-        if not self.state.done():
-            self.outcome, self.value = outcome, value
-            self.state.set_result(outcome.state)
+DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
+LONGEST_MESSAGE = 2000
 
 
-@dataclass(eq=False)
-class _Member:
-    actor: Any
-    free: int
+DEATHS = 2
+"""How often a call may take its actor with it: the second time nothing else runs there, so it is the cause."""
+LOADS = 3
+"""How often an actor that dies while it loads its models is started again."""
+TICK_S = 1.0
 
 
 class _Pool:
-    def __init__(self, spec: PoolSpec, members: list[_Member]) -> None:
+    def __init__(self, spec: PoolSpec, members: list[Member]) -> None:
         self.spec = spec
         self.members = members
         self.waiting: list[tuple[int, int, Call]] = []
@@ -63,55 +48,63 @@ class Pools:
     """The pools of a run. One thread of its own does all the giving out, so its state needs no locks.
 
     A call waits here, not at an actor, until a slot is free: so no actor idles while another has a queue, and calls
-    of later stages overtake.
+    of later stages overtake. When an actor dies, Ray starts it again, and it gets the calls that it had, now one by
+    one: a call that kills it again is the cause, and fails; the others come through. An actor that hangs is killed.
     """
 
-    def __init__(self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models) -> None:
+    def __init__(
+        self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models, stage_timeout: float | None = None
+    ) -> None:
+        self._batch = batch
+        self._stage_timeout = stage_timeout
         self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
-        self._pools = [_Pool(spec, self._start(spec, bundles, batch)) for spec in specs]
+        self._pools = [_Pool(spec, self._start(spec, bundles)) for spec in specs]
         self._members = [member for pool in self._pools for member in pool.members]
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
-        self._in_flight: set[Call] = set()
         self._cancelled: str | None = None
         self.running: Counter[str] = Counter()
-        self.broken: Future[Exception] = Future()
-        """Ends, with the reason, if the pools can give out no more work."""
-        self.loaded: list[Future[None]] = [
-            member.actor.load.options(max_task_retries=0).remote(pool.spec.stages, batch).future()
-            for pool in self._pools
-            for member in pool.members
-        ]
+        self.broken: Future[BaseException] = Future()
+        """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
         self.window = 2 * sum(spec.parallel * spec.size for spec in specs)
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
+        for member in self._members:
+            self._load(member, tries=0)  # Ray would complain on the terminal of a run that ends before they are loaded
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True)
         self._thread.start()
 
-    def _start(self, spec: PoolSpec, bundles: list[Bundle], batch: Models) -> list[_Member]:
+    def _start(self, spec: PoolSpec, bundles: list[Bundle]) -> list[Member]:
         places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
         return [
-            _Member(
+            Member(
                 StageActor.options(
                     num_cpus=spec.num_cpus,
                     num_gpus=spec.num_gpus,
                     max_concurrency=spec.slots,
-                    # An actor that dies comes back and runs what it was running once more, under the same task run.
                     max_restarts=-1,
-                    max_task_retries=1,
+                    # What a dead actor was running is for these pools to decide; Ray would run it all again at once.
+                    max_task_retries=0,
                     scheduling_strategy=PlacementGroupSchedulingStrategy(
                         self._group, placement_group_bundle_index=place
                     ),
-                ).remote(spec.parallel, batch.models.threads or spec.threads),
-                spec.slots,
+                ).remote(spec.parallel, self._batch.models.threads or spec.threads),
+                spec,
             )
             for place in places
         ]
 
-    def submit(self, stage: str, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]) -> Call:
-        """Queue a call for the pool of `stage`; see Call."""
-        call = Call(stage, invoke, tell)
+    def _load(self, member: Member, tries: int = LOADS) -> None:
+        """Let an actor load its models; it is given no work before, which would count against that work's time."""
+        load = member.actor.load.options(max_task_retries=tries).remote(member.spec.stages, self._batch)
+        load.future().add_done_callback(lambda done: self._events.put(partial(self._loaded, member, tries, done)))
+
+    def submit(
+        self, stage: str, audio_s: float, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]
+    ) -> Call:
+        """Queue a call for the pool of `stage`, about so many seconds of audio; see Call."""
+        call = Call(stage, limit(audio_s, self._stage_timeout), invoke, tell)
         self._events.put(partial(self._enqueue, call))
         return call
 
@@ -143,23 +136,48 @@ class Pools:
         for member in self._members:
             ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
         remove_placement_group(self._group)
-        for call in self._in_flight:
+        for call in [call for member in self._members for call in member.calls]:
             call.tell(Cancelled(message=self._cancelled))
         return facts
 
     # What follows runs in the pools' own thread.
 
     def _give_out(self) -> None:
-        while (event := self._events.get()) is not None:
+        while True:
+            try:
+                event = self._events.get(timeout=TICK_S)
+            except queue.Empty:
+                event = _nothing
+            if event is None:
+                return
             try:
                 event()
+                self._kill_what_hangs()
                 for pool in self._pools:
-                    while pool.waiting and (member := max(pool.members, key=lambda member: member.free)).free:
-                        self._invoke(heapq.heappop(pool.waiting)[2], member)
+                    self._feed(pool)
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
-                self._cancel(named(error))
-                if not self.broken.done():
-                    self.broken.set_result(error)
+                self._break(error)
+
+    def _feed(self, pool: _Pool) -> None:
+        for member in pool.members:
+            if member.ready and member.suspects and not member.calls:
+                self._invoke(member.suspects.popleft(), member)
+        while pool.waiting and (member := max(pool.members, key=lambda member: member.free)).free:
+            self._invoke(heapq.heappop(pool.waiting)[2], member)
+
+    def _break(self, error: BaseException) -> None:
+        self._cancel(named(error))
+        if not self.broken.done():
+            self.broken.set_result(error)
+
+    def _loaded(self, member: Member, tries: int, loading: "Future[None]") -> None:
+        error = loading.exception()
+        if error is None:
+            member.ready, member.hung = True, False
+        elif not tries and isinstance(error, DIED) and not getattr(error, "actor_init_failed", False):
+            self._load(member)
+        elif not self._cancelled:
+            self._break(error.cause if isinstance(error, RayTaskError) else error)
 
     def _enqueue(self, call: Call) -> None:
         if self._cancelled:
@@ -168,44 +186,84 @@ class Pools:
         pool = next(pool for pool in self._pools if call.stage in pool.spec.stages)
         heapq.heappush(pool.waiting, (-STAGES.index(call.stage), next(self._order), call))
 
-    def _invoke(self, call: Call, member: _Member) -> None:
-        member.free -= 1
+    def _invoke(self, call: Call, member: Member) -> None:
+        if not member.calls:
+            member.since = time.monotonic()
+        member.calls.add(call)
         self.running[call.stage] += 1
-        self._in_flight.add(call)
-        invoke, call.invoke = call.invoke, None
-        value, outcome = invoke(member.actor)  # type: ignore[misc]
+        life = member.life
+        value, outcome = call.invoke(member.actor)  # type: ignore[misc]
         outcome.future().add_done_callback(
-            lambda outcome: self._events.put(partial(self._finished, call, member, value, outcome))
+            lambda outcome: self._events.put(partial(self._finished, call, member, life, value, outcome))
         )
 
     def _finished(
-        self, call: Call, member: _Member, value: "ray.ObjectRef[State[Any]]", outcome: "Future[Outcome]"
+        self,
+        call: Call,
+        member: Member,
+        life: int,
+        value: "ray.ObjectRef[State[Any]]",
+        outcome: "Future[Outcome]",
     ) -> None:
-        member.free += 1
+        member.calls.discard(call)
+        member.since = time.monotonic()
         self.running[call.stage] -= 1
-        self._in_flight.discard(call)
         error = outcome.exception()
         if error is None:
             call.finish(outcome.result(), value)
         elif self._cancelled:
             call.finish(_cancelled(self._cancelled))
+        elif isinstance(error, DIED):
+            self._died(call, member, life, error)
         else:
-            died = isinstance(error, RayActorError) and not error.actor_init_failed
-            cause = error.cause if isinstance(error, RayTaskError) else error
-            state: State[Any] = Crashed(message=str(error))
-            # First of all, so that nobody waits for ever, whatever becomes of the rest.
-            call.finish(Outcome(state, error="the worker process died" if died else named(cause)))
-            call.tell(state)
+            self._fail(call, named(error.cause if isinstance(error, RayTaskError) else error), error)
+
+    def _died(self, call: Call, member: Member, life: int, error: BaseException) -> None:
+        if isinstance(error, RayActorError) and error.actor_init_failed:
+            self._break(error)
+            return
+        if member.life == life:  # the first of its calls to be heard of
+            member.life, member.ready = life + 1, False
+            self._load(member)
+        call.deaths += 1
+        if call.deaths < DEATHS:
+            logger.warning("the process of %s died; what it ran is run again, one by one", member.spec.name)
+            member.suspects.append(call)
+        else:
+            ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
+            self._fail(call, f"{ended} ({call.deaths} times)", error)
+
+    @staticmethod
+    def _fail(call: Call, reason: str, error: BaseException) -> None:
+        state: State[Any] = Crashed(message=f"{reason}: {error}"[:LONGEST_MESSAGE])
+        # First of all, so that nobody waits for ever, whatever becomes of the rest.
+        call.finish(Outcome(state, error=reason))
+        call.tell(state)
+
+    def _kill_what_hangs(self) -> None:
+        for member in self._members:
+            if not member.hung and member.hangs():
+                member.hung = True
+                ray.kill(member.actor, no_restart=False)
 
     def _cancel(self, reason: str) -> None:
         self._cancelled = reason
-        waiting = [call for pool in self._pools for *_, call in pool.waiting]
         for pool in self._pools:
+            for *_, call in pool.waiting:
+                call.finish(_cancelled(reason))
             pool.waiting.clear()
+        for member in self._members:
+            for call in member.suspects:  # the API has seen them run
+                call.finish(_cancelled(reason))
+                call.tell(Cancelled(message=reason))
+            member.suspects.clear()
         # A write takes milliseconds, and is better known to have happened.
-        running = [call for call in self._in_flight if call.stage != "write"]
-        for call in [*waiting, *running]:
+        for call in [call for member in self._members for call in member.calls if call.stage != "write"]:
             call.finish(_cancelled(reason))
+
+
+def _nothing() -> None:
+    pass
 
 
 def _cancelled(reason: str) -> Outcome:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -99,10 +100,18 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
         for file in sorted(files, key=lambda file: file.index):
             if file.status == "failed":
                 _line(console, f"refuse  {file.source.name}: {file.error}")
+            elif file.status == "skipped":
+                _line(console, f"skip    {file.source.name}: done before")
             else:
-                _line(console, f"do      {file.source.name} ({duration(file.source.duration_s)}) -> {file.stem}.*")
+                stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
+                length = duration(file.source.duration_s)
+                _line(console, f"do      {file.source.name} ({length}): {stages} -> {file.stem}.*")
     hours = duration(sum(file.source.duration_s for file in ready))
-    _line(console, f"{counted(len(ready))} to do, {hours} of audio; {len(files) - len(ready)} cannot be read")
+    statuses = Counter(file.status for file in files)
+    parts = [f"{counted(len(ready))} to do, {hours} of audio"]
+    parts += [f"{statuses['skipped']} done before"] if statuses["skipped"] else []
+    parts += [f"{statuses['failed']} refused"] if statuses["failed"] else []
+    _line(console, "; ".join(parts))
 
 
 def show_summary(report: Report, console: Console) -> None:

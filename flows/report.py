@@ -1,17 +1,19 @@
 """The record of each file, and the report that they make together."""
 
 import json
-import os
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
+from flows.layout import STAGES
+from flows.ledger import Ledger, Row
 from tasks.audio import BYTES_PER_SECOND, AudioFile
-from tasks.write import Written
+from tasks.files import whole_file
+from tasks.results import StoredResult
+from tasks.write import Earlier, Written
 
 if TYPE_CHECKING:
     from flows.stream import Admission
@@ -32,6 +34,12 @@ class FileRun:
     error: str | None = None
     written: Written | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset(STAGES)
+    """The stages that it still has to go through."""
+    earlier: Earlier | None = None
+    """What earlier runs wrote for it; None if that does not matter."""
+    key: str = ""
+    """Stands for its content and all options of its outputs, once it is read."""
     futures: "dict[str, PoolFuture]" = field(default_factory=dict)
     running: int = 0
     """How many of its task runs are submitted and not through."""
@@ -40,7 +48,23 @@ class FileRun:
     @property
     def decoded_bytes(self) -> int:
         """What its decoded audio takes in the object store."""
-        return int(self.source.duration_s * BYTES_PER_SECOND)
+        return int(self.source.duration_s * BYTES_PER_SECOND) if "load audio" in self.missing else 0
+
+    def result_of(self, stage: str, results: str) -> "PoolFuture | StoredResult":
+        """Return what the stage made of it: in this run, or in an earlier one, in the folder `results`."""
+        return self.futures.get(stage) or StoredResult(results, self.source.keys[stage])
+
+    def outcome(self) -> Row:
+        """Return what the ledger is to know of its end."""
+        row = Row(status=self.status, error=self.error)
+        if self.written:
+            row |= Row(
+                key=self.key,
+                outputs=self.written.outputs,
+                changed=self.written.changed,
+                language=self.written.language,
+            )
+        return row
 
     def record(self) -> dict[str, Any]:
         """Return its entry in the report."""
@@ -48,7 +72,7 @@ class FileRun:
         return {
             "path": self.source.path,
             "status": "failed" if unfinished else self.status,
-            "outputs": self.written.outputs if self.written else [],
+            "outputs": [*self.written.outputs, *self.written.changed] if self.written else [],
             "error": "the run ended before this file was done" if unfinished else self.error,
             "duration_s": round(self.source.duration_s, 3),
             "timings_s": self.timings_s,
@@ -57,10 +81,14 @@ class FileRun:
 
 
 class Report:
-    """What has become of every file. The stages report to it, each from a thread of its own."""
+    """What has become of every file. The stages report to it, each from a thread of its own.
 
-    def __init__(self, files: list[FileRun]) -> None:
+    What becomes of a file goes into the ledger at once: that tells it also if this process is killed.
+    """
+
+    def __init__(self, files: list[FileRun], ledger: Ledger | None = None) -> None:
         self.files = files
+        self._ledger = ledger
         self.statuses: Counter[str] = Counter(file.status for file in files)
         self.passed: Counter[str] = Counter()
         """How many files each stage is through with."""
@@ -92,6 +120,10 @@ class Report:
         """Record that a file's outputs are written."""
         self._finish(file, "done", None, written)
 
+    def skipped(self, file: FileRun, written: Written) -> None:
+        """Record that a file's outputs were there already."""
+        self._finish(file, "skipped", None, written)
+
     def failed(self, file: FileRun, error: str) -> None:
         """Record why a file has failed; of several failures the first counts."""
         self._finish(file, "failed", one_line(error), None)
@@ -105,6 +137,8 @@ class Report:
             file.status, file.error, file.written = status, error, written
             if status == "done":
                 self.audio_s += file.source.duration_s
+        if self._ledger:
+            self._ledger.note(file.source.path, **file.outcome())
         self._let_go(file)
 
     def _let_go(self, file: FileRun) -> None:
@@ -139,14 +173,9 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write the report, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.parent / f".whisperx-batch-{uuid4().hex}"
-        with draft.open("x", encoding="utf-8") as file:
+        with whole_file(path) as file:
             # In ASCII: names are bytes, and those that are no UTF-8 stay what they are as escapes.
             json.dump(self.as_json(), file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
 
 
 def one_line(text: str) -> str:

@@ -1,5 +1,6 @@
 """All that can be set, from one definition: the command line, the environment, a settings file, the flow's form."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from flows.inputs import BadInput, check_model, check_output_folder, check_report, find_inputs, given_paths
 from flows.layout import PoolSettings
-from flows.plan import BadInput, check_model, check_output_folder, check_report, find_inputs, given_paths
+from flows.ledger import FOLDER, Ledger
+from flows.report import one_line
 from tasks.align import CROSS_ATTENTION, AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
@@ -37,6 +40,16 @@ class RunSettings(BaseModel, frozen=True, extra="forbid"):
     ray_address: str | None = Field(
         None, description="Ray cluster to join, such as head:6379 (default: RAY_ADDRESS, else a Ray of its own)"
     )
+    results_dir: str | None = Field(
+        None, description="folder for the stages' results, from which later runs go on (default: in the output folder)"
+    )
+    overwrite: bool = Field(False, description="do everything again, and replace outputs whoever wrote them")
+    stage_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="seconds that a stage may take for a file before its process is killed (default: half an hour and "
+        "20 times the length of the audio)",
+    )
     ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")
 
@@ -46,21 +59,51 @@ class Inputs(BaseModel, frozen=True, extra="forbid"):
 
     inputs: list[str] = Field(default_factory=list, description="files, folders and globs")
     batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
+    only: Literal["failed"] | None = Field(
+        None, description="failed: of the inputs (default: all of the last run) those alone that are not done yet"
+    )
+    of_report: str | None = Field(None, description="with --only: the report to go by, instead of the last run's")
+
+    def paths(self, own_folder: Path) -> list[Path]:
+        """Return the files that are meant: those named, or all of the report or the last runs. Raises BadInput."""
+        if not self.only or self.inputs or self.batch_file:
+            return find_inputs(self.inputs, self.batch_file)
+        paths = [Path(path) for path, status in self._statuses(Ledger(own_folder)).items() if status]
+        if not paths:
+            raise BadInput("--only failed: no earlier run in this output folder is known; name the inputs")
+        return paths
+
+    def chosen(self, ledger: Ledger) -> set[str] | None:
+        """Return the paths that `only` leaves, None for all. Raises BadInput."""
+        if not self.only:
+            return None
+        return {path for path, status in self._statuses(ledger).items() if status not in ("done", "skipped")}
+
+    def _statuses(self, ledger: Ledger) -> dict[str, str | None]:
+        if self.of_report is None:
+            return {path: row.get("status") for path, row in ledger.rows.items()}
+        try:
+            records = json.loads(Path(self.of_report).read_text(encoding="utf-8"))["files"]
+            return {record["path"]: record["status"] for record in records}
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise BadInput(f"--of_report {one_line(self.of_report)}: no report of this program: {error}") from None
 
     def as_parameters(self, folder: Path) -> "Inputs":
         """Return the same inputs, by absolute paths, as parameters that Prefect's server takes.
 
         It refuses more than 512 KiB of them, and bytes that are not UTF-8: such inputs go to a list in `folder`.
         """
-        text = "".join(self.inputs)
+        text, of_report = "".join(self.inputs), _absolute(self.of_report)
         if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")):
-            batch_file = os.path.abspath(self.batch_file) if self.batch_file else None
-            return Inputs(inputs=[os.path.abspath(path) for path in self.inputs], batch_file=batch_file)
+            batch_file = _absolute(self.batch_file)
+            inputs = [os.path.abspath(path) for path in self.inputs]
+            return self.model_copy(update={"inputs": inputs, "batch_file": batch_file, "of_report": of_report})
         paths = [os.fsencode(os.path.abspath(path)) for path in given_paths(self.inputs, self.batch_file)]
         folder.mkdir(parents=True, exist_ok=True)
         listed = folder / f"inputs-{uuid4().hex}"
         listed.write_bytes(b"\0".join(paths) + b"\0")
-        return Inputs(batch_file=str(listed.absolute()))
+        listed_alone: dict[str, Any] = {"inputs": [], "batch_file": str(listed.absolute()), "of_report": of_report}
+        return self.model_copy(update=listed_alone)
 
 
 def _is_utf8(path: str) -> bool:
@@ -101,9 +144,17 @@ class Batch(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
         return self
 
+    def own_folder(self) -> Path:
+        """Return our own folder in the output folder: the ledger, the claim, the results."""
+        return Path(os.path.abspath(self.write.output_dir), FOLDER)
+
+    def results_folder(self) -> str:
+        """Return the folder of Prefect's result storage, which all machines of the run must see."""
+        return os.path.abspath(self.run.results_dir) if self.run.results_dir else str(self.own_folder() / "results")
+
     def check(self) -> list[Path]:
         """Return the input files, after all that can be checked before a model loads. Raises BadInput."""
-        paths = find_inputs(self.inputs.inputs, self.inputs.batch_file)
+        paths = self.inputs.paths(self.own_folder())
         if not os.path.exists(self.transcribe.model) and "/" not in self.transcribe.model:
             from faster_whisper.utils import available_models
 
@@ -120,6 +171,8 @@ class Batch(BaseModel, frozen=True, extra="forbid"):
         check_output_folder(self.write.output_dir)
         if self.run.report:
             check_report(self.run.report)
+        if self.inputs.of_report and not self.inputs.only:
+            raise BadInput("--of_report says which files failed: use it with --only failed")
         return paths
 
     def as_parameters(self) -> "Batch":
@@ -131,8 +184,8 @@ class Batch(BaseModel, frozen=True, extra="forbid"):
             update={"diarize_model": _if_there(self.diarize.diarize_model)}
         )
         write = self.write.model_copy(update={"output_dir": _absolute(self.write.output_dir)})
-        run = self.run.model_copy(update={"report": _absolute(self.run.report)})
-        inputs = self.inputs.as_parameters(Path(self.write.output_dir, ".whisperx-batch"))
+        run = self.run.model_copy(update={"report": _absolute(self.run.report), "results_dir": self.results_folder()})
+        inputs = self.inputs.as_parameters(self.own_folder())
         changed = {"inputs": inputs, "transcribe": transcribe, "align": align, "diarize": diarize}
         return self.model_copy(update=changed | {"write": write, "models": models, "run": run})
 
@@ -164,6 +217,9 @@ class Command(
     )
 
     batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
+    only: Literal["failed"] | None = Field(None, description=Inputs.model_fields["only"].description)
+    of_report: str | None = Field(None, description=Inputs.model_fields["of_report"].description)
+    overwrite: CliToggleFlag[bool] = Field(False, description=RunSettings.model_fields["overwrite"].description)
     dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
     no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
     diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")
@@ -202,7 +258,7 @@ class Command(
         """Return the batch that the command asks for. Raises pydantic.ValidationError."""
         aligned = not self.no_align and self.task != "translate"
         return Batch(
-            inputs=Inputs(inputs=inputs, batch_file=self.batch_file),
+            inputs=Inputs(inputs=inputs, batch_file=self.batch_file, only=self.only, of_report=self.of_report),
             transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
             align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
             diarize=DiarizeOptions(**self._given(DiarizeOptions)) if self.diarize else None,

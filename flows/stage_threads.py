@@ -3,12 +3,10 @@
 import contextvars
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
 from typing import Any
 
 from prefect import Flow
 from prefect.states import State
-from ray.exceptions import RayActorError, RayTaskError
 
 from flows.pools import Pools
 from flows.stream import Admission
@@ -24,9 +22,9 @@ class StageThreads:
         self._pools = pools
         self._admission = admission
         self._error: BaseException | None = None
+        self.interrupted: str | None = None
+        """Who asked for the stages to stop, if somebody did."""
         self._threads: list[threading.Thread] = []
-        for loading in pools.loaded:
-            loading.add_done_callback(self._loaded)
         pools.broken.add_done_callback(lambda broken: self._fail(broken.result()))
 
     def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> None:
@@ -38,13 +36,6 @@ class StageThreads:
             thread = threading.Thread(target=run, args=(self._run, pooled, parameters), name=stage.name)
             thread.start()
             self._threads.append(thread)
-
-    def _loaded(self, loading: Future[None]) -> None:
-        # A process that died while it loaded comes back, and loads with its first file.
-        if isinstance(error := loading.exception(), RayTaskError):
-            self._fail(error.cause)
-        elif isinstance(error, RayActorError) and error.actor_init_failed:
-            self._fail(error)
 
     def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
         try:
@@ -60,6 +51,11 @@ class StageThreads:
         if error is not None and self._error is None:
             self._error = error
             self.stop(f"{type(error).__name__}: {error}")
+
+    def interrupt(self, reason: str) -> None:
+        """Stop because somebody asked for it."""
+        self.interrupted = self.interrupted or reason
+        self.stop(reason)
 
     def stop(self, reason: str) -> None:
         """Admit no more files and cancel what is in flight; the streams then run dry."""

@@ -1,8 +1,10 @@
 """The stage subflows: each maps its task over the files that reach it, and hands each on as soon as it is through."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 from prefect import Task, flow
@@ -19,6 +21,18 @@ from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Where the stages' results are kept, and whether those that are there are used."""
+
+    folder: str
+    refresh: bool
+
+    def results_of(self, task: Task[..., Any]) -> Task[..., Any]:
+        """Return the task with its results kept there."""
+        return task.with_options(result_storage=Path(self.folder), refresh_cache=self.refresh)
+
+
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
 @flow(name="load audio", flow_run_name="load audio", validate_parameters=False)
 def load_audio_files(upstream: Stream, downstream: list[Stream]) -> State[Any]:
@@ -28,11 +42,11 @@ def load_audio_files(upstream: Stream, downstream: list[Stream]) -> State[Any]:
 
 @flow(name="transcribe", flow_run_name="transcribe", validate_parameters=False)
 def transcribe_files(
-    upstream: Stream, downstream: list[Stream], options: TranscribeOptions, models: ModelOptions
+    upstream: Stream, downstream: list[Stream], options: TranscribeOptions, models: ModelOptions, keeping: Keeping
 ) -> State[Any]:
     """Find speech and write down what is said."""
     return _map_files(
-        transcribe,
+        keeping.results_of(transcribe),
         upstream,
         downstream,
         lambda file: {"audio": file.futures["load audio"], "options": options, "models": models},
@@ -46,14 +60,15 @@ def align_files(
     options: AlignOptions,
     transcribe: TranscribeOptions,
     models: ModelOptions,
+    keeping: Keeping,
 ) -> State[Any]:
     """Time the words."""
     return _map_files(
-        align,
+        keeping.results_of(align),
         upstream,
         downstream,
         lambda file: {
-            "transcript": file.futures["transcribe"],
+            "transcript": file.result_of("transcribe", keeping.folder),
             "audio": file.futures["load audio"],
             "options": options,
             "transcribe": transcribe,
@@ -64,11 +79,11 @@ def align_files(
 
 @flow(name="diarize", flow_run_name="diarize", validate_parameters=False)
 def diarize_files(
-    upstream: Stream, downstream: list[Stream], options: DiarizeOptions, models: ModelOptions
+    upstream: Stream, downstream: list[Stream], options: DiarizeOptions, models: ModelOptions, keeping: Keeping
 ) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
     return _map_files(
-        diarize,
+        keeping.results_of(diarize),
         upstream,
         downstream,
         lambda file: {"audio": file.futures["load audio"], "options": options, "models": models},
@@ -76,7 +91,9 @@ def diarize_files(
 
 
 @flow(name="write", flow_run_name="write", validate_parameters=False)
-def write_files(upstream: Stream, downstream: list[Stream], options: WriteOptions) -> State[Any]:
+def write_files(
+    upstream: Stream, downstream: list[Stream], options: WriteOptions, keeping: Keeping, *, last: str, diarized: bool
+) -> State[Any]:
     """Join words and speakers, and write the outputs."""
     return _map_files(
         write,
@@ -84,9 +101,10 @@ def write_files(upstream: Stream, downstream: list[Stream], options: WriteOption
         downstream,
         lambda file: {
             "stem": file.stem,
-            "transcript": file.futures.get("align") or file.futures["transcribe"],
-            "diarization": file.futures.get("diarize"),
+            "transcript": file.result_of(last, keeping.folder),
+            "diarization": file.result_of("diarize", keeping.folder) if diarized else None,
             "options": options,
+            "earlier": file.earlier,
         },
     )
 
@@ -120,9 +138,7 @@ def _map_files(
             through.release()
 
     files = 0
-    for file in upstream.drain():
-        if not file.report.submitting(file):
-            continue
+    for file in _missing(stage, upstream, downstream):
         future = cast(PoolFuture, task.submit(file=file.source, **arguments(file)))
         file.futures[stage] = future
         files += 1
@@ -134,3 +150,13 @@ def _map_files(
         return Completed(message=f"{files} files")
     ended = Cancelled if "CANCELLED" in states else Failed
     return ended(message=f"{files - completed} of {files} files did not come through")
+
+
+def _missing(stage: str, upstream: Stream, downstream: list[Stream]) -> Iterator[FileRun]:
+    """Yield the files that need the stage; hand on those that have its result from an earlier run."""
+    for file in upstream.drain():
+        if stage not in file.missing:
+            for stream in downstream:
+                stream.put(file)
+        elif file.report.submitting(file):
+            yield file

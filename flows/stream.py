@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flows.report import FileRun
 
@@ -60,7 +60,7 @@ class Admission(Stream):
 
     __slots__ = ("_budget_bytes", "_changed", "_in_flight", "_most_files", "_pending", "_stopped")
 
-    def __init__(self, files: list[FileRun], budget_bytes: int, most_files: int) -> None:
+    def __init__(self, files: Iterable[FileRun], budget_bytes: int, most_files: int) -> None:
         super().__init__()
         self._pending = files
         self._budget_bytes = budget_bytes

@@ -36,8 +36,12 @@ from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect_ray import RayTaskRunner
 
+from tasks.faults import is_poisoning
+from tasks.results import StoredResult
+
 if TYPE_CHECKING:
-    from flows.pools import Call, Pools
+    from flows.calls import Call
+    from flows.pools import Pools
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Outcome:
     state: State[Any]
     seconds: float = 0.0
     error: str | None = None
+    poisoned: bool = False
+    """The process cannot use its GPU any more."""
 
 
 class PoolFuture(PrefectConcurrentFuture[Any]):
@@ -106,6 +112,7 @@ class Sessions:
         """Run a task under Prefect. Return its final state, and the outcome, which is all that the driver fetches."""
         began = time.monotonic()
         context, task = self.of(ticket)
+        parameters = {name: v.read() if isinstance(v, StoredResult) else v for name, v in parameters.items()}
         run = partial(run_task_sync, task=task, task_run_id=task_run_id, parameters=parameters, return_type="state")
         state: State[Any] = context.copy().run(run)  # type: ignore[arg-type]
         # The engine links results to states here, for a flow that ends with its run; this context serves many files.
@@ -113,7 +120,7 @@ class Sessions:
         for value in parameters.values():
             _release(value)
         slim = state.model_copy(update={"data": None})
-        return state, Outcome(slim, round(time.monotonic() - began, 3), _error(state))
+        return state, Outcome(slim, round(time.monotonic() - began, 3), _error(state), _poisoned(state))
 
 
 def flush(timeout: float = 5) -> None:
@@ -146,6 +153,11 @@ def _error(state: State[Any]) -> str | None:
         return None
     failure = exception_of(state)
     return named(failure) if failure else state.message or state.name
+
+
+def _poisoned(state: State[Any]) -> bool:
+    failure = exception_of(state)
+    return failure is not None and is_poisoning(failure)
 
 
 def named(error: BaseException) -> str:
@@ -212,6 +224,7 @@ class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
         plain = {name: value for name, value in parameters.items() if name not in values}
         call = self.pools.submit(
             self.stage,
+            getattr(parameters.get("file"), "duration_s", 0.0),
             lambda actor: actor.run.remote(ticket, task_run_id, plain, list(values), *values.values()),
             lambda state: context.run(_tell, task, task_run_id, plain, state),
         )

@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.cross_attention import time_words
+from tasks.faults import RETRIES, RETRY_DELAYS_S, halving, retry_passing
 from tasks.models import ModelOptions, share, warm
+from tasks.results import BY_CONTENT_AND_OPTIONS
+from tasks.revisions import revision
 from tasks.sentences import ensure_sentence_data
 from tasks.transcribe import TranscribeOptions, Transcript
 
@@ -31,6 +33,15 @@ class AlignOptions(BaseModel, frozen=True, extra="forbid"):
         "nearest", description="how words that were not aligned get their times"
     )
     return_char_alignments: bool = Field(False, description="add the times of characters to the json")
+
+    def identity(self, models: ModelOptions) -> dict[str, Any]:
+        """Return what tells one alignment of the same transcript from another: the options that change it, the weights.
+
+        The default aligner of a language is the one that this version of WhisperX names.
+        """
+        named = self.align_model not in (None, CROSS_ATTENTION)
+        model = revision(self.align_model or "", models.model_dir, offline=models.model_cache_only) if named else ""
+        return {**self.model_dump(), "align_model": model or self.align_model}
 
 
 @warm("align")
@@ -64,12 +75,13 @@ def align_transcript(
     if not transcript.result["segments"]:
         return transcript
     if options.align_model == CROSS_ATTENTION:
-        return time_words(transcript, as_float(samples), transcribe, models)
+        return halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
     import whisperx
 
     model, metadata = aligner(transcript.language, aligner_of(transcript.language, options, transcribe), models)
-    with share.computing:
-        result = whisperx.align(
+
+    def run(_: int) -> Any:
+        return whisperx.align(
             transcript.result["segments"],
             model,
             metadata,
@@ -79,10 +91,23 @@ def align_transcript(
             return_char_alignments=options.return_char_alignments,
             print_progress=transcribe.print_progress,
         )
-    return Transcript(transcript.language, result)
+
+    with share.computing:
+        # WhisperX aligns segment by segment: there is no batch to halve.
+        return Transcript(transcript.language, halving(1, run))
 
 
-@task(name="align", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="align",
+    task_run_name="{file.name}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=retry_passing,
+    cache_policy=BY_CONTENT_AND_OPTIONS,
+    persist_result=True,
+    result_serializer="json",
+    cache_result_in_memory=False,
+)
 def align(
     file: AudioFile,
     transcript: Transcript,

@@ -1,9 +1,10 @@
 """Stage load audio: any container and codec that FFmpeg's libraries read, to 16 kHz mono int16."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import av
 import numpy as np
@@ -11,23 +12,40 @@ import numpy.typing as npt
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.faults import LASTING_ERRNOS, RETRIES, RETRY_DELAYS_S, FileFault, retry_passing
+
 SAMPLE_RATE = 16_000
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
+
+PASSING_ERRNOS = frozenset({errno.EAGAIN, errno.EHOSTDOWN, errno.EIO, errno.EMFILE, errno.ESTALE, errno.ETIMEDOUT})
+"""Faults of a network share or a busy machine."""
 
 Samples = npt.NDArray[np.int16]
 
 
-class UnreadableAudio(Exception):
-    """The file holds no audio that can be decoded; trying again does not help."""
+class UnreadableAudio(FileFault):
+    """The file holds no audio that can be decoded."""
 
 
 @dataclass(frozen=True)
 class AudioFile:
-    """One input: where it lies, the name that people see, and how long it says it is."""
+    """One input: where it lies, the name that people see, and how long it says it is.
+
+    `size` and `mtime_ns` are those of the content that `keys`, the keys of its stage results, stand for.
+    """
 
     path: str
     name: str
-    duration_s: float
+    duration_s: float = 0.0
+    size: int | None = None
+    mtime_ns: int = 0
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def check_unchanged(self) -> None:
+        """Raise UnreadableAudio if the file is not any more what was planned."""
+        now = os.stat(self.path)
+        if self.size is not None and (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise UnreadableAudio("the file was changed while the batch ran; run again")
 
 
 @dataclass
@@ -42,17 +60,39 @@ class Audio:
 
 
 def _open(path: str) -> av.container.InputContainer:
+    check_regular(path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise UnreadableAudio("not a regular file")
-        if os.path.getsize(path) == 0:
-            raise UnreadableAudio("the file is empty")
         # An absolute path and the allow-list keep playlists and names like "concat:…" from opening anything else.
         return av.open(os.path.abspath(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise _fault("not audio that FFmpeg reads", error) from error
+
+
+def check_regular(path: str) -> os.stat_result:
+    """Return the status of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
+
+    Other faults of the file system, which may pass, are raised as OSError.
+    """
+    try:
+        status = os.stat(path)
     except FileNotFoundError:
         raise UnreadableAudio("no such file") from None
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise UnreadableAudio(f"not audio that FFmpeg reads: {_reason(error)}") from error
+    except OSError as error:
+        if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
+            raise UnreadableAudio(f"cannot be opened: {error.strerror}") from None
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableAudio("not a regular file")
+    if status.st_size == 0:
+        raise UnreadableAudio("the file is empty")
+    return status
+
+
+def _fault(what: str, error: Exception) -> Exception:
+    """Return an error of the storage as it is, for another try may help, and any other as the file's own fault."""
+    if isinstance(error, OSError) and error.errno in PASSING_ERRNOS:
+        return OSError(error.errno, f"{what}: {_reason(error)}")
+    return UnreadableAudio(f"{what}: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:
@@ -80,7 +120,7 @@ def probe(path: str) -> float:
         try:
             packets = [packet for packet in container.demux(stream) if packet.duration]
         except av.error.FFmpegError as error:
-            raise UnreadableAudio(f"cannot be read to its end: {_reason(error)}") from error
+            raise _fault("cannot be read to its end", error) from error
         return float(sum(packet.duration * packet.time_base for packet in packets if packet.duration))
 
 
@@ -119,7 +159,7 @@ def decode(path: str) -> Samples:
                 chunks += _resampled(resampler, frame)
             chunks += _resampled(resampler, None)
         except av.error.FFmpegError as error:
-            raise UnreadableAudio(f"cannot be decoded: {_reason(error)}") from error
+            raise _fault("cannot be decoded", error) from error
     return np.concatenate(chunks) if chunks else np.empty(0, np.int16)
 
 
@@ -134,7 +174,17 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
     return audio
 
 
-@task(name="load audio", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="load audio",
+    task_run_name="{file.name}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=retry_passing,
+    cache_policy=NO_CACHE,  # it can be had again for less than it takes to keep
+    persist_result=False,
+)
 def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
-    return Audio(decode(file.path))
+    audio = Audio(decode(file.path))
+    file.check_unchanged()  # what was decoded is what the keys of its results stand for
+    return audio

@@ -1,15 +1,19 @@
 """Stage diarize: who speaks when, with a pyannote.audio pipeline, beside transcription and alignment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
+from tasks.faults import RETRIES, RETRY_DELAYS_S, halving, retry_passing
 from tasks.models import Lender, ModelOptions, loads
+from tasks.results import BY_CONTENT_AND_OPTIONS
+from tasks.revisions import revision
 from tasks.transcribe import Transcript
 
 if TYPE_CHECKING:
@@ -31,6 +35,11 @@ class DiarizeOptions(BaseModel, frozen=True, extra="forbid"):
         if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
             raise ValueError(f"min_speakers {self.min_speakers} is more than max_speakers {self.max_speakers}")
         return self
+
+    def identity(self, models: ModelOptions) -> dict[str, Any]:
+        """Return what tells one diarization of the same audio from another: the options, the weights."""
+        model = revision(self.diarize_model, models.model_dir, offline=models.model_cache_only)
+        return {**self.model_dump(), "diarize_model": model}
 
 
 @dataclass
@@ -59,16 +68,33 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
     audio = as_float(samples)
     if not audio.any():
         return Diarization([])
+
+    def run(pipeline: "DiarizationPipeline", batch_size: int) -> Any:
+        with _at_most(pipeline.model, batch_size):
+            return pipeline(
+                audio,
+                min_speakers=options.min_speakers,
+                max_speakers=options.max_speakers,
+                return_embeddings=options.speaker_embeddings,
+            )
+
     with diarizers(options.diarize_model, models).lend() as pipeline:
-        found = pipeline(
-            audio,
-            min_speakers=options.min_speakers,
-            max_speakers=options.max_speakers,
-            return_embeddings=options.speaker_embeddings,
-        )
+        largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
+        found = halving(largest, partial(run, pipeline))
     frame, embeddings = found if options.speaker_embeddings else (found, None)
     turns = zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True)
     return Diarization(list(turns), embeddings)
+
+
+@contextmanager
+def _at_most(model: Any, batch_size: int) -> Iterator[None]:
+    """Lower a pyannote pipeline's batch sizes for one file."""
+    usual = model.segmentation_batch_size, model.embedding_batch_size
+    model.segmentation_batch_size, model.embedding_batch_size = (min(size, batch_size) for size in usual)
+    try:
+        yield
+    finally:
+        model.segmentation_batch_size, model.embedding_batch_size = usual
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
@@ -80,7 +106,17 @@ def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
     assign_word_speakers(turns, transcript.result, diarization.embeddings)
 
 
-@task(name="diarize", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="diarize",
+    task_run_name="{file.name}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=retry_passing,
+    cache_policy=BY_CONTENT_AND_OPTIONS,
+    persist_result=True,
+    result_serializer="json",
+    cache_result_in_memory=False,
+)
 def diarize(file: AudioFile, audio: Audio, options: DiarizeOptions, models: ModelOptions) -> Diarization:
     """Find the speaker turns of one file."""
     return diarize_samples(audio.samples, options, models)

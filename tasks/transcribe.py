@@ -1,16 +1,18 @@
 """Stage transcribe: voice activity detection and batched Whisper, as WhisperX runs them."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
+from tasks.faults import RETRIES, RETRY_DELAYS_S, halving, retry_passing
 from tasks.models import Lender, ModelOptions, share, warm
+from tasks.results import BY_CONTENT_AND_OPTIONS
+from tasks.revisions import revision
 
 if TYPE_CHECKING:
     from whisperx.asr import FasterWhisperPipeline, WhisperModel
@@ -87,6 +89,11 @@ class TranscribeOptions(BaseModel, frozen=True, extra="forbid"):
             return {**values, "language": "en"}
         return values
 
+    def identity(self, models: ModelOptions) -> dict[str, Any]:
+        """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
+        options = self.model_dump(exclude={"model", "batch_size", "print_progress", *IGNORED_BY_WHISPERX})
+        return {**options, "model": revision(self.model, models.model_dir, offline=models.model_cache_only)}
+
     def asr_options(self) -> dict[str, Any]:
         """Return what `whisperx.load_model` takes as `asr_options`."""
         return {
@@ -158,15 +165,19 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     audio = as_float(samples)
     if not audio.any():  # also no samples at all, at which the models fail
         return Transcript(options.language or "en", {"segments": [], "language": options.language or "en"})
-    with pipelines(options, models).lend() as pipeline:
+
+    def run(pipeline: "FasterWhisperPipeline", batch_size: int) -> Any:
         tokenizer, decoding = pipeline.tokenizer, pipeline.options
         try:
-            result = pipeline.transcribe(
-                audio, options.batch_size, chunk_size=options.chunk_size, print_progress=options.print_progress
+            return pipeline.transcribe(
+                audio, batch_size, chunk_size=options.chunk_size, print_progress=options.print_progress
             )
         finally:
             # transcribe() puts these back only when it succeeds; without this the next file gets this one's language.
             pipeline.tokenizer, pipeline.options = tokenizer, decoding
+
+    with pipelines(options, models).lend() as pipeline:
+        result = halving(options.batch_size, partial(run, pipeline))
     result["segments"] = [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
         for segment in result["segments"]
@@ -174,7 +185,17 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     return Transcript(result["language"], result)
 
 
-@task(name="transcribe", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="transcribe",
+    task_run_name="{file.name}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=retry_passing,
+    cache_policy=BY_CONTENT_AND_OPTIONS,
+    persist_result=True,
+    result_serializer="json",
+    cache_result_in_memory=False,
+)
 def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Transcribe one file."""
     return transcribe_samples(audio.samples, options, models)

@@ -1,10 +1,8 @@
 """Stage write: the files that WhisperX's own writers make, each whole or not there at all."""
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
-from uuid import uuid4
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -12,9 +10,13 @@ from pydantic import BaseModel, Field
 
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
+from tasks.faults import RETRIES, RETRY_DELAYS_S, FileFault, retry_passing
+from tasks.files import durable_file, new_draft
 from tasks.transcribe import Transcript
 
 OutputFormat = Literal["all", "srt", "vtt", "txt", "tsv", "json", "aud"]
+Print = tuple[int, int]
+"""Size and mtime_ns of an output as it was written: what tells it from one that somebody has changed."""
 
 
 class WriteOptions(BaseModel, frozen=True, extra="forbid"):
@@ -33,49 +35,119 @@ class WriteOptions(BaseModel, frozen=True, extra="forbid"):
             return [self.output_format]
         return [extension for extension in get_args(OutputFormat) if extension not in ("all", "aud")]
 
+    def layout(self) -> dict[str, Any]:
+        """Return the options of WhisperX's writers."""
+        return self.model_dump(include={"max_line_width", "max_line_count", "highlight_words"})
+
+    def outputs(self, stem: str) -> list[Path]:
+        """Return the outputs of the file whose outputs begin with `stem`."""
+        return [Path(f"{stem}.{extension}") for extension in self.formats()]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier runs wrote in the outputs' places; `same`: for the same content, with the same options as now."""
+
+    outputs: dict[str, Print] = field(default_factory=dict)
+    same: bool = False
+
 
 @dataclass(frozen=True)
 class Written:
-    """What the report says of a file that is done."""
+    """The outputs of a file that is done, and its language; `changed` are those that somebody has changed since."""
 
-    outputs: list[str]
+    outputs: dict[str, Print]
     language: str
+    changed: dict[str, Print] = field(default_factory=dict)
 
 
-def render(transcript: Transcript, stem: Path, options: WriteOptions) -> list[Path]:
-    """Write `stem` plus the extension of each format, over what is there. If one cannot be written, none is.
+class OutputNotOurs(FileFault):
+    """There is a file in an output's place that this program did not write, or that was changed since."""
 
-    Each is written beside its final name, made durable and renamed, so no reader ever sees a part of a file.
+
+def print_of(path: Path) -> Print | None:
+    """Return the print of a file, None where there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def not_ours(path: Path) -> OutputNotOurs:
+    """Return the error for an output's place that is taken."""
+    return OutputNotOurs(
+        f"{path.name} is there and was not written by whisperx-batch, or was changed since: move it away, "
+        "or use --overwrite"
+    )
+
+
+def render(transcript: Transcript, stem: Path, options: WriteOptions, earlier: Earlier | None = None) -> Written:
+    """Write `stem` plus the extension of each format. If one cannot be written, none is.
+
+    What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
+    alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
+    options. Without `earlier` it is replaced. Raises OutputNotOurs.
     """
     from whisperx.utils import get_writer
 
-    layout = options.model_dump(include={"max_line_width", "max_line_count", "highlight_words"})
     stem.parent.mkdir(parents=True, exist_ok=True)
     drafts: dict[Path, Path] = {}
     try:
-        for extension in options.formats():
-            # A short name of its own: the final name with anything added could be too long for the file system.
-            draft = stem.parent / f".whisperx-batch-{uuid4().hex}"
-            drafts[stem.parent / f"{stem.name}.{extension}"] = draft
-            with draft.open("x", encoding="utf-8") as file:
+        for final, extension in zip(options.outputs(str(stem)), options.formats(), strict=True):
+            drafts[final] = draft = new_draft(stem.parent)
+            with durable_file(draft) as file:
                 writer: Any = get_writer(extension, str(stem.parent))
-                writer.write_result(transcript.result, file=file, options=layout)
-                file.flush()
-                os.fsync(file.fileno())
-        for final, draft in drafts.items():
-            draft.replace(final)
+                writer.write_result(transcript.result, file=file, options=options.layout())
+        places = {final: _place(final, draft, earlier) for final, draft in drafts.items()}
+        for final, place in places.items():
+            if place == "free":
+                drafts[final].replace(final)
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
-    return list(drafts)
+    prints = {final: print_of(final) or (0, 0) for final in drafts}
+    return Written(
+        {str(final): print_ for final, print_ in prints.items() if places[final] != "changed"},
+        transcript.language,
+        {str(final): print_ for final, print_ in prints.items() if places[final] == "changed"},
+    )
 
 
-@task(name="write", task_run_name="{file.name}", cache_policy=NO_CACHE, persist_result=False)
+def _place(final: Path, draft: Path, earlier: Earlier | None) -> Literal["free", "written", "changed"]:
+    """Tell what is in an output's place: nothing to keep, the same already, or what is to be left there."""
+    found = print_of(final)
+    if earlier is None or found is None or found == earlier.outputs.get(str(final)):
+        return "free"
+    there, new = final.read_bytes(), draft.read_bytes()
+    if there == new:
+        return "written"
+    if new.startswith(there):
+        return "free"
+    if earlier.same:
+        return "changed"
+    raise not_ours(final)
+
+
+@task(
+    name="write",
+    task_run_name="{file.name}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=retry_passing,
+    cache_policy=NO_CACHE,  # whether a file is done is for its outputs to say
+    persist_result=False,
+)
 def write(
-    file: AudioFile, stem: str, transcript: Transcript, diarization: Diarization | None, options: WriteOptions
+    file: AudioFile,
+    stem: str,
+    transcript: Transcript,
+    diarization: Diarization | None,
+    options: WriteOptions,
+    earlier: Earlier | None,
 ) -> Written:
     """Join speakers and words of one file and write its outputs, whose paths begin with `stem`."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
     transcript.result["language"] = transcript.language
-    return Written([str(path) for path in render(transcript, Path(stem), options)], transcript.language)
+    return render(transcript, Path(stem), options, earlier)

@@ -1,0 +1,73 @@
+"""A task run on its way through a pool, and the actor that runs it: what may be given to whom, and what hangs."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from prefect.states import State
+
+from flows.layout import PoolSpec
+from flows.task_runner import Outcome
+
+LEAST_S, SLOWEST = 1800.0, 20.0
+"""The time that a stage may take if the user sets none: half an hour, for models that are yet to be downloaded, and 20
+times the length of the audio, which large models need on a slow CPU."""
+
+
+def limit(audio_s: float, stage_timeout: float | None) -> float:
+    """Return the seconds that a stage may take for so many seconds of audio."""
+    return stage_timeout or LEAST_S + SLOWEST * audio_s
+
+
+@dataclass(eq=False)
+class Call:
+    """A task run on its way through a pool."""
+
+    stage: str
+    limit_s: float
+    """Seconds in which an actor must be through with it."""
+    invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
+    """Holds what upstream tasks returned: dropped once the call is finished, or the object store would keep that."""
+    tell: Callable[[State[Any]], None]
+    """Tells Prefect's API of a final state that no actor can tell it."""
+    state: "Future[State[Any]]" = field(default_factory=Future)
+    value: "ray.ObjectRef[State[Any]] | None" = None
+    outcome: Outcome | None = None
+    deaths: int = 0
+    """How many processes have died while they ran it."""
+
+    def finish(self, outcome: Outcome, value: "ray.ObjectRef[State[Any]] | None" = None) -> None:
+        """Make the outcome known to those who wait for it, unless it is already."""
+        if not self.state.done():
+            self.outcome, self.value, self.invoke = outcome, value, None
+            self.state.set_result(outcome.state)
+
+
+@dataclass(eq=False)
+class Member:
+    """An actor, the calls that it runs, and those that it is to run alone because they may have killed it."""
+
+    actor: Any
+    spec: PoolSpec
+    ready: bool = False
+    life: int = 0
+    since: float = 0.0
+    """When it was last seen to get on."""
+    hung: bool = False
+    calls: set[Call] = field(default_factory=set)
+    suspects: deque[Call] = field(default_factory=deque)
+
+    @property
+    def free(self) -> int:
+        """How many more calls it may be given."""
+        if not self.ready or self.suspects or any(call.deaths for call in self.calls):
+            return 0
+        return self.spec.slots - len(self.calls)
+
+    def hangs(self) -> bool:
+        """Tell whether its calls, one after the other, should have been through by now."""
+        return bool(self.calls) and time.monotonic() - self.since > sum(call.limit_s for call in self.calls)

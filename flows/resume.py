@@ -1,0 +1,151 @@
+"""What of each file is there already: its outputs, or results of its stages from which they can be made."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.ledger import Ledger
+from flows.report import FileRun
+from flows.task_runner import named
+from tasks.faults import FileFault, again
+from tasks.files import Stopped
+from tasks.results import StoredResult, options_digest, result_key
+from tasks.write import Earlier, Print, Written, not_ours, print_of
+
+if TYPE_CHECKING:
+    from flows.settings import Batch
+
+READERS = 2
+AHEAD = 8
+"""Files that are read, for their digests, before they are admitted."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a batch wants of each file: for every stage that keeps its results, the digest of what changes them."""
+
+    stages: dict[str, str]
+    outputs: str
+
+    @classmethod
+    def by(cls, batch: "Batch") -> "Wanted":
+        """Return what this batch wants. Reads the weights of models that are folders."""
+        stages = {"transcribe": options_digest("transcribe", batch.transcribe.identity(batch.models))}
+        if batch.align:
+            upstream = stages["transcribe"]
+            stages["align"] = options_digest("align", batch.align.identity(batch.models), upstream)
+        if batch.diarize:
+            stages["diarize"] = options_digest("diarize", batch.diarize.identity(batch.models))
+        return cls(stages, options_digest("write", stages, batch.write.layout()))
+
+
+class Resume:
+    """Decides for each file which stages it still has to go through."""
+
+    def __init__(self, batch: "Batch", ledger: Ledger) -> None:
+        self._wanted = Wanted.by(batch)
+        self._write = batch.write
+        self._results = batch.results_folder()
+        self._overwrite = batch.run.overwrite
+        self._ledger = ledger
+        self._stop = threading.Event()
+        self.stages = frozenset({"load audio", *self._wanted.stages, "write"})
+        """All that a file goes through of which nothing is there."""
+
+    def stop(self) -> None:
+        """Read no further."""
+        self._stop.set()
+
+    def identify(self, file: FileRun) -> None:
+        """Give the file its keys, by its content, which is read unless it is remembered.
+
+        Raises OSError, UnreadableAudio if it has changed since it was planned, Stopped.
+        """
+        if file.source.keys:
+            return
+        row = self._ledger.digest(file.source.path, self._stop)
+        keys = {stage: result_key(stage, row["digest"], options) for stage, options in self._wanted.stages.items()}
+        file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
+        file.source.check_unchanged()
+        file.key = f"{row['digest']}-{self._wanted.outputs}"
+
+    def decide(self, file: FileRun) -> Written | None:
+        """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs."""
+        if self._overwrite:
+            return None
+        row = self._ledger.row(file.source.path)
+        same = row.get("key") == file.key
+        there = {str(path): print_of(path) for path in self._write.outputs(file.stem)}
+        ours = {path: self._ledger.prints[path] for path in there if path in self._ledger.prints}
+        changed = row.get("changed", {})
+        if same and all(found and found in (ours.get(path), changed.get(path)) for path, found in there.items()):
+            return Written(
+                {path: found for path, found in there.items() if found and path not in changed},
+                row.get("language") or "",
+                {path: found for path, found in there.items() if found and path in changed},
+            )
+        file.earlier = Earlier(ours, same)
+        file.missing = self._missing(file)
+        if len(file.missing) > 1 and not same:
+            self._check_ours(there, ours)
+        return None
+
+    @staticmethod
+    def _check_ours(there: dict[str, Print | None], ours: dict[str, Print]) -> None:
+        """Refuse before any work what the writing would refuse after it: a file there that is not ours, nor empty."""
+        for path, found in there.items():
+            if found and found[0] and found != ours.get(path):
+                raise not_ours(Path(path))
+
+    def _missing(self, file: FileRun) -> frozenset[str]:
+        def stored(stage: str) -> bool:
+            return StoredResult(self._results, file.source.keys[stage]).exists()
+
+        missing = {"write"}
+        last = "align" if "align" in self._wanted.stages else "transcribe"
+        if not stored(last):
+            missing.add(last)
+            if last == "align" and not stored("transcribe"):
+                missing.add("transcribe")
+        if "diarize" in self._wanted.stages and not stored("diarize"):
+            missing.add("diarize")
+        return frozenset(missing if missing == {"write"} else {"load audio", *missing})
+
+    def find(self, file: FileRun) -> None:
+        """Identify the file and decide; record in its report if that ends it."""
+        try:
+            again(partial(self.identify, file))
+            written = self.decide(file)
+        except Stopped:
+            return
+        except Exception as error:
+            file.report.failed(file, str(error) if isinstance(error, FileFault) else named(error))
+        else:
+            if written:
+                file.report.skipped(file, written)
+
+    def remaining(self, files: Iterable[FileRun]) -> Iterator[FileRun]:
+        """Yield the files with something missing, each once it is identified; a few are read ahead."""
+        ahead: deque[tuple[FileRun, Future[None]]] = deque()
+        with ThreadPoolExecutor(READERS, thread_name_prefix="digests") as readers:
+            try:
+                for file in files:
+                    ahead.append((file, readers.submit(self.find, file)))
+                    if len(ahead) > AHEAD:
+                        yield from self._next(ahead)
+                while ahead:
+                    yield from self._next(ahead)
+            finally:
+                readers.shutdown(wait=False, cancel_futures=True)
+
+    @staticmethod
+    def _next(ahead: "deque[tuple[FileRun, Future[None]]]") -> Iterator[FileRun]:
+        file, found = ahead.popleft()
+        found.result()
+        if file.status == "waiting":
+            yield file

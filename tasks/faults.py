@@ -1,0 +1,117 @@
+"""What goes wrong in a stage: what is worth another try, a GPU without room, a process that is past use."""
+
+import errno
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from prefect import Task
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import State
+
+R = TypeVar("R")
+
+RETRIES = 2
+RETRY_DELAYS_S = [1.0, 4.0]
+"""Short: a task that waits to be retried keeps its slot in the actor."""
+
+LASTING_ERRNOS = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, AssertionError)
+"""What a program raises at values that will be the same the next time."""
+POISONING = (
+    "CUDA error",
+    "CUDA failed with error",  # CTranslate2
+    "cuBLAS failed",
+    "cuDNN failed",
+    "CUBLAS_STATUS",
+    "CUDNN_STATUS",
+    "device-side assert",
+    "illegal memory access",
+)
+"""Words of errors after which every further CUDA call of the process fails too."""
+
+
+class FileFault(Exception):
+    """The fault is in the file, or in its surroundings, and will be there the next time."""
+
+
+class GpuOutOfMemory(FileFault):
+    """The GPU has no room for this file even in batches of one."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether another try may help."""
+    if isinstance(error, OSError):
+        return error.errno not in LASTING_ERRNOS
+    return not isinstance(error, (FileFault, *LASTING_ERRORS)) and not is_poisoning(error)
+
+
+def retry_passing(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Decide for Prefect whether a task run that failed is run again; its `retry_condition_fn`."""
+    try:
+        state.result()
+    except Exception as error:
+        return is_passing(error)
+    return True
+
+
+def again(run: Callable[[], R]) -> R:
+    """Run this, and again after short delays while what goes wrong may pass: what Prefect's retries do for tasks."""
+    for delay_s in RETRY_DELAYS_S:
+        try:
+            return run()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            time.sleep(delay_s)
+    return run()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a GPU had no room: torch.OutOfMemoryError, or the RuntimeError of CTranslate2, cuBLAS and cuDNN."""
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("out of memory", "STATUS_ALLOC_FAILED", "OUT_OF_MEMORY")
+    )
+
+
+def is_poisoning(error: BaseException) -> bool:
+    """Tell whether this process cannot use its GPU any more."""
+    text = str(error)
+    return isinstance(error, RuntimeError) and not is_out_of_memory(error) and any(words in text for words in POISONING)
+
+
+def halving(batch_size: int, run: Callable[[int], R]) -> R:
+    """Run with this batch size; halve it down to 1 while the GPU has no room. Raises GpuOutOfMemory."""
+    while True:
+        try:
+            return run(batch_size)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if batch_size == 1:
+                raise GpuOutOfMemory(f"gpu_oom: no room on the GPU even with batch size 1: {error}") from None
+        # After the handler: until then the error's traceback holds the tensors of the try that failed.
+        batch_size //= 2
+        _free_gpu_memory()
+
+
+def _free_gpu_memory() -> None:
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

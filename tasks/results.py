@@ -1,0 +1,69 @@
+"""The results of stages in Prefect's result storage: their keys, and how they are read again."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import TaskRunContext
+from prefect.filesystems import LocalFileSystem
+from prefect.results import ResultStore
+from prefect.serializers import JSONSerializer
+
+VERSION = "v1"
+"""To be raised when this program changes what a stage makes of the same audio and options."""
+
+
+def options_digest(*parts: Any) -> str:
+    """Return 64 bits, in hex, that stand for options (anything that JSON holds) and for WhisperX's version."""
+    canonical = json.dumps([version("whisperx"), *parts], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def result_key(stage: str, digest: str, options: str) -> str:
+    """Return a stage result's key, which is also its path in the result storage."""
+    return f"{stage}/{VERSION}/{digest}-{options}"
+
+
+def _key_of_file(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
+    key: str | None = parameters["file"].keys.get(context.task.name)
+    return key
+
+
+BY_CONTENT_AND_OPTIONS = CacheKeyFnPolicy(cache_key_fn=_key_of_file)
+"""The cache policy of the stages: the planner has given each file its keys, by its content and the options.
+
+Not Prefect's INPUTS, which would hash the audio, nor RUN_ID, with which no run would find another's results; and never
+with `key_storage`, where a torn record counts as cached for ever."""
+
+
+@cache
+def result_store(folder: str) -> ResultStore:
+    """Return the store of results in this folder, as the tasks write them: JSON, one file each."""
+    return ResultStore(
+        result_storage=LocalFileSystem(basepath=folder), serializer=JSONSerializer(), cache_result_in_memory=False
+    )
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A stage result of an earlier run; what a task gets in place of an upstream task's result."""
+
+    folder: str
+    key: str
+
+    def exists(self) -> bool:
+        """Tell whether it is there and whole: Prefect does not write it in one step."""
+        return Path(self.folder, self.key).is_file() and result_store(self.folder).exists(self.key)
+
+    def read(self) -> Any:
+        """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made again."""
+        try:
+            return result_store(self.folder).read(self.key).result
+        except Exception as error:
+            Path(self.folder, self.key).unlink(missing_ok=True)
+            raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error
