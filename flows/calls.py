@@ -55,6 +55,10 @@ class Member:
     spec: PoolSpec
     ready: bool = False
     life: int = 0
+    load_at: float | None = None
+    """When it is to be told to load its models again."""
+    loads: int = 0
+    """How often it has died of that."""
     since: float = 0.0
     """When it was last seen to get on."""
     hung: bool = False

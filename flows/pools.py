@@ -15,7 +15,14 @@ from typing import Any
 
 import ray
 from prefect.states import Cancelled, Crashed, State
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import (
+    ActorUnavailableError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -69,7 +76,7 @@ class Pools:
         self.window = 2 * sum(spec.parallel * spec.size for spec in specs)
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
         for member in self._members:
-            self._load(member, tries=0)  # Ray would complain on the terminal of a run that ends before they are loaded
+            self._load(member)
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True)
@@ -95,10 +102,11 @@ class Pools:
             for place in places
         ]
 
-    def _load(self, member: Member, tries: int = LOADS) -> None:
+    def _load(self, member: Member) -> None:
         """Let an actor load its models; it is given no work before, which would count against that work's time."""
-        load = member.actor.load.options(max_task_retries=tries).remote(member.spec.stages, self._batch)
-        load.future().add_done_callback(lambda done: self._events.put(partial(self._loaded, member, tries, done)))
+        member.load_at = None
+        load = member.actor.load.options(max_task_retries=0).remote(member.spec.stages, self._batch)
+        load.future().add_done_callback(lambda done: self._events.put(partial(self._loaded, member, done)))
 
     def submit(
         self, stage: str, audio_s: float, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]
@@ -152,7 +160,7 @@ class Pools:
                 return
             try:
                 event()
-                self._kill_what_hangs()
+                self._look_after()
                 for pool in self._pools:
                     self._feed(pool)
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
@@ -170,13 +178,17 @@ class Pools:
         if not self.broken.done():
             self.broken.set_result(error)
 
-    def _loaded(self, member: Member, tries: int, loading: "Future[None]") -> None:
+    def _loaded(self, member: Member, loading: "Future[None]") -> None:
         error = loading.exception()
         if error is None:
-            member.ready, member.hung = True, False
-        elif not tries and isinstance(error, DIED) and not getattr(error, "actor_init_failed", False):
-            self._load(member)
-        elif not self._cancelled:
+            member.ready, member.hung, member.loads = True, False, 0
+        elif self._cancelled:
+            return
+        elif isinstance(error, DIED) and not getattr(error, "actor_init_failed", False) and member.loads < LOADS:
+            # While Ray starts it again, it is unavailable; only what dies of loading is counted.
+            member.loads += not isinstance(error, ActorUnavailableError)
+            member.load_at = time.monotonic() + TICK_S
+        else:
             self._break(error.cause if isinstance(error, RayTaskError) else error)
 
     def _enqueue(self, call: Call) -> None:
@@ -223,8 +235,7 @@ class Pools:
             self._break(error)
             return
         if member.life == life:  # the first of its calls to be heard of
-            member.life, member.ready = life + 1, False
-            self._load(member)
+            member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
         call.deaths += 1
         if call.deaths < DEATHS:
             logger.warning("the process of %s died; what it ran is run again, one by one", member.spec.name)
@@ -240,8 +251,11 @@ class Pools:
         call.finish(Outcome(state, error=reason))
         call.tell(state)
 
-    def _kill_what_hangs(self) -> None:
+    def _look_after(self) -> None:
+        """Kill the actors that hang; let those that Ray has started again load their models."""
         for member in self._members:
+            if member.load_at and time.monotonic() > member.load_at:
+                self._load(member)
             if not member.hung and member.hangs():
                 member.hung = True
                 ray.kill(member.actor, no_restart=False)

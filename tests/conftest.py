@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,19 @@ def package_folder(package: str) -> Path:
 SAMPLES = package_folder("pytest_audioeval") / "samples" / "audio"
 TWO_SPEAKERS = package_folder("pyannote.audio") / "sample" / "sample.wav"
 """30 s of a telephone call, 16 kHz mono."""
+
+
+def cut_speech(folder: Path, *names: str, seconds: int = 6) -> Path:
+    """Write a piece of speech under each of these names, no two alike."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(TWO_SPEAKERS)) as call:
+        frames = call.readframes(call.getnframes())
+        for i, name in enumerate(names):
+            with wave.open(str(folder / name), "wb") as piece:
+                piece.setparams(call.getparams())
+                begin = (i * 8_000) % (len(frames) - 32_000 * seconds)
+                piece.writeframes(frames[begin : begin + 32_000 * seconds - 2 * i])
+    return folder
 
 
 @pytest.fixture(scope="session", name="prefect_home", autouse=True)
@@ -64,12 +78,21 @@ def _api_url(prefect_home: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session", name="faults_met")
+def _faults_met(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder where each fault that tests/faults/injected makes leaves a line with the process that met it."""
+    return tmp_path_factory.mktemp("faults")
+
+
 @pytest.fixture(scope="session", name="one_ray")
-def _one_ray() -> Iterator[None]:
+def _one_ray(faults_met: Path) -> Iterator[None]:
     """A real Ray with two CPUs and one logical GPU, which the product then attaches to."""
     import ray
 
+    os.environ["WHISPERX_BATCH_TEST_FAULTS"] = str(faults_met)
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent / "faults" / "injected")
     ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, namespace="prefect")
+    del os.environ["WHISPERX_BATCH_TEST_FAULTS"], os.environ["PYTHONPATH"]
     yield
     ray.shutdown()
 

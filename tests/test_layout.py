@@ -14,13 +14,14 @@ def pools(
     cross_attention: bool = False,
     diarize: bool = False,
     use_gpus: bool = True,
+    needed: frozenset[str] = frozenset(),
     **chosen: float,
 ) -> dict[str, PoolSpec]:
     """Return the pools for these machines, by name."""
     settings = PoolSettings.model_validate(chosen)
-    specs = plan_pools(
-        list(nodes), settings, align=align, cross_attention=cross_attention, diarize=diarize, use_gpus=use_gpus
-    )
+    wanted = {"load audio": True, "transcribe": True, "align": align, "diarize": diarize, "write": True}
+    needed = needed or frozenset(stage for stage, used in wanted.items() if used)
+    specs = plan_pools(list(nodes), settings, needed, cross_attention=cross_attention, use_gpus=use_gpus)
     return {spec.name: spec for spec in specs}
 
 
@@ -115,3 +116,19 @@ def test_a_bundle_reserves_the_sum_of_its_actors() -> None:
     for _ in range(3):
         bundle.add(PoolSpec("align", ("align",), size=3, slots=1, num_cpus=0.1, num_gpus=0.1))
     assert bundle.resources == {"CPU": 0.3, "GPU": 0.3}
+
+
+def test_there_are_pools_for_the_stages_that_are_needed_alone() -> None:
+    """Outputs in another format take no GPU; another diarization takes no room for Whisper."""
+    (writing,) = pools(GPU_BOX, needed=frozenset({"write"})).values()
+    assert (writing.num_gpus, "write" in writing.stages) == (0, True)
+    again = pools(GPU_BOX, needed=frozenset({"load audio", "diarize", "write"}))
+    assert set(again) == {"load audio", "diarize"}
+    (threads,) = pools(LAPTOP, needed=frozenset({"write"})).values()
+    assert threads.stages == ("write",)
+
+
+def test_word_timings_from_whisper_need_the_pool_that_holds_it() -> None:
+    """Also where the transcript is there already."""
+    again = pools(GPU_BOX, cross_attention=True, needed=frozenset({"load audio", "align", "write"}))
+    assert again["transcribe"].stages == ("transcribe", "align")

@@ -1,85 +1,24 @@
-"""flows/plan.py: from what the user names to files, outputs that cannot collide, and early refusals."""
+"""flows/plan.py and flows/resume.py: outputs that cannot collide, what is there already, and what is missing."""
 
+import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import TWO_SPEAKERS
+from conftest import SAMPLES, TWO_SPEAKERS
 
-from flows.plan import BadInput, check_model, check_output_folder, check_report, find_inputs, make_plan, output_stems
-from tasks.write import WriteOptions
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Give up root's right to read everything, where the tests run as root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture(name="tree")
-def _tree(tmp_path: Path) -> Path:
-    for name in ("b/2.MP3", "b/1.wav", "a.flac", "notes.txt", ".hidden.wav", "b/c/deep.mkv"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    return tmp_path
-
-
-def test_a_folder_is_searched_for_audio_and_video(tree: Path) -> None:
-    """Below it at any depth, whatever the case of the extension; no text, no hidden files."""
-    found = [str(path.relative_to(tree)) for path in find_inputs([str(tree)], None)]
-    assert found == ["a.flac", "b/1.wav", "b/2.MP3", "b/c/deep.mkv"]
-
-
-def test_a_glob_is_expanded_and_no_file_is_done_twice(tree: Path) -> None:
-    """A file that is named, globbed and in a folder is one file."""
-    found = find_inputs([f"{tree}/**/*.wav", str(tree / "b" / "1.wav"), str(tree / "b")], None)
-    assert [path.name for path in found].count("1.wav") == 1
-
-
-def test_a_batch_file_has_one_path_a_line(tree: Path) -> None:
-    """With blank lines, a byte order mark, Windows line ends, commas, and bytes that are not UTF-8."""
-    odd = os.fsencode(tree) + b"/a, b \xff.wav"
-    (tree / "list").write_bytes(b"\xef\xbb\xbf" + odd + b"\r\n\r\n" + os.fsencode(tree / "a.flac") + b"\r\n")
-    assert [os.fsencode(path) for path in find_inputs([], str(tree / "list"))] == [odd, os.fsencode(tree / "a.flac")]
-
-
-@pytest.mark.parametrize(
-    ("inputs", "batch_file", "message"),
-    [
-        ([], None, "no input"),
-        ([], "/missing.txt", "--batch_file /missing.txt: No such file"),
-        (["/missing/*.wav"], None, r"nothing matches /missing/\*.wav"),
-    ],
-)
-def test_inputs_that_are_wrong_as_a_whole_are_refused(inputs: list[str], batch_file: str | None, message: str) -> None:
-    """With a sentence that names them."""
-    with pytest.raises(BadInput, match=message):
-        find_inputs(inputs, batch_file)
-
-
-def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
-    """Nothing to do is most likely a mistake."""
-    with pytest.raises(BadInput, match="no audio or video file"):
-        find_inputs([str(tmp_path)], None)
-
-
-def test_a_folder_that_cannot_be_read_is_refused() -> None:
-    """Rather than passed over in silence."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
-        os.mkdir(os.path.join(folder, "locked"), mode=0)
-        with as_nobody(), pytest.raises(BadInput, match="locked: Permission denied"):
-            find_inputs([folder], None)
+from flows.claim import claimed
+from flows.inputs import BadInput
+from flows.ledger import Ledger
+from flows.plan import Plan, output_stems
+from flows.report import FileRun
+from flows.settings import Batch
+from tasks.diarize import Diarization
+from tasks.results import result_store
+from tasks.transcribe import Transcript
+from tasks.write import write
 
 
 def test_outputs_mirror_the_tree_and_never_collide() -> None:
@@ -109,39 +48,244 @@ def test_files_of_one_folder_have_their_outputs_side_by_side() -> None:
     assert [str(stem) for stem in stems] == ["/out/a", "/out/b.tar"]
 
 
-def test_the_plan_is_longest_first_and_says_what_cannot_be_read(tmp_path: Path) -> None:
-    """A missing file is in the plan as failed; the others are not touched by it."""
-    from test_audio import encode
-
-    short = encode(tmp_path / "short.wav", "pcm_s16le", rate=16_000, layout="mono")
-    plan = make_plan([short, tmp_path / "gone.wav", TWO_SPEAKERS], WriteOptions(output_dir=str(tmp_path / "out")))
-    assert [Path(file.source.path).name for file in plan] == ["sample.wav", "short.wav", "gone.wav"]
-    assert [(file.status, file.error) for file in plan][2] == ("failed", "no such file")
-    assert plan[0].source.duration_s == pytest.approx(30)
-
-
-def test_a_model_folder_must_exist_and_hold_a_model(tmp_path: Path) -> None:
-    """Names of models and of hubs pass; folders are looked into."""
-    check_model("model", "large-v3", ("model.bin",))
-    check_model("model", "Systran/faster-whisper-tiny", ("model.bin",))
-    with pytest.raises(BadInput, match="--model /no/such/model: no such folder"):
-        check_model("model", "/no/such/model", ("model.bin",))
-    with pytest.raises(BadInput, match="no such folder"):
-        check_model("model", "tests/no-model", ("model.bin",))
-    with pytest.raises(BadInput, match=r"no model.bin in this folder"):
-        check_model("model", str(tmp_path), ("model.bin",))
+def test_a_stem_that_leaves_no_room_for_an_extension_is_cut() -> None:
+    """At 255 bytes with the extension; two that begin alike stay apart; no character is cut in half."""
+    long = "ü" * 125 + "a"
+    stems = output_stems([Path(f"/in/{long}{end}.wav") for end in "bc"] + [Path("/in/short.wav")], Path("/out"))
+    assert len({stem.name for stem in stems}) == 3
+    assert all(len(os.fsencode(f"{stem.name}.json")) <= 255 for stem in stems)
+    assert stems[0].name.startswith("ü" * 100)
+    assert stems[2].name == "short"
 
 
-def test_a_report_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """Before the run, not after its last file."""
-    check_report(str(tmp_path / "new" / "report.json"))
-    for wrong in (tmp_path, Path("/dev/null/report.json")):
-        with pytest.raises(BadInput, match="--report"):
-            check_report(str(wrong))
+@pytest.fixture(name="speech")
+def _speech(tmp_path: Path) -> Path:
+    """Two files of different sizes."""
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    shutil.copy(TWO_SPEAKERS, folder / "call.wav")
+    shutil.copy(SAMPLES / "en" / "hello_world.wav", folder / "hello.wav")
+    return folder
 
 
-def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    """A file is in its place."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="--output_dir"):
-        check_output_folder(str(tmp_path / "file" / "out"))
+def batch_of(speech: Path, **options: Any) -> Batch:
+    """Return a batch of the files in a folder, with models that nobody loads here."""
+    defaults = {
+        "inputs": {"inputs": [str(speech)]},
+        "transcribe": {"model": "tiny", "language": "en"},
+        "write": {"output_dir": str(speech.parent / "out")},
+    }
+    return Batch.model_validate(defaults | options)
+
+
+def planned(batch: Batch) -> dict[str, FileRun]:
+    """Return the files of a batch by their names, as a run that begins now would have them."""
+    with claimed(batch.own_folder()):
+        ledger = Ledger(batch.own_folder())
+        plan = Plan(batch, batch.check(), ledger)
+        ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
+        plan.recall()
+        plan.probe()
+        plan.note_durations()
+        list(plan.resume.remaining(plan.waiting()))
+        return {file.source.name: file for file in plan.files}
+
+
+def do(batch: Batch, *stages: str) -> None:
+    """Put results of these stages where a run would, with the real store and the real writers."""
+    files = planned(batch)
+    store = result_store(batch.results_folder())
+    ledger = Ledger(batch.own_folder())
+    ledger.begin([])
+    for file in files.values():
+        transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
+        for stage in stages:
+            if stage != "write":
+                result = Diarization([]) if stage == "diarize" else transcript
+                store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
+        if "write" in stages:
+            file.written = write.fn(file.source, file.stem, transcript, None, batch.write, file.earlier)
+            file.status = "done"
+            ledger.note(file.source.path, **file.outcome())
+
+
+def missing(batch: Batch) -> dict[str, set[str]]:
+    """Return what each file that is not done is missing, but for what follows from it."""
+    files = planned(batch)
+    return {name: set(file.missing) for name, file in files.items() if file.status == "waiting"}
+
+
+ALL = {"load audio", "transcribe", "align", "write"}
+
+
+def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) -> None:
+    """An empty file is in the plan as failed; the others are not touched by it."""
+    (speech / "empty.wav").touch()
+    batch = batch_of(speech)
+    plan = Plan(batch, batch.check(), Ledger(batch.own_folder()))
+    plan.recall()
+    plan.probe()
+    assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
+    assert plan.waiting()[0].source.duration_s == pytest.approx(30)
+    assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")
+
+
+def test_what_may_block_or_loop_is_refused_before_it_is_opened(speech: Path) -> None:
+    """A FIFO, a device, a symbolic link to itself."""
+    os.mkfifo(speech / "fifo.wav")
+    (speech / "device.wav").symlink_to("/dev/zero")
+    (speech / "loop.wav").symlink_to(speech / "loop.wav")
+    files = planned(batch_of(speech))
+    assert {name: file.error for name, file in files.items() if file.status == "failed"} == {
+        "fifo.wav": "not a regular file",
+        "device.wav": "not a regular file",
+        "loop.wav": "cannot be opened: Too many levels of symbolic links",
+    }
+
+
+def test_a_done_file_is_skipped_and_not_even_opened(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size and mtime are enough."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    monkeypatch.setattr("flows.plan.probe", lambda _: pytest.fail("a file was opened"))
+    monkeypatch.setattr("flows.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
+    files = planned(batch)
+    assert {file.status for file in files.values()} == {"skipped"}
+    assert len(files["call.wav"].record()["outputs"]) == 5
+
+
+def test_outputs_decide_whether_a_file_is_done_not_stored_results(speech: Path) -> None:
+    """Where the results have been removed to save room, a file is done as long as its outputs are there."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    shutil.rmtree(batch.results_folder())
+    assert missing(batch) == {}
+    (speech.parent / "out" / "hello.srt").unlink()
+    assert missing(batch) == {"hello.wav": ALL}
+
+
+def test_a_file_starts_at_its_first_missing_stage(speech: Path) -> None:
+    """A transcript is there: it is aligned. A format is missing: it is written, and no audio is decoded."""
+    batch = batch_of(speech)
+    do(batch, "transcribe")
+    assert missing(batch)["call.wav"] == {"load audio", "align", "write"}
+    do(batch, "align", "write")
+    assert missing(batch) == {}
+    other = batch_of(speech, write={"output_dir": str(speech.parent / "out"), "output_format": "aud"})
+    assert missing(other) == {"call.wav": {"write"}, "hello.wav": {"write"}}
+
+
+def test_another_diarization_redoes_diarization_alone(speech: Path) -> None:
+    """Transcript and alignment are those of before."""
+    do(batch_of(speech), "transcribe", "align")
+    with_speakers = batch_of(speech, diarize={"diarize_model": "some/pipeline"})
+    assert missing(with_speakers)["call.wav"] == {"load audio", "diarize", "write"}
+    do(with_speakers, "diarize")
+    assert missing(with_speakers)["call.wav"] == {"write"}
+    other = batch_of(speech, diarize={"diarize_model": "some/pipeline", "max_speakers": 2})
+    assert missing(other)["call.wav"] == {"load audio", "diarize", "write"}
+
+
+@pytest.mark.parametrize(
+    ("options", "redone"),
+    [
+        ({"transcribe": {"model": "tiny", "language": "en", "batch_size": 1, "print_progress": True}}, {}),
+        ({"models": {"device": "cpu", "threads": 3}, "pools": {"transcribe_actor_size": 2}}, {}),
+        ({"transcribe": {"model": "tiny", "language": "en", "best_of": 1}}, {}),
+        ({"transcribe": {"model": "tiny", "language": "en", "beam_size": 1}}, ALL),
+        ({"transcribe": {"model": "base", "language": "en"}}, ALL),
+        ({"align": {"interpolate_method": "linear"}}, ALL - {"transcribe"}),
+    ],
+)
+def test_only_what_changes_the_output_counts(speech: Path, options: dict[str, Any], redone: set[str]) -> None:
+    """Not batch sizes, devices, pools, nor what WhisperX never reads."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    assert missing(batch_of(speech, **options)).get("call.wav", {}) == redone
+
+
+def test_a_renamed_file_needs_nothing_but_its_outputs(speech: Path) -> None:
+    """And a copy neither: its content is known."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    (speech / "call.wav").rename(speech / "kept.wav")
+    shutil.copy(speech / "kept.wav", speech / "copy.wav")
+    assert missing(batch) == {"kept.wav": {"write"}, "copy.wav": {"write"}}
+
+
+def test_a_file_whose_content_has_changed_is_done_anew(speech: Path) -> None:
+    """Under the same name; its outputs are ours to replace."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    shutil.copy(SAMPLES / "en" / "counting.wav", speech / "hello.wav")
+    assert missing(batch) == {"hello.wav": ALL}
+
+
+def test_a_result_that_was_cut_short_is_made_again(speech: Path) -> None:
+    """Prefect does not write it in one step."""
+    batch = batch_of(speech)
+    do(batch, "transcribe")
+    results = sorted(Path(batch.results_folder(), "transcribe", "v1").iterdir())
+    os.truncate(results[0], 100)
+    assert sorted(map(len, missing(batch).values())) == [3, 4]
+
+
+def test_an_output_that_somebody_corrected_is_left_alone(speech: Path) -> None:
+    """With the same options it is done; with others nobody may write over it, and no work is done in vain."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    corrected = speech.parent / "out" / "hello.txt"
+    corrected.write_text("Hello, Word!")
+    assert missing(batch) == {"hello.wav": {"write"}}
+    do(batch, "write")
+    assert corrected.read_text() == "Hello, Word!"
+    assert missing(batch) == {}
+    larger = batch_of(speech, transcribe={"model": "base", "language": "en"})
+    refused = planned(larger)["hello.wav"]
+    assert (refused.status, str(refused.error).partition(" is there")[0]) == ("failed", "hello.txt")
+    overwriting = larger.model_copy(update={"run": larger.run.model_copy(update={"overwrite": True})})
+    assert missing(overwriting)["hello.wav"] == ALL
+
+
+def test_what_others_wrote_is_not_overwritten(speech: Path) -> None:
+    """Refused before any work; an empty file is no loss."""
+    batch = batch_of(speech)
+    out = speech.parent / "out"
+    out.mkdir()
+    (out / "call.json").write_text("{}")
+    (out / "hello.json").touch()
+    files = planned(batch)
+    assert "call.json is there and was not written by whisperx-batch" in str(files["call.wav"].error)
+    assert files["hello.wav"].status == "waiting"
+
+
+def test_overwrite_redoes_everything(speech: Path) -> None:
+    """Although all is there."""
+    batch = batch_of(speech, run={"overwrite": True})
+    do(batch, "transcribe", "align", "write")
+    assert missing(batch) == {"call.wav": ALL, "hello.wav": ALL}
+
+
+def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> None:
+    """Of the last run, whose inputs need not be named again, or of a report; a run that was killed counts."""
+    with pytest.raises(BadInput, match="no earlier run"):
+        batch_of(speech, inputs={"only": "failed"}).check()
+    do(batch_of(speech), "transcribe", "align", "write")
+    (speech / "broken.wav").write_text("no audio")
+    planned(batch_of(speech))
+    again = batch_of(speech, inputs={"only": "failed"})
+    assert set(planned(again)) == {"broken.wav"}
+    report = speech.parent / "report.json"
+    records = [{"path": str(speech / f"{status}.wav"), "status": status} for status in ("done", "failed")]
+    report.write_text(json.dumps({"files": records}))
+    named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
+    assert set(planned(named)) == {"failed.wav"}
+    with pytest.raises(BadInput, match="no report of this program"):
+        batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}).check()
+
+
+def test_one_run_at_a_time_writes_to_an_output_folder(speech: Path) -> None:
+    """The same process may claim it twice; a dry run needs no claim."""
+    batch = batch_of(speech)
+    with claimed(batch.own_folder()), claimed(batch.own_folder()):
+        pass
+    assert batch.own_folder().stat().st_mode & 0o777 == 0o700

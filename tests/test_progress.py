@@ -27,7 +27,7 @@ def test_a_log_gets_a_few_plain_lines() -> None:
     """Without colours, bars or cursor movements."""
     text, report = io.StringIO(), batch()
     with Progress(report, pools(), Console(file=text, width=100)).shown():
-        report.done(report.files[0], Written([], "en"))
+        report.done(report.files[0], Written({}, "en"))
         time.sleep(1.5)
     assert text.getvalue().startswith("1/4 files · 0 failed · ")
     assert "left" in text.getvalue()
@@ -52,13 +52,16 @@ def test_a_terminal_shows_each_stage_and_the_totals() -> None:
 
 def test_the_plan_names_what_is_done_and_what_is_not() -> None:
     """With the reasons, and the totals last."""
-    text, report = io.StringIO(), batch(2)
+    text, report = io.StringIO(), batch(3)
+    report.files[0].missing = frozenset({"load audio", "transcribe", "align", "write"})
     report.failed(report.files[1], "the file is empty")
+    report.skipped(report.files[2], Written({}, "en"))
     show_plan(report.files, Console(file=text, width=40), every_file=True)
     assert text.getvalue().splitlines() == [
-        "do      0.wav (0:01:00) -> /out/0.*",
+        "do      0.wav (0:01:00): transcribe, align, write -> /out/0.*",
         "refuse  1.wav: the file is empty",
-        "1 file to do, 0:01:00 of audio; 1 cannot be read",
+        "skip    2.wav: done before",
+        "1 file to do, 0:01:00 of audio; 1 done before; 1 refused",
     ]
 
 
@@ -67,7 +70,7 @@ def test_the_summary_gives_failures_first() -> None:
     text, report = io.StringIO(), batch(2)
     report.files[0].source = AudioFile("/in/[red].wav", "[red].wav", 60.0)
     report.failed(report.files[0], "load audio: not audio")
-    report.done(report.files[1], Written([], "en"))
+    report.done(report.files[1], Written({}, "en"))
     show_summary(report, Console(file=text, width=40))
     first, second = text.getvalue().splitlines()
     assert first == "failed  [red].wav: load audio: not audio"

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from flows.cli import _parse
-from flows.plan import find_inputs
+from flows.inputs import find_inputs
 from flows.settings import Batch, Command, Inputs
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions

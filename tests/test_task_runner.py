@@ -25,7 +25,8 @@ from flows.layout import Node, PoolSpec, place
 from flows.pools import Pools
 from flows.task_runner import ActorPoolTaskRunner, PoolFuture
 from tasks.models import ModelOptions
-from tasks.transcribe import TranscribeOptions
+from tasks.results import StoredResult, result_store
+from tasks.transcribe import TranscribeOptions, Transcript
 
 NODES = [Node(cpus=2, gpus=1)]
 BATCH = Models(ModelOptions(), TranscribeOptions(), None, None)
@@ -70,10 +71,27 @@ def wait(seconds: float, marker: str = "") -> float:
     return time.time()
 
 
-def start(size: int = 1, slots: int = 2, stages: tuple[str, ...] = ("load audio",)) -> Pools:
+@task(cache_policy=NO_CACHE, persist_result=False)
+def poison(marker: str) -> str:
+    """Fail the first time as CUDA does when it cannot be used any more."""
+    if not os.path.exists(marker):
+        Path(marker).touch()
+        raise RuntimeError("CUDA error: device-side assert triggered")
+    return str(os.getpid())
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def greet(transcript: Transcript) -> str:
+    """Take an upstream result."""
+    return transcript.language
+
+
+def start(
+    size: int = 1, slots: int = 2, stages: tuple[str, ...] = ("load audio",), stage_timeout: float | None = None
+) -> Pools:
     """Start a pool that loads no model."""
     specs = [PoolSpec("light", stages, size=size, slots=slots, num_cpus=0.5)]
-    return Pools(specs, place(specs, NODES), BATCH)
+    return Pools(specs, place(specs, NODES), BATCH, stage_timeout)
 
 
 @pytest.fixture(scope="module", name="pools")
@@ -97,12 +115,12 @@ def in_flow(pools: Pools, body: Callable[[], Any], stage: str = "load audio") ->
 
 
 def recorded(future: PoolFuture) -> TaskRun:
-    """Return a task run as the API shows it, once its last state has got there."""
+    """Return a task run as the API shows it, once the state that the driver knows has got there."""
     with get_client(sync_client=True) as client:
         for _ in range(100):
             try:
                 run = client.read_task_run(future.task_run_id)
-                if run.state and run.state.is_final():
+                if run.state_type == future.state.type:
                     return run
             except Exception:
                 pass
@@ -187,11 +205,69 @@ def test_a_task_that_kills_its_actor_twice_is_crashed_in_the_api_too(pools: Pool
     marker = str(tmp_path / "marker")
     future = in_flow(pools, lambda: die.submit(marker, times=99))
     future.wait()
-    assert future.outcome.error == "the worker process died"
+    assert future.outcome.error == "worker died (2 times)"
     assert recorded(future).state_name == "Crashed"
     after = in_flow(pools, lambda: say.submit("after"))
     after.wait()
     assert after.fetch()["name"] == "after"
+
+
+def test_a_task_that_kills_its_actor_takes_no_other_with_it(one_ray: None, api_url: str, tmp_path: Path) -> None:
+    """Those that ran beside it run again, alone, and complete, however often the actor had to be started again."""
+    pools = start(slots=4)
+
+    def body() -> list[Any]:
+        beside = [wait.submit(2) for _ in range(3)]
+        return [*beside, die.submit(str(tmp_path / "marker"), times=99), *[wait.submit(0.1) for _ in range(4)]]
+
+    try:
+        futures = in_flow(pools, body)
+        for future in futures:
+            future.wait()
+        assert [future.outcome.error for future in futures].count("worker died (2 times)") == 1
+        assert {recorded(future).state_name for future in futures if future.outcome.error is None} == {"Completed"}
+        assert len([future for future in futures if future.outcome.error is None]) == 7
+    finally:
+        pools.close()
+
+
+def test_an_actor_that_hangs_is_killed_and_the_others_complete(one_ray: None, api_url: str) -> None:
+    """After the time that its calls may take together; then the one that hangs again alone has failed."""
+    pools = start(slots=2, stage_timeout=3)
+    try:
+        hanging, well = in_flow(pools, lambda: [wait.submit(600), wait.submit(1)])
+        for future in (hanging, well):
+            future.wait()
+        assert hanging.outcome.error == "worker timed out: the stage took more than 3 s (2 times)"
+        assert recorded(hanging).state_name == "Crashed"
+        assert well.outcome.error is None
+    finally:
+        pools.close()
+
+
+def test_a_process_that_cuda_has_left_is_ended_and_the_task_runs_in_another(pools: Pools, tmp_path: Path) -> None:
+    """Every further call would fail there."""
+    before = in_flow(pools, lambda: say.submit("before"))
+    before.wait()
+    future = in_flow(pools, lambda: poison.submit(str(tmp_path / "poison")))
+    future.wait()
+    assert future.fetch() != str(before.fetch()["pid"])
+    assert recorded(future).state_name == "Completed"
+
+
+def test_a_result_of_an_earlier_run_is_read_where_it_is_needed(pools: Pools, tmp_path: Path) -> None:
+    """In the actor; one that is broken fails the task, and is gone the next time."""
+    store = result_store(str(tmp_path))
+    store.persist_result_record(store.create_result_record(Transcript("de", {}), key="transcribe/v1/x"))
+    stored = StoredResult(str(tmp_path), "transcribe/v1/x")
+    future = in_flow(pools, lambda: greet.submit(stored))
+    future.wait()
+    assert future.fetch() == "de"
+    os.truncate(tmp_path / stored.key, 50)
+    broken = in_flow(pools, lambda: greet.submit(stored))
+    broken.wait()
+    assert "its stored result transcribe/v1/x was broken and is removed; run again" in broken.outcome.error
+    assert not stored.exists()
 
 
 def test_work_goes_to_the_actor_that_is_free(one_ray: None, api_url: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.audio import AudioFile
 from tasks.transcribe import Transcript
-from tasks.write import WriteOptions, render, write
+from tasks.write import Earlier, OutputNotOurs, WriteOptions, render, write
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(
@@ -23,25 +23,26 @@ GREETING = Transcript(
 def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
     """`all` leaves out aud, as there."""
     written = render(GREETING, tmp_path / "a.b", WriteOptions())
-    assert sorted(path.name for path in written) == ["a.b.json", "a.b.srt", "a.b.tsv", "a.b.txt", "a.b.vtt"]
+    names = sorted(Path(path).name for path in written.outputs)
+    assert names == ["a.b.json", "a.b.srt", "a.b.tsv", "a.b.txt", "a.b.vtt"]
     assert (tmp_path / "a.b.srt").read_text() == "1\n00:00:00,500 --> 00:00:01,400\n[SPEAKER_00]: Good day.\n\n"
-    (aud,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="aud"))
-    assert aud.read_text() == "0.5\t1.4\t[[SPEAKER_00]]Good day.\n"
+    render(GREETING, tmp_path / "a", WriteOptions(output_format="aud"))
+    assert (tmp_path / "a.aud").read_text() == "0.5\t1.4\t[[SPEAKER_00]]Good day.\n"
 
 
 def test_the_language_written_is_the_true_one(tmp_path: Path) -> None:
     """Where our outputs differ on purpose: WhisperX writes `en` for every file whose language it has detected."""
     file = AudioFile("/in/a.wav", "a.wav", 1.0)
     german = Transcript("de", {"segments": [{"start": 0.0, "end": 1.0, "text": " Guten Tag."}]})
-    written = write.fn(file, str(tmp_path / "a"), german, None, WriteOptions(output_format="json"))
+    written = write.fn(file, str(tmp_path / "a"), german, None, WriteOptions(output_format="json"), None)
     assert written.language == "de"
     assert json.loads((tmp_path / "a.json").read_text())["language"] == "de"
 
 
 def test_the_layout_of_subtitles_is_chosen(tmp_path: Path) -> None:
     """Words underlined as they are spoken."""
-    (srt,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="srt", highlight_words=True))
-    assert "<u>Good</u> day." in srt.read_text()
+    render(GREETING, tmp_path / "a", WriteOptions(output_format="srt", highlight_words=True))
+    assert "<u>Good</u> day." in (tmp_path / "a.srt").read_text()
 
 
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
@@ -57,13 +58,43 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> Non
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     """255 bytes with the extension; spaces, quotes, braces, a newline and bytes that are not UTF-8 are no matter."""
     for stem in ("n" * 251, 'a "b" {c} \n -', os.fsdecode(b"\xff\xfe")):
-        (path,) = render(GREETING, tmp_path / stem, WriteOptions(output_format="srt"))
-        assert path.name == f"{stem}.srt"
-        assert path.is_file()
+        render(GREETING, tmp_path / stem, WriteOptions(output_format="srt"))
+        assert (tmp_path / f"{stem}.srt").is_file()
 
 
 def test_outputs_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     """The umask decides, as for files that a program makes in place."""
     (tmp_path / "other").touch()
-    (path,) = render(GREETING, tmp_path / "a", WriteOptions(output_format="txt"))
-    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+    render(GREETING, tmp_path / "a", WriteOptions(output_format="txt"))
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+TXT = WriteOptions(output_format="txt")
+
+
+def test_an_output_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
+    """What is there is the beginning of what belongs there."""
+    whole = render(GREETING, tmp_path / "a", TXT)
+    text = (tmp_path / "a.txt").read_text()
+    (tmp_path / "a.txt").write_text(text[:5])
+    render(GREETING, tmp_path / "a", TXT, Earlier(whole.outputs, same=True))
+    assert (tmp_path / "a.txt").read_text() == text
+
+
+def test_an_output_that_is_there_already_is_not_touched(tmp_path: Path) -> None:
+    """As after a crash between the writing and the note of it."""
+    first = render(GREETING, tmp_path / "a", TXT)
+    assert render(GREETING, tmp_path / "a", TXT, Earlier()) == first
+
+
+def test_a_corrected_output_stays_and_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """Or another run, with other options, would write over it."""
+    first = render(GREETING, tmp_path / "a", TXT)
+    (tmp_path / "a.txt").write_text("corrected")
+    again = render(GREETING, tmp_path / "a", TXT, Earlier(first.outputs, same=True))
+    assert (list(again.outputs), list(again.changed)) == ([], [str(tmp_path / "a.txt")])
+    with pytest.raises(OutputNotOurs, match="txt is there and was not written by whisperx-batch"):
+        render(GREETING, tmp_path / "a", TXT, Earlier(again.outputs))
+    assert (tmp_path / "a.txt").read_text() == "corrected"
+    render(GREETING, tmp_path / "a", TXT)
+    assert (tmp_path / "a.txt").read_text() != "corrected"
