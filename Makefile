@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := .venv/bin
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test chaos lint
 
 setup: .venv/.synced
 
@@ -20,6 +20,9 @@ demo: setup
 
 test: setup
 	$(RUN)/python -m pytest
+
+chaos: setup
+	$(RUN)/python tests/faults/chaos.py
 
 lint: setup
 	$(UV) lock --check

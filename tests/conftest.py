@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+COMMAND = str(Path(sys.executable).parent / "whisperx-batch")
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "whisperx-batch"
 
 
@@ -111,5 +112,15 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "NLTK_DATA": str(cache_folder() / "nltk_data"),
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+@pytest.fixture(name="alone")
+def _alone(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user without a Prefect server."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
+        "PREFECT_HOME": str(tmp_path / "prefect"),
         "HF_HUB_OFFLINE": "1",
     }

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import SAMPLES, TWO_SPEAKERS
+from conftest import COMMAND, SAMPLES, TWO_SPEAKERS
 
 from flows import cli
-
-COMMAND = str(Path(sys.executable).parent / "whisperx-batch")
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -91,16 +89,6 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     assert "sample.wav (0:00:30)" in shown
     assert "no such file" in shown
     assert "1 file to do, 0:00:30 of audio; 1 cannot be read" in shown
-
-
-@pytest.fixture(name="alone")
-def _alone(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user without a Prefect server."""
-    return {
-        **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "HF_HUB_OFFLINE": "1",
-    }
 
 
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(

@@ -5,6 +5,7 @@ import pytest
 from conftest import SAMPLES
 
 from tasks.audio import decode
+from tasks.faults import GpuOutOfMemory
 from tasks.models import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, pipelines, transcribe_samples
 
@@ -53,7 +54,32 @@ def test_a_failure_leaves_nothing_behind_for_the_next_file(
 
     with monkeypatch.context() as fault:
         fault.setattr(pipeline.model, "encode", out_of_memory)
-        with pytest.raises(RuntimeError, match="out of memory"):
+        with pytest.raises(GpuOutOfMemory, match="gpu_oom: no room on the GPU even with batch size 1"):
             transcribe_samples(samples, numerals, CPU)
     assert (pipeline.tokenizer, pipeline.options) == state
     assert transcribe_samples(samples, numerals, CPU) == before
+
+
+def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
+    options: TranscribeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halved until it fits, for this file alone: the next begins with the usual size."""
+    samples = np.tile(decode(str(SAMPLES / "en" / "counting.wav")), 12)
+    short = options.model_copy(update={"chunk_size": 5})
+    before = transcribe_samples(samples, short, CPU)
+    with pipelines(short, CPU).lend() as pipeline:
+        encode, sizes = pipeline.model.encode, []
+
+    def fits_two(features: np.ndarray) -> object:
+        sizes.append(len(features))
+        if len(features) > 2:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return encode(features)
+
+    monkeypatch.setattr(pipeline.model, "encode", fits_two)
+    assert transcribe_samples(samples, short, CPU) == before
+    assert sizes[:3] == [8, 4, 2]
+    assert max(sizes[2:]) == 2
+    sizes.clear()
+    transcribe_samples(samples, short, CPU)
+    assert sizes[0] == 8

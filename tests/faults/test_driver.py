@@ -1,0 +1,133 @@
+"""The command is killed, cancelled, or started twice: what is written stays, and the next run does the rest."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import COMMAND, cut_speech
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+
+NAMES = [f"piece {i:02}.wav" for i in range(12)]
+
+
+def command(tiny_en: str, small_models: Path, files: Path, out: Path) -> list[str]:
+    """Return the command line."""
+    options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--device", "cpu"]
+    options += ["--align_model", str(small_models / "align-tiny"), "--ray_dashboard", "False"]
+    return [COMMAND, str(files), *options, "-o", str(out), "--report", str(out.parent / f"{out.name}.json")]
+
+
+def wait_for_outputs(out: Path, count: int, run: "subprocess.Popen[str]") -> None:
+    """Wait until so many files have been written."""
+    deadline = time.monotonic() + 300
+    while len(list(out.glob("*.json"))) < count and time.monotonic() < deadline and run.poll() is None:
+        time.sleep(0.05)
+    assert run.poll() is None, run.communicate()[1]
+
+
+def stored(out: Path) -> dict[str, int]:
+    """Return the stage results that are there, whole, and when each was written."""
+    found = {}
+    for path in (out / ".whisperx-batch" / "results").rglob("*-*"):
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            continue
+        found[str(path)] = path.stat().st_mtime_ns
+    return found
+
+
+def written(out: Path) -> dict[str, bytes]:
+    """Return all outputs."""
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def test_a_killed_run_loses_nothing_and_the_next_does_the_rest(
+    alone: dict[str, str], tiny_en: str, small_models: Path, tmp_path: Path
+) -> None:
+    """SIGKILL: no process is left after 30 s, nothing half-written, no run Running; and no token in any log."""
+    token = f"hf_{os.urandom(12).hex()}"
+    alone["HF_TOKEN"] = token
+    files, out = cut_speech(tmp_path / "files", *NAMES), tmp_path / "out"
+    line = command(tiny_en, small_models, files, out)
+    first = subprocess.Popen(line, env=alone, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_outputs(out, 1, first)
+    second = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert f"another run (process {first.pid} on " in second.stderr
+    wait_for_outputs(out, 3, first)
+    ours = psutil.Process(first.pid).children(recursive=True)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    _, left = psutil.wait_procs(ours, timeout=30)
+    assert [process.name() for process in left] == []
+    before, kept, finished = stored(out), written(out), json.loads((tmp_path / "out.json").read_text())
+    assert finished["summary"]["done"] == 0  # the report of a run that did not end, and of no earlier one
+
+    done = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out.json").read_text())
+    statuses = Counter(each["status"] for each in report["files"])
+    assert statuses["skipped"] >= 2
+    assert statuses["skipped"] + statuses["done"] == len(NAMES)
+    assert {path: when for path, when in stored(out).items() if path in before} == before
+    assert {name: content for name, content in written(out).items() if name in kept} == kept
+    assert not list(out.rglob(".whisperx-batch-*"))
+
+    clean = subprocess.run(
+        command(tiny_en, small_models, files, tmp_path / "clean"), env=alone, capture_output=True, check=False
+    )
+    assert clean.returncode == 0
+    assert written(out) == written(tmp_path / "clean")
+    with sqlite3.connect(f"file:{tmp_path / 'prefect' / 'prefect.db'}?mode=ro", uri=True) as rows:
+        runs = Counter(state for (state,) in rows.execute("SELECT state_type FROM flow_run WHERE name LIKE '%→%'"))
+        tasks = {state for (state,) in rows.execute("SELECT DISTINCT state_type FROM task_run")}
+        flows = {state for (state,) in rows.execute("SELECT DISTINCT state_type FROM flow_run")}
+    assert runs == {"CRASHED": 1, "COMPLETED": 2}
+    assert not {"RUNNING", "PENDING"} & (tasks | flows)
+    ray_logs = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "session_latest", "logs")
+    for folder in (tmp_path, ray_logs):
+        found = subprocess.run(["grep", "-rl", token, str(folder)], capture_output=True, text=True, check=False)
+        assert found.stdout == ""
+
+
+@pytest.mark.usefixtures("api_url")
+def test_a_run_that_is_cancelled_in_prefect_ends(
+    api_url: str, alone: dict[str, str], tiny_en: str, small_models: Path, tmp_path: Path
+) -> None:
+    """By `prefect flow-run cancel`, with no worker to do it: within 30 s, Cancelled, with all that is done."""
+    alone["PREFECT_API_URL"] = api_url
+    files, out = cut_speech(tmp_path / "files", *NAMES, *[f"more {name}" for name in NAMES]), tmp_path / "out"
+    run = subprocess.Popen(
+        command(tiny_en, small_models, files, out), env=alone, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for_outputs(out, 2, run)
+    ours = psutil.Process(run.pid).children(recursive=True)
+    with get_client(sync_client=True) as client:
+        (flow_run,) = client.read_flow_runs(flow_run_filter=FlowRunFilter(name={"like_": str(out)}))
+        prefect = str(Path(sys.executable).parent / "prefect")
+        subprocess.run([prefect, "flow-run", "cancel", str(flow_run.id)], env=alone, check=True, capture_output=True)
+        cancelled = time.monotonic()
+        _, errors = run.communicate(timeout=60)
+        assert time.monotonic() - cancelled < 30, errors
+        assert run.returncode == 130, errors
+        _, left = psutil.wait_procs(ours, timeout=2)
+        assert [process.name() for process in left] == []
+        state = client.read_flow_run(flow_run.id).state
+        assert state
+        assert state.is_cancelled()
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert 2 <= report["summary"]["done"] < len(report["files"])
+    assert {each["status"] for each in report["files"]} == {"done", "failed"}
+    for path in [path for each in report["files"] for path in each["outputs"]]:
+        assert Path(path).stat().st_size > 0
+    assert not list(out.rglob(".whisperx-batch-*"))

@@ -1,0 +1,43 @@
+"""tasks/files.py: whole or not at all."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tasks.files import Stopped, digest_of, whole_file
+
+
+def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
+    """What is there stays until then."""
+    path = tmp_path / "new" / "a.txt"
+    with whole_file(path) as file:
+        file.write("old")
+    with whole_file(path) as file:
+        file.write("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_a_failure_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
+    """As if nothing had been tried."""
+    (tmp_path / "a.txt").write_text("old")
+
+    def write() -> None:
+        with whole_file(tmp_path / "a.txt") as file:
+            file.write("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
+def test_reading_ends_when_the_run_does(tmp_path: Path) -> None:
+    """Not after the last gigabyte."""
+    (tmp_path / "a.wav").write_bytes(b"x")
+    stop = threading.Event()
+    assert len(digest_of(str(tmp_path / "a.wav"), stop)) == 32
+    stop.set()
+    with pytest.raises(Stopped):
+        digest_of(str(tmp_path / "a.wav"), stop)
