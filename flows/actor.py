@@ -14,9 +14,6 @@ from tasks.diarize import DiarizeOptions, diarizers
 from tasks.models import ModelOptions, loads, share
 from tasks.transcribe import TranscribeOptions, pipelines
 
-POISONED = 86
-"""The exit status of a process that ended itself, to be told in Ray's logs."""
-
 
 @dataclass(frozen=True)
 class Models:
@@ -69,13 +66,7 @@ class StageProcess:
         *values: State[Any],
     ) -> tuple[State[Any], Outcome]:
         """Run one task; `values` are the states of the upstream tasks that the parameters `names` take."""
-        state, outcome = self._sessions.run(ticket[0], task_run_id, parameters | dict(zip(names, values, strict=True)))
-        if outcome.poisoned:
-            # Every further CUDA call here would fail: Ray starts another process, and the pools give it the files that
-            # this one had.
-            flush()
-            os._exit(POISONED)
-        return state, outcome
+        return self._sessions.run(ticket[0], task_run_id, parameters | dict(zip(names, values, strict=True)))
 
     @ray.method(concurrency_group="control")
     def facts(self) -> ActorFacts:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -63,31 +63,42 @@ def run_plan(plan: Plan, batch: Batch, console: Console) -> str | None:
         plan.recall()
         with ThreadPoolExecutor(1) as planner:
             probing = planner.submit(plan.probe)
-            if not plan.needs_all_stages():
-                probing.result()  # it takes that to know which models are needed at all
-            stages = plan.stages()
-            if not stages:
-                return None
-            with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
-                pools = start_pools(batch, session, stages)
-                try:
-                    probing.result()
-                    _begin(plan, batch, pools, console)
-                    return run_stages(batch, plan, pools, session, console)
-                finally:
-                    for facts in pools.close():
-                        report.model_loads.update(facts.model_loads)
+            try:
+                if not plan.needs_all_stages():
+                    probing.result()  # it takes that to know which models are needed at all
+                return _run_ray(plan, batch, probing, console) if plan.stages() else None
+            except BaseException:
+                plan.resume.stop()
+                raise
     finally:
         show_summary(report, console)
         if batch.run.report:
             report.write(Path(batch.run.report))
 
 
+def _run_ray(plan: Plan, batch: Batch, probing: Future[None], console: Console) -> str | None:
+    """Start the pools while the new files are opened; then send what is to be done through them."""
+    with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
+        pools = start_pools(batch, session, plan.stages())
+        try:
+            probing.result()
+            _begin(plan, batch, pools, console)
+            return run_stages(batch, plan, pools, session, console)
+        finally:
+            for facts in pools.close():
+                plan.report.model_loads.update(facts.model_loads)
+
+
 def _begin(plan: Plan, batch: Batch, pools: Pools, console: Console) -> None:
     plan.note_durations()
-    remove_drafts(plan.files)
+    remove_drafts(batch.own_folder(), plan.files)
     if batch.run.report:
-        plan.report.write(Path(batch.run.report))  # should this process be killed, it tells of this run and no other
+        try:
+            plan.report.write(
+                Path(batch.run.report)
+            )  # should this process be killed, it tells of this run and no other
+        except OSError as error:
+            console.print(f"--report {batch.run.report}: {error.strerror}", markup=False)
     show_plan(plan.files, console)
     if not pools.placed(timeout=10):
         console.print("waiting for room in the Ray cluster: others use what the pools reserve")
@@ -116,7 +127,7 @@ def run_stages(batch: Batch, plan: Plan, pools: Pools, session: RaySession, cons
     budget -= budget // 20  # the object store frees what we let go of a little later
     remaining = plan.resume.remaining(plan.waiting())
     report.admission = admission = Admission(remaining, budget, most_files=pools.window)
-    written = Stream()
+    written = Stream("write")
     threads = StageThreads(pools, admission)
     with (
         Progress(report, pools, console).shown() if batch.run.verbose else nullcontext(),
@@ -150,8 +161,9 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
     admission ── load audio                          write ── written
                            └──────── diarize ────────┘
     """
-    transcribing, aligning, diarizing = Stream(), Stream(), Stream()
-    writing = Stream(feeders=2 if batch.diarize else 1)
+    transcribing, diarizing, aligning = Stream("load audio"), Stream("load audio"), Stream("transcribe")
+    last = "align" if batch.align else "transcribe"
+    writing = Stream(last, "diarize") if batch.diarize else Stream(last)
     keeping = Keeping(batch.results_folder(), refresh=batch.run.overwrite)
     stages: dict[StageFlow, dict[str, Any]] = {
         load_audio_files: {
@@ -169,7 +181,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "upstream": writing,
             "downstream": [written],
             "options": batch.write,
-            "last": "align" if batch.align else "transcribe",
+            "last": last,
             "diarized": batch.diarize is not None,
             "keeping": keeping,
         },

@@ -1,7 +1,6 @@
 """A task run on its way through a pool, and the actor that runs it: what may be given to whom, and what hangs."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ class Call:
 
     stage: str
     limit_s: float
-    """Seconds in which an actor must be through with it."""
+    """Seconds in which an actor must be through with it, once it works on it."""
     invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
     """Holds what upstream tasks returned: dropped once the call is finished, or the object store would keep that."""
     tell: Callable[[State[Any]], None]
@@ -37,6 +36,7 @@ class Call:
     state: "Future[State[Any]]" = field(default_factory=Future)
     value: "ray.ObjectRef[State[Any]] | None" = None
     outcome: Outcome | None = None
+    deadline: float = 0.0
     deaths: int = 0
     """How many processes have died while they ran it."""
 
@@ -49,29 +49,31 @@ class Call:
 
 @dataclass(eq=False)
 class Member:
-    """An actor, the calls that it runs, and those that it is to run alone because they may have killed it."""
+    """An actor and the calls that it runs."""
 
     actor: Any
     spec: PoolSpec
     ready: bool = False
     life: int = 0
+    calls: set[Call] = field(default_factory=set)
     load_at: float | None = None
     """When it is to be told to load its models again."""
     loads: int = 0
-    """How often it has died of that."""
-    since: float = 0.0
-    """When it was last seen to get on."""
+    """How often that has failed."""
     hung: bool = False
-    calls: set[Call] = field(default_factory=set)
-    suspects: deque[Call] = field(default_factory=deque)
 
     @property
     def free(self) -> int:
-        """How many more calls it may be given."""
-        if not self.ready or self.suspects or any(call.deaths for call in self.calls):
+        """How many more calls it may be given beside those that it has."""
+        if not self.ready or any(call.deaths for call in self.calls):
             return 0
         return self.spec.slots - len(self.calls)
 
+    def take(self, call: Call) -> None:
+        """Add a call; some of those that are there compute before it."""
+        call.deadline = time.monotonic() + call.limit_s + sum(other.limit_s for other in self.calls)
+        self.calls.add(call)
+
     def hangs(self) -> bool:
-        """Tell whether its calls, one after the other, should have been through by now."""
-        return bool(self.calls) and time.monotonic() - self.since > sum(call.limit_s for call in self.calls)
+        """Tell whether one of its calls should have been through by now."""
+        return any(time.monotonic() > call.deadline for call in self.calls)

@@ -1,5 +1,6 @@
 """A run that is cancelled in Prefect: no process but the run's own can stop it, where no worker has started it."""
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,9 @@ def noticing_cancellation(flow_run_id: UUID | str, interrupt: Callable[[str], No
                     interrupt("cancelled in Prefect")
                     return
 
-    looking = threading.Thread(target=look, name="cancellation", daemon=True)
+    # In the context of the run, where Prefect finds its server: without, it would start one of its own.
+    run = contextvars.copy_context().run
+    looking = threading.Thread(target=run, args=(look,), name="cancellation", daemon=True)
     looking.start()
     try:
         yield

@@ -31,17 +31,19 @@ def claimed(folder: Path, flow_run_id: str | None = None) -> Iterator[None]:
     is the name of its flow run, which Prefect would show as running for ever: that run is ended as crashed. The same
     process may claim a folder again that it holds.
     """
-    # Nobody else may read the results in it, or write some for us to load.
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = folder / "owner.json"
-    lock = FileLock(folder / "lock", thread_local=False, is_singleton=True)
     try:
+        # Nobody else may read the results in it, or write some for us to load.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock", thread_local=False, is_singleton=True)
         lock.acquire(timeout=0)
-    except Timeout:
+    except OSError as error:
+        if not isinstance(error, Timeout):
+            raise BadInput(f"--output_dir {folder.parent}: {error.strerror}: {folder}") from None
         raise BadInput(f"--output_dir {folder.parent}: {_who(owner)} is writing there; wait for it to end") from None
     try:
         if flow_run_id is not None:
-            _end_run_of(owner)
+            _end_run_of(owner, flow_run_id)
             _sign(owner, flow_run_id)
         yield
         # Not after an exception of the system's making: if this run ends without a state, the next one gives it one.
@@ -65,7 +67,7 @@ def _who(owner: Path) -> str:
         return "another run"
 
 
-def _end_run_of(owner: Path) -> None:
+def _end_run_of(owner: Path, flow_run_id: str) -> None:
     try:
         run_id = UUID(json.loads(owner.read_text(encoding="utf-8"))["flow_run_id"])
     except (OSError, ValueError, KeyError):
@@ -74,7 +76,8 @@ def _end_run_of(owner: Path) -> None:
     with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
         run = client.read_flow_run(run_id)
         stages = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id={"any_": [run_id]}))
-        for each in [*stages, run]:
+        # `prefect flow-run retry` runs on under the same id.
+        for each in [*stages, run] if run_id != UUID(flow_run_id) else stages:
             _end(client, each)
 
 

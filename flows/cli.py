@@ -28,6 +28,10 @@ def main() -> NoReturn:
     """Run the command line. Exit status: 0 all files done, 1 some failed, 2 the command is wrong."""
     # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    # The server may be away for eight minutes (2 + 4 + … + 256 s); at Prefect's 5 it may for one.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "8")
+    # Where Prefect does not find the run's server it would quietly start another one, which outlives a killed run.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
     # Prefect, and Python, would end at once, and leave the server and Ray behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_in_order)
@@ -99,9 +103,6 @@ def _run(command: "Command", inputs: list[str]) -> int:
 
     from flows.claim import claimed
     from flows.inputs import BadInput
-    from flows.ledger import Ledger
-    from flows.plan import Plan
-    from flows.progress import show_plan
 
     try:
         batch = command.batch(inputs)
@@ -115,18 +116,30 @@ def _run(command: "Command", inputs: list[str]) -> int:
     console = Console(file=sys.stderr)
     for notice in batch.notices():
         console.print(notice, highlight=False)
-    if command.dry_run:
-        plan = Plan(batch, paths, Ledger(batch.own_folder()))
-        plan.recall()
-        plan.probe()
-        show_plan(plan.files, Console(), every_file=True)
-        return 0
     try:
+        if command.dry_run:
+            _show_plan(batch, paths)
+            return 0
         with claimed(batch.own_folder()):
             return _run_flow(batch.as_parameters()) if _work_remains(batch, paths, console) else 0
-    except BadInput as error:
+    except (BadInput, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _show_plan(batch: "Batch", paths: list[Path]) -> None:
+    from rich.console import Console
+
+    from flows.ledger import Ledger
+    from flows.plan import Plan
+    from flows.progress import show_plan
+
+    plan = Plan(batch, paths, Ledger(batch.own_folder()))
+    plan.recall()
+    plan.probe()
+    show_plan(plan.files, Console(), every_file=True)
 
 
 def _work_remains(batch: "Batch", paths: list[Path], console: "Console") -> bool:
@@ -135,14 +148,11 @@ def _work_remains(batch: "Batch", paths: list[Path], console: "Console") -> bool
     from flows.plan import Plan
     from flows.progress import show_summary
 
-    ledger = Ledger(batch.own_folder())
-    plan = Plan(batch, paths, ledger)
-    ledger.begin([])
+    plan = Plan(batch, paths, Ledger(batch.own_folder()))
     plan.recall()
     if plan.needs_all_stages():
         return True
     plan.probe()
-    plan.note_durations()
     if plan.stages() or plan.report.statuses["failed"]:
         return True
     show_summary(plan.report, console)

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -29,9 +30,12 @@ class Row(TypedDict, total=False):
     language: str | None
     key: str
     """Stands for the content and all options of its outputs."""
+    stem: str
+    """What its outputs' paths begin with, in the output folder."""
     outputs: dict[str, Print]
+    """By extension, of all formats that were written for it."""
     changed: dict[str, Print]
-    """Outputs that somebody has changed, as they were found then."""
+    """Those that somebody has changed, as they were found then."""
 
 
 class Ledger:
@@ -43,8 +47,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.rows: dict[str, Row] = {}
-        self.prints: dict[str, Print] = {}
-        """Of every output that was written, whatever its input was called then."""
+        self._paths_of: defaultdict[str, set[str]] = defaultdict(set)
         self._path = folder / LEDGER
         self._lock = threading.Lock()
         self._open = False
@@ -63,16 +66,25 @@ class Ledger:
             except (ValueError, KeyError, AttributeError):
                 continue
             for key in {"outputs", "changed"} & learnt.keys():
-                learnt[key] = {output: (size, time) for output, (size, time) in learnt[key].items()}
+                learnt[key] = {extension: (size, time) for extension, (size, time) in learnt[key].items()}
             self._learn(path, learnt)
 
     def _learn(self, path: str, learnt: Row) -> None:
-        self.rows.setdefault(path, Row()).update(learnt)
-        self.prints.update(learnt.get("outputs", {}))
+        row = self.rows.setdefault(path, Row())
+        before = row.get("outputs", {}) if learnt.get("stem", row.get("stem")) == row.get("stem") else {}
+        row.update(learnt)
+        if "outputs" in learnt:
+            row["outputs"] = {**before, **learnt["outputs"]}
+        if "stem" in learnt:
+            self._paths_of[learnt["stem"]].add(path)
 
     def row(self, path: str) -> Row:
         """Return what is known of a file, if only its name."""
         return self.rows.get(path, Row())
+
+    def owners(self, stem: str) -> list[tuple[str, Row]]:
+        """Return the inputs, with what is known of them, for which outputs of this stem were written."""
+        return [(path, self.rows[path]) for path in self._paths_of[stem] if self.rows[path].get("stem") == stem]
 
     def remembers(self, path: str, status: os.stat_result) -> bool:
         """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,6 @@ from flows.report import FileRun, Report, one_line
 from flows.resume import Resume
 from flows.task_runner import named
 from tasks.audio import AudioFile, UnreadableAudio, check_regular, probe
-from tasks.faults import again
 from tasks.files import DRAFT
 
 if TYPE_CHECKING:
@@ -25,24 +25,32 @@ LONGEST_NAME = 255
 LONGEST_EXTENSION = len(".json")
 
 
-def output_stems(paths: list[Path], output_dir: Path) -> list[Path]:
-    """Return what each file's outputs begin with: the tree below the common root is mirrored in the output folder.
+def output_stems(paths: list[Path], known: dict[str, str]) -> list[str]:
+    """Return what each file's outputs begin with, in the output folder: the tree below the common root is mirrored.
 
-    Files whose names differ only in their extension keep it, so that no output overwrites another.
+    Files whose names differ only in their extension keep it, so that no output overwrites another. A file keeps the
+    stem that it is `known` by, whatever else is named beside it this time.
     """
     root = os.path.commonpath([path.parent for path in paths])
-    relative = [Path(os.path.relpath(path, root)) for path in paths]
-    stems = [path.with_suffix("") for path in relative]
-    while clashes := _clashes(stems) & {i for i, path in enumerate(relative) if stems[i] != path}:
+    relative = [os.path.relpath(path, root) for path in paths]
+    fixed = {i for i, path in enumerate(paths) if str(path) in known}
+    stems = [known.get(str(path)) or os.path.splitext(name)[0] for path, name in zip(paths, relative, strict=True)]
+    while clashes := _clashes(stems) & {i for i, name in enumerate(relative) if stems[i] != name} - fixed:
         for i in clashes:
             stems[i] = relative[i]
-    return [Path(os.path.abspath(output_dir), stem.parent, _short_enough(stem.name)) for stem in stems]
+    for i in _clashes(stems) - fixed:
+        stems[i] = f"{relative[i]}-{_mark(str(paths[i]))}"
+    return [str(Path(stem).parent / _short_enough(Path(stem).name)) for stem in stems]
 
 
-def _clashes(stems: list[Path]) -> set[int]:
+def _clashes(stems: list[str]) -> set[int]:
     """Return the places of equal stems, also of those that are equal on a file system that ignores case."""
-    counts = Counter(str(stem).casefold() for stem in stems)
-    return {i for i, stem in enumerate(stems) if counts[str(stem).casefold()] > 1}
+    counts = Counter(stem.casefold() for stem in stems)
+    return {i for i, stem in enumerate(stems) if counts[stem.casefold()] > 1}
+
+
+def _mark(name: str) -> str:
+    return sha256(os.fsencode(name)).hexdigest()[:8]
 
 
 def _short_enough(name: str) -> str:
@@ -50,7 +58,7 @@ def _short_enough(name: str) -> str:
     longest, encoded = LONGEST_NAME - LONGEST_EXTENSION, os.fsencode(name)
     if len(encoded) <= longest:
         return name
-    mark = "-" + sha256(encoded).hexdigest()[:8]
+    mark = f"-{_mark(name)}"
     return encoded[: longest - len(mark)].decode(errors="ignore") + mark
 
 
@@ -58,19 +66,20 @@ class Plan:
     """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
     def __init__(self, batch: "Batch", paths: list[Path], ledger: Ledger) -> None:
-        chosen = batch.inputs.chosen(ledger)
         root = os.path.commonpath([path.parent for path in paths])
-        stems = output_stems(paths, Path(batch.write.output_dir))
+        known = {str(path): stem for path in paths if (stem := ledger.row(str(path)).get("stem"))}
+        stems, out = output_stems(paths, known), os.path.abspath(batch.write.output_dir)
         self.resume = Resume(batch, ledger)
         self.files = [
             FileRun(
                 index,
                 AudioFile(str(path), one_line(os.path.relpath(path, root))),
-                str(stem),
+                os.path.join(out, stem),
+                place=stem,
                 missing=self.resume.stages,
             )
             for index, (path, stem) in enumerate(zip(paths, stems, strict=True))
-            if chosen is None or str(path) in chosen
+            if batch.inputs.chooses(str(path), ledger)
         ]
         self.report = Report(self.files, ledger)
         self._ledger = ledger
@@ -79,12 +88,20 @@ class Plan:
 
     def recall(self) -> None:
         """Look which files are known and done."""
-        with _threads() as looking:
-            list(looking.map(self._recall, self.files))
+        self._each(self._recall, self.files)
+
+    def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
+        """Look at the files, several at a time, until all are seen or the run is to end."""
+        with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as threads:
+            try:
+                list(threads.map(lambda file: None if self.resume.stopped() else look(file), files))
+            except BaseException:
+                self.resume.stop()
+                raise
 
     def _recall(self, file: FileRun) -> None:
         try:
-            status = again(partial(check_regular, file.source.path))
+            status = self.resume.patience.again(partial(check_regular, file.source.path))
         except Exception as error:
             file.report.failed(file, str(error) if isinstance(error, UnreadableAudio) else named(error))
             return
@@ -107,12 +124,11 @@ class Plan:
 
         What cannot be read is failed, with the reason.
         """
-        with _threads() as probing:
-            list(probing.map(self._probe, self._new))
+        self._each(self._probe, self._new)
 
     def _probe(self, file: FileRun) -> None:
         try:
-            duration_s = again(partial(probe, file.source.path))
+            duration_s = self.resume.patience.again(partial(probe, file.source.path))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             file.report.failed(file, str(error) if isinstance(error, UnreadableAudio) else named(error))
             return
@@ -136,12 +152,8 @@ class Plan:
         return frozenset(stage for file in self.waiting() for stage in file.missing)
 
 
-def remove_drafts(files: list[FileRun]) -> None:
+def remove_drafts(own_folder: Path, files: list[FileRun]) -> None:
     """Remove what a killed run has left beside these files' outputs; only the run that has claimed the folder may."""
-    for folder in {Path(file.stem).parent for file in files}:
+    for folder in {own_folder, *(Path(file.stem).parent for file in files)}:
         for draft in folder.glob(f"{DRAFT}*"):
             draft.unlink(missing_ok=True)
-
-
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1)))

@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -30,17 +30,18 @@ from flows.actor import ActorFacts, Models, StageActor
 from flows.calls import Call, Member, limit
 from flows.layout import STAGES, Bundle, PoolSpec
 from flows.task_runner import Outcome, named
+from tasks.faults import is_passing
 
 logger = logging.getLogger(__name__)
 
 DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
-LONGEST_MESSAGE = 2000
-
-
 DEATHS = 2
 """How often a call may take its actor with it: the second time nothing else runs there, so it is the cause."""
 LOADS = 3
-"""How often an actor that dies while it loads its models is started again."""
+"""How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
+LOST_S = 3600.0
+"""How long a pool may be without any actor: models may have to be downloaded, a machine may come back."""
+WRITING_S = 5.0
 TICK_S = 1.0
 
 
@@ -49,14 +50,19 @@ class _Pool:
         self.spec = spec
         self.members = members
         self.waiting: list[tuple[int, int, Call]] = []
+        self.suspects: deque[Call] = deque()
+        """Those whose actor died: each is run with nothing beside it, so that it shows which of them is the cause."""
+        self.lost_at: float | None = time.monotonic()
+        """Since when none of its actors can take calls."""
 
 
 class Pools:
     """The pools of a run. One thread of its own does all the giving out, so its state needs no locks.
 
     A call waits here, not at an actor, until a slot is free: so no actor idles while another has a queue, and calls
-    of later stages overtake. When an actor dies, Ray starts it again, and it gets the calls that it had, now one by
-    one: a call that kills it again is the cause, and fails; the others come through. An actor that hangs is killed.
+    of later stages overtake. When an actor dies, Ray starts it again, and the calls that it had are run again, each
+    alone: one that kills its actor again is the cause, and fails; the others come through. An actor that hangs is
+    killed.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Pools:
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._cancelled: str | None = None
+        self._cancelled_at: float | None = None
         self.running: Counter[str] = Counter()
         self.broken: Future[BaseException] = Future()
         """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
@@ -160,21 +167,42 @@ class Pools:
                 return
             try:
                 event()
-                self._look_after()
                 for pool in self._pools:
+                    self._look_after(pool)
                     self._feed(pool)
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
                 self._break(error)
 
     def _feed(self, pool: _Pool) -> None:
         for member in pool.members:
-            if member.ready and member.suspects and not member.calls:
-                self._invoke(member.suspects.popleft(), member)
-        while pool.waiting and (member := max(pool.members, key=lambda member: member.free)).free:
+            if pool.suspects and member.ready and not member.calls:
+                self._invoke(pool.suspects.popleft(), member)
+        # While there are suspects, actors run dry until one is free for them.
+        while pool.waiting and not pool.suspects and (member := max(pool.members, key=lambda member: member.free)).free:
             self._invoke(heapq.heappop(pool.waiting)[2], member)
+
+    def _look_after(self, pool: _Pool) -> None:
+        """Kill the actors that hang; let those that Ray has started again load their models."""
+        now = time.monotonic()
+        for member in pool.members:
+            if member.load_at and now > member.load_at:
+                self._load(member)
+            if not member.hung and member.hangs():
+                member.hung = True
+                ray.kill(member.actor, no_restart=False)
+        pool.lost_at = None if any(member.ready for member in pool.members) else pool.lost_at or now
+        if pool.lost_at and now > pool.lost_at + LOST_S and not self._cancelled:
+            self._break(
+                TimeoutError(f"no process of the pool {pool.spec.name!r} has come up for {LOST_S / 60:.0f} min")
+            )
+        if self._cancelled_at and now > self._cancelled_at + WRITING_S:
+            for call in [call for member in pool.members for call in member.calls]:
+                call.finish(_cancelled(str(self._cancelled)))
 
     def _break(self, error: BaseException) -> None:
         self._cancel(named(error))
+        for call in [call for member in self._members for call in member.calls]:
+            call.finish(_cancelled(named(error)))
         if not self.broken.done():
             self.broken.set_result(error)
 
@@ -182,26 +210,29 @@ class Pools:
         error = loading.exception()
         if error is None:
             member.ready, member.hung, member.loads = True, False, 0
-        elif self._cancelled:
             return
-        elif isinstance(error, DIED) and not getattr(error, "actor_init_failed", False) and member.loads < LOADS:
-            # While Ray starts it again, it is unavailable; only what dies of loading is counted.
+        if self._cancelled:
+            return
+        died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        if member.loads < LOADS and (died or (isinstance(error, RayTaskError) and is_passing(cause))):
+            # While Ray starts it again, it is unavailable; that is no failure of its own.
             member.loads += not isinstance(error, ActorUnavailableError)
             member.load_at = time.monotonic() + TICK_S
         else:
-            self._break(error.cause if isinstance(error, RayTaskError) else error)
+            self._break(cause)
+
+    def _pool_of(self, stage: str) -> _Pool:
+        return next(pool for pool in self._pools if stage in pool.spec.stages)
 
     def _enqueue(self, call: Call) -> None:
         if self._cancelled:
             call.finish(_cancelled(self._cancelled))
             return
-        pool = next(pool for pool in self._pools if call.stage in pool.spec.stages)
-        heapq.heappush(pool.waiting, (-STAGES.index(call.stage), next(self._order), call))
+        heapq.heappush(self._pool_of(call.stage).waiting, (-STAGES.index(call.stage), next(self._order), call))
 
     def _invoke(self, call: Call, member: Member) -> None:
-        if not member.calls:
-            member.since = time.monotonic()
-        member.calls.add(call)
+        member.take(call)
         self.running[call.stage] += 1
         life = member.life
         value, outcome = call.invoke(member.actor)  # type: ignore[misc]
@@ -215,63 +246,56 @@ class Pools:
         member: Member,
         life: int,
         value: "ray.ObjectRef[State[Any]]",
-        outcome: "Future[Outcome]",
+        ending: "Future[Outcome]",
     ) -> None:
         member.calls.discard(call)
-        member.since = time.monotonic()
         self.running[call.stage] -= 1
-        error = outcome.exception()
-        if error is None:
-            call.finish(outcome.result(), value)
+        error = ending.exception()
+        if error is None and not (outcome := ending.result()).poisoned:
+            call.finish(outcome, value)
         elif self._cancelled:
             call.finish(_cancelled(self._cancelled))
-        elif isinstance(error, DIED):
-            self._died(call, member, life, error)
-        else:
-            self._fail(call, named(error.cause if isinstance(error, RayTaskError) else error), error)
-
-    def _died(self, call: Call, member: Member, life: int, error: BaseException) -> None:
-        if isinstance(error, RayActorError) and error.actor_init_failed:
+            call.tell(Cancelled(message=self._cancelled))
+        elif error is None:
+            if member.life == life:
+                ray.kill(member.actor, no_restart=False)
+            self._died(call, member, life, str(outcome.error))
+        elif isinstance(error, RayActorError) and error.actor_init_failed:
             self._break(error)
-            return
+        elif isinstance(error, DIED):
+            ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
+            self._died(call, member, life, f"{ended} ({call.deaths + 1} times)")
+        else:
+            self._fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
+
+    def _died(self, call: Call, member: Member, life: int, reason: str) -> None:
         if member.life == life:  # the first of its calls to be heard of
             member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
         call.deaths += 1
         if call.deaths < DEATHS:
-            logger.warning("the process of %s died; what it ran is run again, one by one", member.spec.name)
-            member.suspects.append(call)
+            logger.warning("a process of the pool %s died (%s); what it ran is run again", member.spec.name, reason)
+            self._pool_of(call.stage).suspects.append(call)
         else:
-            ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
-            self._fail(call, f"{ended} ({call.deaths} times)", error)
+            self._fail(call, reason)
 
     @staticmethod
-    def _fail(call: Call, reason: str, error: BaseException) -> None:
-        state: State[Any] = Crashed(message=f"{reason}: {error}"[:LONGEST_MESSAGE])
+    def _fail(call: Call, reason: str) -> None:
+        state: State[Any] = Crashed(message=reason)
         # First of all, so that nobody waits for ever, whatever becomes of the rest.
         call.finish(Outcome(state, error=reason))
         call.tell(state)
 
-    def _look_after(self) -> None:
-        """Kill the actors that hang; let those that Ray has started again load their models."""
-        for member in self._members:
-            if member.load_at and time.monotonic() > member.load_at:
-                self._load(member)
-            if not member.hung and member.hangs():
-                member.hung = True
-                ray.kill(member.actor, no_restart=False)
-
     def _cancel(self, reason: str) -> None:
-        self._cancelled = reason
+        self._cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
         for pool in self._pools:
             for *_, call in pool.waiting:
                 call.finish(_cancelled(reason))
-            pool.waiting.clear()
-        for member in self._members:
-            for call in member.suspects:  # the API has seen them run
+            for call in pool.suspects:  # the API has seen them run
                 call.finish(_cancelled(reason))
                 call.tell(Cancelled(message=reason))
-            member.suspects.clear()
-        # A write takes milliseconds, and is better known to have happened.
+            pool.waiting.clear()
+            pool.suspects.clear()
+        # A write takes milliseconds, and is better known to have happened: it has WRITING_S.
         for call in [call for member in self._members for call in member.calls if call.stage != "write"]:
             call.finish(_cancelled(reason))
 

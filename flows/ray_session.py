@@ -3,18 +3,17 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
 import ray
 
 from flows.layout import Node
-
-STOPPING = 2
-"""Seconds that Ray's processes have to end by themselves; those of its dashboard outlive it by a few otherwise."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
     own = not ray.is_initialized()
     before = set(psutil.Process().children())
     url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard) if own else None
-    started = set(psutil.Process().children()) - before
+    reaper = _reaper(set(psutil.Process().children()) - before)
     try:
         resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         yield RaySession(
@@ -45,7 +44,8 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
         )
     finally:
         if own:
-            _stop(started)
+            ray.shutdown()
+            reaper.communicate()
 
 
 def _start(address: str | None, *, dashboard: bool) -> str | None:
@@ -77,14 +77,7 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
 
 
-def _stop(started: set[psutil.Process]) -> None:
-    """Stop the Ray whose processes these are, and see that they and their children are gone."""
-    processes = list(started)
-    for process in started:
-        with suppress(psutil.NoSuchProcess):
-            processes += process.children(recursive=True)
-    ray.shutdown()
-    _, left = psutil.wait_procs(processes, timeout=STOPPING)
-    for process in left:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+def _reaper(started: set[psutil.Process]) -> subprocess.Popen[bytes]:
+    """Start what ends these processes of Ray when its standard input is closed, if only by our death."""
+    line = [sys.executable, "-m", "flows.reaper", *(str(process.pid) for process in started)]
+    return subprocess.Popen(line, stdin=subprocess.PIPE, start_new_session=True)

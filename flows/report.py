@@ -38,6 +38,8 @@ class FileRun:
     """The stages that it still has to go through."""
     earlier: Earlier | None = None
     """What earlier runs wrote for it; None if that does not matter."""
+    place: str = ""
+    """The stem as the ledger has it: in the output folder, wherever that lies."""
     key: str = ""
     """Stands for its content and all options of its outputs, once it is read."""
     futures: "dict[str, PoolFuture]" = field(default_factory=dict)
@@ -54,12 +56,18 @@ class FileRun:
         """Return what the stage made of it: in this run, or in an earlier one, in the folder `results`."""
         return self.futures.get(stage) or StoredResult(results, self.source.keys[stage])
 
+    def outputs(self) -> list[str]:
+        """Return the paths of its outputs, once it is done."""
+        extensions = [*self.written.outputs, *self.written.changed] if self.written else []
+        return [f"{self.stem}.{extension}" for extension in extensions]
+
     def outcome(self) -> Row:
         """Return what the ledger is to know of its end."""
         row = Row(status=self.status, error=self.error)
         if self.written:
             row |= Row(
                 key=self.key,
+                stem=self.place,
                 outputs=self.written.outputs,
                 changed=self.written.changed,
                 language=self.written.language,
@@ -72,7 +80,7 @@ class FileRun:
         return {
             "path": self.source.path,
             "status": "failed" if unfinished else self.status,
-            "outputs": [*self.written.outputs, *self.written.changed] if self.written else [],
+            "outputs": self.outputs(),
             "error": "the run ended before this file was done" if unfinished else self.error,
             "duration_s": round(self.source.duration_s, 3),
             "timings_s": self.timings_s,

@@ -1,5 +1,6 @@
 """What of each file is there already: its outputs, or results of its stages from which they can be made."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from flows.ledger import Ledger
 from flows.report import FileRun
 from flows.task_runner import named
-from tasks.faults import FileFault, again
+from tasks.faults import FileFault, Patience
 from tasks.files import Stopped
 from tasks.results import StoredResult, options_digest, result_key
 from tasks.write import Earlier, Print, Written, not_ours, print_of
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from flows.settings import Batch
 
 READERS = 2
+TRIES = 60
+"""Further tries at reading inputs, in the whole run, where a fault may pass."""
 AHEAD = 8
 """Files that are read, for their digests, before they are admitted."""
 
@@ -54,12 +57,17 @@ class Resume:
         self._overwrite = batch.run.overwrite
         self._ledger = ledger
         self._stop = threading.Event()
+        self.patience = Patience(TRIES)
         self.stages = frozenset({"load audio", *self._wanted.stages, "write"})
         """All that a file goes through of which nothing is there."""
 
     def stop(self) -> None:
         """Read no further."""
         self._stop.set()
+
+    def stopped(self) -> bool:
+        """Tell whether the run is to end."""
+        return self._stop.is_set()
 
     def identify(self, file: FileRun) -> None:
         """Give the file its keys, by its content, which is read unless it is remembered.
@@ -79,28 +87,40 @@ class Resume:
         if self._overwrite:
             return None
         row = self._ledger.row(file.source.path)
-        same = row.get("key") == file.key
-        there = {str(path): print_of(path) for path in self._write.outputs(file.stem)}
-        ours = {path: self._ledger.prints[path] for path in there if path in self._ledger.prints}
-        changed = row.get("changed", {})
-        if same and all(found and found in (ours.get(path), changed.get(path)) for path, found in there.items()):
+        same = row.get("key") == file.key and row.get("stem") == file.place
+        there = {extension: print_of(path) for extension, path in self._write.outputs(file.stem).items()}
+        changed = row.get("changed", {}) if same else {}
+        intact = row.get("outputs", {}) if same else {}
+        if same and all(found and found in (intact.get(name), changed.get(name)) for name, found in there.items()):
             return Written(
-                {path: found for path, found in there.items() if found and path not in changed},
+                {name: found for name, found in there.items() if found and found == intact.get(name)},
                 row.get("language") or "",
-                {path: found for path, found in there.items() if found and path in changed},
+                {name: found for name, found in there.items() if found and found != intact.get(name)},
             )
+        ours, other = self._ours(file)
         file.earlier = Earlier(ours, same)
         file.missing = self._missing(file)
-        if len(file.missing) > 1 and not same:
-            self._check_ours(there, ours)
+        if not same and (other or len(file.missing) > 1):
+            # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
+            for name, found in there.items():
+                if found and found[0] and found != ours.get(name):
+                    raise not_ours(Path(f"{file.stem}.{name}"), other)
         return None
 
-    @staticmethod
-    def _check_ours(there: dict[str, Print | None], ours: dict[str, Print]) -> None:
-        """Refuse before any work what the writing would refuse after it: a file there that is not ours, nor empty."""
-        for path, found in there.items():
-            if found and found[0] and found != ours.get(path):
-                raise not_ours(Path(path))
+    def _ours(self, file: FileRun) -> tuple[dict[str, Print], str | None]:
+        """Return the outputs in this file's places that may be replaced, and another input to which some belong.
+
+        Ours to replace are those of this file, of one with the same content, and of one that is not there any more.
+        """
+        ours: dict[str, Print] = {}
+        other = None
+        digest = file.key.partition("-")[0]
+        for path, row in self._ledger.owners(file.place):
+            if path == file.source.path or row.get("digest") == digest or not os.path.lexists(path):
+                ours |= row.get("outputs", {})
+            else:
+                other = path
+        return ours, other
 
     def _missing(self, file: FileRun) -> frozenset[str]:
         def stored(stage: str) -> bool:
@@ -119,7 +139,7 @@ class Resume:
     def find(self, file: FileRun) -> None:
         """Identify the file and decide; record in its report if that ends it."""
         try:
-            again(partial(self.identify, file))
+            self.patience.again(partial(self.identify, file))
             written = self.decide(file)
         except Stopped:
             return
@@ -129,13 +149,18 @@ class Resume:
             if written:
                 file.report.skipped(file, written)
 
+    def _find_new(self, file: FileRun) -> None:
+        # Not again what the plan has found: the pools are those for what was missing then.
+        if not file.source.keys:
+            self.find(file)
+
     def remaining(self, files: Iterable[FileRun]) -> Iterator[FileRun]:
         """Yield the files with something missing, each once it is identified; a few are read ahead."""
         ahead: deque[tuple[FileRun, Future[None]]] = deque()
         with ThreadPoolExecutor(READERS, thread_name_prefix="digests") as readers:
             try:
                 for file in files:
-                    ahead.append((file, readers.submit(self.find, file)))
+                    ahead.append((file, readers.submit(self._find_new, file)))
                     if len(ahead) > AHEAD:
                         yield from self._next(ahead)
                 while ahead:

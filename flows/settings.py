@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -60,33 +61,33 @@ class Inputs(BaseModel, frozen=True, extra="forbid"):
     inputs: list[str] = Field(default_factory=list, description="files, folders and globs")
     batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
     only: Literal["failed"] | None = Field(
-        None, description="failed: of the inputs (default: all of the last run) those alone that are not done yet"
+        None, description="failed: of the inputs (default: all of earlier runs) those alone that are not done yet"
     )
-    of_report: str | None = Field(None, description="with --only: the report to go by, instead of the last run's")
+    of_report: str | None = Field(None, description="with --only: the report whose failed files are meant")
 
     def paths(self, own_folder: Path) -> list[Path]:
         """Return the files that are meant: those named, or all of the report or the last runs. Raises BadInput."""
         if not self.only or self.inputs or self.batch_file:
             return find_inputs(self.inputs, self.batch_file)
-        paths = [Path(path) for path, status in self._statuses(Ledger(own_folder)).items() if status]
-        if not paths:
+        ledger = Ledger(own_folder)
+        if not self.of_report and not ledger.rows:
             raise BadInput("--only failed: no earlier run in this output folder is known; name the inputs")
-        return paths
+        paths = [Path(path) for path in sorted(self._reported() if self.of_report else ledger.rows)]
+        chosen = [path for path in paths if self.chooses(str(path), ledger)]
+        if not chosen:
+            raise BadInput("--only failed: no file has failed; there is nothing to do")
+        return chosen
 
-    def chosen(self, ledger: Ledger) -> set[str] | None:
-        """Return the paths that `only` leaves, None for all. Raises BadInput."""
+    def chooses(self, path: str, ledger: Ledger) -> bool:
+        """Tell whether `only` leaves this file in. Raises BadInput."""
         if not self.only:
-            return None
-        return {path for path, status in self._statuses(ledger).items() if status not in ("done", "skipped")}
+            return True
+        if self.of_report:
+            return self._reported().get(path) == "failed"
+        return ledger.row(path).get("status") not in ("done", "skipped")
 
-    def _statuses(self, ledger: Ledger) -> dict[str, str | None]:
-        if self.of_report is None:
-            return {path: row.get("status") for path, row in ledger.rows.items()}
-        try:
-            records = json.loads(Path(self.of_report).read_text(encoding="utf-8"))["files"]
-            return {record["path"]: record["status"] for record in records}
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise BadInput(f"--of_report {one_line(self.of_report)}: no report of this program: {error}") from None
+    def _reported(self) -> dict[str, str]:
+        return _statuses(self.of_report or "")
 
     def as_parameters(self, folder: Path) -> "Inputs":
         """Return the same inputs, by absolute paths, as parameters that Prefect's server takes.
@@ -104,6 +105,16 @@ class Inputs(BaseModel, frozen=True, extra="forbid"):
         listed.write_bytes(b"\0".join(paths) + b"\0")
         listed_alone: dict[str, Any] = {"inputs": [], "batch_file": str(listed.absolute()), "of_report": of_report}
         return self.model_copy(update=listed_alone)
+
+
+@cache
+def _statuses(report: str) -> dict[str, str]:
+    """Return the status of each file in a report. Raises BadInput."""
+    try:
+        records = json.loads(Path(report).read_text(encoding="utf-8"))["files"]
+        return {record["path"]: record["status"] for record in records}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BadInput(f"--of_report {one_line(report)}: no report of this program: {error}") from None
 
 
 def _is_utf8(path: str) -> bool:

@@ -1,6 +1,7 @@
 """The stage subflows side by side: a subflow call blocks its caller, so each has a thread."""
 
 import contextvars
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from prefect.states import State
 from flows.pools import Pools
 from flows.stream import Admission
 from flows.task_runner import ActorPoolTaskRunner, exception_of
+
+logger = logging.getLogger(__name__)
 
 StageFlow = Flow[..., State[Any]]
 
@@ -29,23 +32,32 @@ class StageThreads:
 
     def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> None:
         """Start each flow with its parameters, inside the current flow run."""
-        for stage, parameters in stages.items():
-            pooled = stage.with_options(task_runner=ActorPoolTaskRunner(stage.name, self._pools))
-            # Prefect finds the parent run, the settings and the server's address in context variables.
-            run = contextvars.copy_context().run
-            thread = threading.Thread(target=run, args=(self._run, pooled, parameters), name=stage.name)
-            thread.start()
-            self._threads.append(thread)
+        left = dict(stages)
+        try:
+            for stage, parameters in stages.items():
+                pooled = stage.with_options(task_runner=ActorPoolTaskRunner(stage.name, self._pools))
+                # Prefect finds the parent run, the settings and the server's address in context variables.
+                run = contextvars.copy_context().run
+                thread = threading.Thread(target=run, args=(self._run, pooled, parameters), name=stage.name)
+                thread.start()
+                self._threads.append(thread)
+                del left[stage]
+        finally:  # the others would wait for ever for one that an interruption has kept from starting
+            for stage, parameters in left.items():
+                _close(stage, parameters)
 
     def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
         try:
             state = stage(**parameters, return_state=True)
             self._fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
-            self._fail(error)
+            if all(stream.closed_by(stage.name) for stream in parameters["downstream"]):
+                # Its files are through: what is left is to tell Prefect, whose server is away.
+                logger.warning("the end of stage %s could not be recorded: %s", stage.name, error)
+            else:
+                self._fail(error)
         finally:
-            for stream in parameters["downstream"]:
-                stream.close()
+            _close(stage, parameters)
 
     def _fail(self, error: BaseException | None) -> None:
         if error is not None and self._error is None:
@@ -68,3 +80,8 @@ class StageThreads:
             thread.join()
         if self._error is not None:
             raise self._error
+
+
+def _close(stage: StageFlow, parameters: Mapping[str, Any]) -> None:
+    for stream in parameters["downstream"]:
+        stream.close(stage.name)

@@ -145,6 +145,8 @@ def _map_files(
         future.add_done_callback(partial(hand_on, file))
     for _ in range(files):
         through.acquire()
+    for stream in downstream:
+        stream.close(stage)
     completed = states.count("COMPLETED")
     if completed == files:
         return Completed(message=f"{files} files")

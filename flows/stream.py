@@ -9,7 +9,7 @@ from flows.report import FileRun
 
 
 class Stream:
-    """Hands files to one stage, each as soon as all its `feeders` have put it; ends when all of them have closed it.
+    """Hands files on, each as soon as all its feeders, which are named, have put it; ends when all have closed it.
 
     It travels as a flow parameter, and there has no files: Prefect would drain whatever has `__iter__` or `__dict__`
     to show it, and pickles a flow's parameters with its tasks.
@@ -17,33 +17,37 @@ class Stream:
 
     __slots__ = ("_arrivals", "_feeders", "_files", "_lock", "_open")
 
-    def __init__(self, feeders: int = 1) -> None:
+    def __init__(self, *feeders: str) -> None:
         self._feeders = feeders
-        self._open = feeders
+        self._open = set(feeders)
         self._arrivals: Counter[int] = Counter()
         self._files: queue.SimpleQueue[FileRun | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type["Stream"], tuple[int]]:
-        return Stream, (self._feeders,)
+    def __reduce__(self) -> tuple[type["Stream"], tuple[str, ...]]:
+        return Stream, self._feeders
 
     def put(self, file: FileRun) -> None:
         """Say that one feeder is through with the file."""
         with self._lock:
             self._arrivals[file.index] += 1
-            complete = self._arrivals[file.index] == self._feeders
+            complete = self._arrivals[file.index] == len(self._feeders)
             if complete:
                 del self._arrivals[file.index]
         if complete:
             self._files.put(file)
 
-    def close(self) -> None:
-        """Say that one feeder has no more files."""
+    def close(self, feeder: str) -> None:
+        """Say that this feeder has no more files; once is enough."""
         with self._lock:
-            self._open -= 1
-            ended = self._open == 0
+            ended = self._open == {feeder}
+            self._open.discard(feeder)
         if ended:
             self._files.put(None)
+
+    def closed_by(self, feeder: str) -> bool:
+        """Tell whether this feeder has no more files."""
+        return feeder not in self._open
 
     def drain(self) -> Iterator[FileRun]:
         """Yield the files as they become ready, until the stream has ended; nothing once it has."""

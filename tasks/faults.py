@@ -55,7 +55,8 @@ def is_passing(error: BaseException) -> bool:
     """Tell whether another try may help."""
     if isinstance(error, OSError):
         return error.errno not in LASTING_ERRNOS
-    return not isinstance(error, (FileFault, *LASTING_ERRORS)) and not is_poisoning(error)
+    lasting = isinstance(error, (FileFault, *LASTING_ERRORS)) or "NOT_SUPPORTED" in str(error)
+    return not lasting and not is_poisoning(error)
 
 
 def retry_passing(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
@@ -67,16 +68,31 @@ def retry_passing(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool
     return True
 
 
+class Patience:
+    """So many further tries, for all that is read outside Prefect's tasks.
+
+    Shared by many files: a share that is gone must not be waited for file by file.
+    """
+
+    def __init__(self, tries: int) -> None:
+        self._left = tries
+
+    def again(self, run: Callable[[], R]) -> R:
+        """Run this, and again after short delays while what goes wrong may pass, as Prefect's retries do."""
+        for delay_s in RETRY_DELAYS_S:
+            try:
+                return run()
+            except Exception as error:
+                self._left -= 1
+                if self._left < 0 or not is_passing(error):
+                    raise
+                time.sleep(delay_s)
+        return run()
+
+
 def again(run: Callable[[], R]) -> R:
-    """Run this, and again after short delays while what goes wrong may pass: what Prefect's retries do for tasks."""
-    for delay_s in RETRY_DELAYS_S:
-        try:
-            return run()
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            time.sleep(delay_s)
-    return run()
+    """Run this, and again after short delays while what goes wrong may pass."""
+    return Patience(RETRIES).again(run)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -89,7 +105,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_poisoning(error: BaseException) -> bool:
     """Tell whether this process cannot use its GPU any more."""
     text = str(error)
-    return isinstance(error, RuntimeError) and not is_out_of_memory(error) and any(words in text for words in POISONING)
+    harmless = is_out_of_memory(error) or "NOT_SUPPORTED" in text
+    return isinstance(error, RuntimeError) and not harmless and any(words in text for words in POISONING)
 
 
 def halving(batch_size: int, run: Callable[[int], R]) -> R:

@@ -14,13 +14,15 @@ from prefect.filesystems import LocalFileSystem
 from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 
+from tasks.faults import again
+
 VERSION = "v1"
 """To be raised when this program changes what a stage makes of the same audio and options."""
 
 
 def options_digest(*parts: Any) -> str:
-    """Return 64 bits, in hex, that stand for options (anything that JSON holds) and for WhisperX's version."""
-    canonical = json.dumps([version("whisperx"), *parts], sort_keys=True)
+    """Return 64 bits, in hex, that stand for options (anything that JSON holds), WhisperX's version, and ours."""
+    canonical = json.dumps([VERSION, version("whisperx"), *parts], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -57,13 +59,19 @@ class StoredResult:
     key: str
 
     def exists(self) -> bool:
-        """Tell whether it is there and whole: Prefect does not write it in one step."""
-        return Path(self.folder, self.key).is_file() and result_store(self.folder).exists(self.key)
+        """Tell whether it is there and whole: Prefect does not write it in one step. Raises OSError."""
+        try:
+            json.loads(Path(self.folder, self.key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
 
     def read(self) -> Any:
         """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made again."""
         try:
-            return result_store(self.folder).read(self.key).result
+            return again(lambda: result_store(self.folder).read(self.key).result)
+        except OSError:
+            raise
         except Exception as error:
             Path(self.folder, self.key).unlink(missing_ok=True)
             raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error

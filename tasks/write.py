@@ -39,14 +39,14 @@ class WriteOptions(BaseModel, frozen=True, extra="forbid"):
         """Return the options of WhisperX's writers."""
         return self.model_dump(include={"max_line_width", "max_line_count", "highlight_words"})
 
-    def outputs(self, stem: str) -> list[Path]:
-        """Return the outputs of the file whose outputs begin with `stem`."""
-        return [Path(f"{stem}.{extension}") for extension in self.formats()]
+    def outputs(self, stem: str) -> dict[str, Path]:
+        """Return the outputs, by extension, of the file whose outputs begin with `stem`."""
+        return {extension: Path(f"{stem}.{extension}") for extension in self.formats()}
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier runs wrote in the outputs' places; `same`: for the same content, with the same options as now."""
+    """What earlier runs wrote in the outputs' places, by extension; `same`: for the same content and options as now."""
 
     outputs: dict[str, Print] = field(default_factory=dict)
     same: bool = False
@@ -54,7 +54,7 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Written:
-    """The outputs of a file that is done, and its language; `changed` are those that somebody has changed since."""
+    """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
 
     outputs: dict[str, Print]
     language: str
@@ -74,12 +74,10 @@ def print_of(path: Path) -> Print | None:
     return status.st_size, status.st_mtime_ns
 
 
-def not_ours(path: Path) -> OutputNotOurs:
-    """Return the error for an output's place that is taken."""
-    return OutputNotOurs(
-        f"{path.name} is there and was not written by whisperx-batch, or was changed since: move it away, "
-        "or use --overwrite"
-    )
+def not_ours(path: Path, owner: str | None = None) -> OutputNotOurs:
+    """Return the error for an output's place that is taken; by another input, if there is an `owner`."""
+    why = f"was written for {owner}" if owner else "was not written by whisperx-batch, or was changed since"
+    return OutputNotOurs(f"{path.name} is there and {why}: move it away, use another --output_dir, or --overwrite")
 
 
 def render(transcript: Transcript, stem: Path, options: WriteOptions, earlier: Earlier | None = None) -> Written:
@@ -92,32 +90,34 @@ def render(transcript: Transcript, stem: Path, options: WriteOptions, earlier: E
     from whisperx.utils import get_writer
 
     stem.parent.mkdir(parents=True, exist_ok=True)
-    drafts: dict[Path, Path] = {}
+    finals, drafts = options.outputs(str(stem)), {extension: new_draft(stem.parent) for extension in options.formats()}
     try:
-        for final, extension in zip(options.outputs(str(stem)), options.formats(), strict=True):
-            drafts[final] = draft = new_draft(stem.parent)
+        for extension, draft in drafts.items():
             with durable_file(draft) as file:
                 writer: Any = get_writer(extension, str(stem.parent))
                 writer.write_result(transcript.result, file=file, options=options.layout())
-        places = {final: _place(final, draft, earlier) for final, draft in drafts.items()}
-        for final, place in places.items():
+        places = {
+            extension: "free" if earlier is None else _place(final, drafts[extension], earlier, extension)
+            for extension, final in finals.items()
+        }
+        for extension, place in places.items():
             if place == "free":
-                drafts[final].replace(final)
+                drafts[extension].replace(finals[extension])
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
-    prints = {final: print_of(final) or (0, 0) for final in drafts}
+    prints = {extension: print_of(final) or (0, 0) for extension, final in finals.items()}
     return Written(
-        {str(final): print_ for final, print_ in prints.items() if places[final] != "changed"},
+        {extension: print_ for extension, print_ in prints.items() if places[extension] != "changed"},
         transcript.language,
-        {str(final): print_ for final, print_ in prints.items() if places[final] == "changed"},
+        {extension: print_ for extension, print_ in prints.items() if places[extension] == "changed"},
     )
 
 
-def _place(final: Path, draft: Path, earlier: Earlier | None) -> Literal["free", "written", "changed"]:
+def _place(final: Path, draft: Path, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
     """Tell what is in an output's place: nothing to keep, the same already, or what is to be left there."""
     found = print_of(final)
-    if earlier is None or found is None or found == earlier.outputs.get(str(final)):
+    if found is None or found == earlier.outputs.get(extension):
         return "free"
     there, new = final.read_bytes(), draft.read_bytes()
     if there == new:

@@ -46,6 +46,7 @@ def _prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keep the tests' runs out of the user's Prefect database; set before Prefect reads it."""
     home = tmp_path_factory.mktemp("prefect")
     os.environ["PREFECT_HOME"] = str(home)
+    os.environ["PREFECT_SERVER_EPHEMERAL_ENABLED"] = "false"  # as the command does; see there
     os.environ.pop("PREFECT_API_URL", None)
     return home
 

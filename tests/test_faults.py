@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tasks.audio import UnreadableAudio
-from tasks.faults import GpuOutOfMemory, again, halving, is_out_of_memory, is_passing, is_poisoning
+from tasks.faults import GpuOutOfMemory, Patience, again, halving, is_out_of_memory, is_passing, is_poisoning
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
         ValueError("no default align-model for language: xx"),
         KeyError("words"),
         RuntimeError("CUDA error: device-side assert triggered"),
+        RuntimeError("cuBLAS failed with status CUBLAS_STATUS_NOT_SUPPORTED"),
     ],
 )
 def test_what_will_be_the_same_the_next_time_is_not(error: Exception) -> None:
@@ -57,6 +58,8 @@ def test_a_gpu_without_room_is_told_from_one_that_is_lost() -> None:
     ):
         assert (is_out_of_memory(lost), is_poisoning(lost)) == (False, True)
     assert not is_poisoning(ValueError("CUDA error"))
+    # A compute type that this GPU does not have fails every file, and harms no process.
+    assert not is_poisoning(RuntimeError("cuBLAS failed with status CUBLAS_STATUS_NOT_SUPPORTED"))
 
 
 def test_batches_are_halved_down_to_one() -> None:
@@ -89,5 +92,11 @@ def test_reading_is_tried_again_while_the_fault_may_pass(monkeypatch: pytest.Mon
         return "read"
 
     assert again(read) == "read"
+    faults += [OSError(errno.EIO, "io")] * 9
+    gone = Patience(tries=3)
+    for _ in range(4):
+        with pytest.raises(OSError, match="io"):
+            gone.again(read)
+    assert len(faults) == 2  # three tries for the first file, two for the second, one each for the others
     with pytest.raises(FileNotFoundError):
         again(lambda: os.stat("/no/such/file"))

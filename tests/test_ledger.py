@@ -21,10 +21,26 @@ def test_what_was_noted_is_known_to_the_next_run(tmp_path: Path) -> None:
     ledger = begun(tmp_path)
     ledger.note("/in/\udcff\n.wav", duration_s=1.5)
     ledger.note("/in/\udcff\n.wav", status="failed", error="no")
-    ledger.note("/in/\udcff\n.wav", status="done", error=None, key="k", outputs={"/out/a.txt": (3, 4)})
+    ledger.note("/in/\udcff\n.wav", status="done", error=None, key="k", stem="a", outputs={"txt": (3, 4)})
     row = Ledger(tmp_path).row("/in/\udcff\n.wav")
-    assert row == {"duration_s": 1.5, "status": "done", "error": None, "key": "k", "outputs": {"/out/a.txt": (3, 4)}}
-    assert Ledger(tmp_path).prints == {"/out/a.txt": (3, 4)}
+    assert row == {
+        "duration_s": 1.5,
+        "status": "done",
+        "error": None,
+        "key": "k",
+        "stem": "a",
+        "outputs": {"txt": (3, 4)},
+    }
+    assert [path for path, _ in Ledger(tmp_path).owners("a")] == ["/in/\udcff\n.wav"]
+
+
+def test_outputs_of_earlier_runs_are_not_forgotten(tmp_path: Path) -> None:
+    """Those in other formats stay known, also when the ledger is written anew."""
+    ledger = begun(tmp_path)
+    ledger.note("/in/a.wav", stem="a", outputs={"srt": (1, 1), "txt": (1, 1)})
+    ledger.note("/in/a.wav", stem="a", outputs={"srt": (2, 2)})
+    assert begun(tmp_path).row("/in/a.wav")["outputs"] == {"srt": (2, 2), "txt": (1, 1)}
+    assert Ledger(tmp_path).row("/in/a.wav")["outputs"] == {"srt": (2, 2), "txt": (1, 1)}
 
 
 def test_a_line_that_was_cut_short_costs_no_other(tmp_path: Path) -> None:

@@ -26,36 +26,44 @@ def test_outputs_mirror_the_tree_and_never_collide() -> None:
     paths = [
         Path(path) for path in ("/in/a/ep1.mp3", "/in/b/ep1.mp3", "/in/a/ep1.wav", "/in/a/EP2.wav", "/in/a/ep2.mp3")
     ]
-    stems = output_stems(paths, Path("/out"))
-    assert [str(stem) for stem in stems] == [
-        "/out/a/ep1.mp3",
-        "/out/b/ep1",
-        "/out/a/ep1.wav",
-        "/out/a/EP2.wav",
-        "/out/a/ep2.mp3",
+    assert output_stems(paths, {}) == [
+        "a/ep1.mp3",
+        "b/ep1",
+        "a/ep1.wav",
+        "a/EP2.wav",
+        "a/ep2.mp3",
     ]
 
 
 def test_a_kept_extension_collides_with_no_other_name() -> None:
     """`talk.mp4.mp3` would have the outputs of `talk.mp4`."""
-    stems = output_stems([Path(f"/in/{name}") for name in ("talk.mp4", "talk.mp3", "talk.mp4.mp3")], Path("/out"))
-    assert [str(stem) for stem in stems] == ["/out/talk.mp4", "/out/talk.mp3", "/out/talk.mp4.mp3"]
+    paths = [Path(f"/in/{name}") for name in ("talk.mp4", "talk.mp3", "talk.mp4.mp3")]
+    assert output_stems(paths, {}) == ["talk.mp4", "talk.mp3", "talk.mp4.mp3"]
 
 
 def test_files_of_one_folder_have_their_outputs_side_by_side() -> None:
     """As the `whisperx` program puts them."""
-    stems = output_stems([Path("/in/a.mp3"), Path("/in/b.tar.wav")], Path("/out"))
-    assert [str(stem) for stem in stems] == ["/out/a", "/out/b.tar"]
+    assert output_stems([Path("/in/a.mp3"), Path("/in/b.tar.wav")], {}) == ["a", "b.tar"]
+
+
+def test_a_file_keeps_the_stem_that_it_is_known_by() -> None:
+    """Although the common folder of the inputs is another this time; the new ones make way."""
+    known = {"/in/a/ep1.wav": "ep1", "/in/a/talk.mp4.mp3": "a/talk.mp4"}
+    paths = [Path(f"/in/a/{name}") for name in ("ep1.wav", "ep1.mp3", "talk.mp4.mp3", "talk.mp4", "talk.wav")]
+    assert output_stems([*paths, Path("/in/b/ep1.wav")], known)[::5] == ["ep1", "b/ep1"]
+    stems = output_stems([*paths, Path("/in/ep1.ogg")], known)
+    assert len({stem.casefold() for stem in stems}) == len(stems)
+    assert (stems[0], stems[2], stems[5]) == ("ep1", "a/talk.mp4", "ep1.ogg")
 
 
 def test_a_stem_that_leaves_no_room_for_an_extension_is_cut() -> None:
     """At 255 bytes with the extension; two that begin alike stay apart; no character is cut in half."""
     long = "ü" * 125 + "a"
-    stems = output_stems([Path(f"/in/{long}{end}.wav") for end in "bc"] + [Path("/in/short.wav")], Path("/out"))
-    assert len({stem.name for stem in stems}) == 3
-    assert all(len(os.fsencode(f"{stem.name}.json")) <= 255 for stem in stems)
-    assert stems[0].name.startswith("ü" * 100)
-    assert stems[2].name == "short"
+    stems = output_stems([Path(f"/in/{long}{end}.wav") for end in "bc"] + [Path("/in/short.wav")], {})
+    assert len(set(stems)) == 3
+    assert all(len(os.fsencode(f"{stem}.json")) <= 255 for stem in stems)
+    assert stems[0].startswith("ü" * 100)
+    assert stems[2] == "short"
 
 
 @pytest.fixture(name="speech")
@@ -256,6 +264,38 @@ def test_what_others_wrote_is_not_overwritten(speech: Path) -> None:
     files = planned(batch)
     assert "call.json is there and was not written by whisperx-batch" in str(files["call.wav"].error)
     assert files["hello.wav"].status == "waiting"
+
+
+def test_two_inputs_of_one_name_in_two_runs_do_not_share_an_output(speech: Path) -> None:
+    """Monday's `hello` is not replaced by Tuesday's, nor taken for it; once Monday's is gone it may be."""
+    monday = batch_of(speech)
+    do(monday, "transcribe", "align", "write")
+    tuesday = speech.parent / "tuesday"
+    tuesday.mkdir()
+    shutil.copy(SAMPLES / "en" / "counting.wav", tuesday / "hello.wav")
+    file = planned(batch_of(speech, inputs={"inputs": [str(tuesday)]}))["hello.wav"]
+    assert f"is there and was written for {speech / 'hello.wav'}" in str(file.error)
+    assert missing(monday) == {}
+    (speech / "hello.wav").unlink()
+    assert missing(batch_of(speech, inputs={"inputs": [str(tuesday)]})) == {"hello.wav": ALL}
+
+
+def test_all_formats_that_were_written_stay_ours(speech: Path) -> None:
+    """Also after a run with fewer of them: other options may replace them."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    out = {"output_dir": str(speech.parent / "out")}
+    assert missing(batch_of(speech, write={**out, "output_format": "srt"})) == {}
+    assert missing(batch_of(speech, transcribe={"model": "base", "language": "en"})) == {
+        "call.wav": ALL,
+        "hello.wav": ALL,
+    }
+
+
+def test_an_output_folder_may_be_moved(speech: Path) -> None:
+    """What is known lies in it."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    (speech.parent / "out").rename(speech.parent / "moved")
+    assert missing(batch_of(speech, write={"output_dir": str(speech.parent / "moved")})) == {}
 
 
 def test_overwrite_redoes_everything(speech: Path) -> None:

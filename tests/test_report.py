@@ -31,7 +31,7 @@ def test_of_several_failures_the_first_counts(file: FileRun) -> None:
     """And a file that has failed is not done afterwards."""
     file.report.failed(file, "align: first")
     file.report.failed(file, "diarize: second")
-    file.report.done(file, Written({"/out/a.json": (1, 1)}, "en"))
+    file.report.done(file, Written({"json": (1, 1)}, "en"))
     assert (file.status, file.error, file.written) == ("failed", "align: first", None)
     assert file.report.statuses == {"waiting": 0, "failed": 1}
 
@@ -54,7 +54,7 @@ def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
     """Also of those that a run which was cut short never came to; in the order of the inputs."""
     files = [FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), f"/out/{i}") for i in range(3)]
     report = Report(list(reversed(files)))
-    report.done(files[1], Written({"/out/1.json": (1, 1)}, "de"))
+    report.done(files[1], Written({"json": (1, 1)}, "de"))
     report.failed(files[2], "load audio: UnreadableAudio: a\nb\x1b[31m")
     report.write(tmp_path / "new" / "report.json")
     read = json.loads((tmp_path / "new" / "report.json").read_text())

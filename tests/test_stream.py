@@ -21,30 +21,34 @@ def files(count: int, seconds: float = 1.0) -> list[FileRun]:
 
 def test_a_file_goes_on_when_all_feeders_have_put_it() -> None:
     """The join of transcription and diarization: in the order in which files become complete."""
-    stream, (a, b) = Stream(feeders=2), files(2)
+    stream, (a, b) = Stream("align", "diarize"), files(2)
     for file in (a, b, b, a):
         stream.put(file)
-    stream.close()
-    stream.close()
+    stream.close("align")
+    stream.close("align")
+    assert not stream.closed_by("diarize")
+    stream.close("diarize")
     assert list(stream.drain()) == [b, a]
     assert list(stream.drain()) == []
 
 
 def test_a_file_that_one_feeder_lost_does_not_go_on() -> None:
     """It has failed in the other branch."""
-    stream, (a, b) = Stream(feeders=2), files(2)
+    stream, (a, b) = Stream("align", "diarize"), files(2)
     for file in (a, b, b):
         stream.put(file)
-    stream.close()
-    stream.close()
+    stream.close("align")
+    stream.close("align")
+    assert not stream.closed_by("diarize")
+    stream.close("diarize")
     assert list(stream.drain()) == [b]
 
 
 def test_a_stream_travels_as_an_empty_one() -> None:
     """As Prefect sends it: pickled with the flow's parameters, and encoded for the API, without being drained."""
-    stream, (file,) = Stream(), files(1)
+    stream, (file,) = Stream("load audio"), files(1)
     stream.put(file)
-    stream.close()
+    stream.close("load audio")
     assert isinstance(pickle.loads(pickle.dumps(stream)), Stream)
     with suppress(TypeError, ValueError):
         jsonable_encoder(stream)

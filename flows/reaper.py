@@ -1,0 +1,37 @@
+"""Ends the processes of a run's own Ray with the run, even if it is killed: Ray's agents would outlive it by minutes.
+
+Run as a process of its own, whose standard input the run holds open: `python -m flows.reaper PID…`.
+"""
+
+import select
+import sys
+from contextlib import suppress
+
+import psutil
+
+LOOK_EVERY_S = 2.0
+GRACE_S = 2.0
+"""What Ray's processes have to end by themselves."""
+
+
+def reap(pids: list[int]) -> None:
+    """Wait for the end of standard input; then kill what is left of these processes and all that they had started."""
+    roots = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            roots.append(psutil.Process(pid))
+    known = set(roots)
+    while True:
+        for root in roots:
+            with suppress(psutil.NoSuchProcess):
+                known.update(root.children(recursive=True))
+        if select.select([sys.stdin], [], [], LOOK_EVERY_S)[0]:
+            break
+    _, left = psutil.wait_procs(known, timeout=GRACE_S)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+if __name__ == "__main__":
+    reap([int(pid) for pid in sys.argv[1:]])
