@@ -369,6 +369,7 @@ def test_memory_is_bounded_by_the_budget(tiny_en: str, tmp_path: Path) -> None:
         files,
         tmp_path / "out",
         transcribe=transcribing(tiny_en),
+        align=None,
         pools={"load_audio_num_tasks": 8, "load_audio_num_cpus": 0.1},
         write={"output_dir": str(tmp_path / "out"), "output_format": "json"},
         run={"audio_budget": 100},

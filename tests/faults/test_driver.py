@@ -81,18 +81,13 @@ def test_a_killed_run_loses_nothing_and_the_next_does_the_rest(
     assert statuses["skipped"] + statuses["done"] == len(NAMES)
     assert {path: when for path, when in stored(out).items() if path in before} == before
     assert {name: content for name, content in written(out).items() if name in kept} == kept
+    assert len(written(out)) == 5 * len(NAMES)
     assert not list(out.rglob(".whisperx-batch-*"))
-
-    clean = subprocess.run(
-        command(tiny_en, small_models, files, tmp_path / "clean"), env=alone, capture_output=True, check=False
-    )
-    assert clean.returncode == 0
-    assert written(out) == written(tmp_path / "clean")
     with sqlite3.connect(f"file:{tmp_path / 'prefect' / 'prefect.db'}?mode=ro", uri=True) as rows:
         runs = Counter(state for (state,) in rows.execute("SELECT state_type FROM flow_run WHERE name LIKE '%→%'"))
         tasks = {state for (state,) in rows.execute("SELECT DISTINCT state_type FROM task_run")}
         flows = {state for (state,) in rows.execute("SELECT DISTINCT state_type FROM flow_run")}
-    assert runs == {"CRASHED": 1, "COMPLETED": 2}
+    assert runs == {"CRASHED": 1, "COMPLETED": 1}
     assert not {"RUNNING", "PENDING"} & (tasks | flows)
     ray_logs = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "session_latest", "logs")
     for folder in (tmp_path, ray_logs):

@@ -16,7 +16,7 @@ GOOD = [f"good {i}.wav" for i in range(4)]
 FAULTY = {
     "dies once transcribe-kill-once.wav": None,
     "dies transcribe-kill.wav": "transcribe: worker died (2 times)",
-    "hangs align-hang.wav": "align: worker timed out: the stage took more than 12 s (2 times)",
+    "hangs align-hang.wav": "align: worker timed out: the stage took more than 15 s (2 times)",
     "busy load audio-busy-once.wav": None,
     "gpu gone transcribe-cuda-once.wav": None,
 }
@@ -33,7 +33,7 @@ def _options(tiny_en: str, small_models: Path) -> dict[str, Any]:
 def _faulty(options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Done:
     """A batch in which every fault happens."""
     folder = tmp_path_factory.mktemp("faulty")
-    return run_batch(cut_speech(folder / "in", *NAMES), folder / "out", **options, run={"stage_timeout": 12})
+    return run_batch(cut_speech(folder / "in", *NAMES), folder / "out", **options, run={"stage_timeout": 15})
 
 
 @pytest.fixture(scope="module", name="clean")

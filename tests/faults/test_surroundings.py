@@ -56,7 +56,7 @@ def test_a_full_disk_and_one_that_turns_read_only_fail_the_files_they_hit(
     disk: Path, tiny_en: str, tmp_path: Path
 ) -> None:
     """Each with its reason and without a part of an output; once there is room, the next run does the rest."""
-    files, report = cut_speech(tmp_path / "files", *NAMES), {"report": str(tmp_path / "report.json")}
+    files = cut_speech(tmp_path / "files", *NAMES)
     options: dict[str, Any] = {
         "transcribe": transcribing(tiny_en),
         "align": {"align_model": "whisper"},
@@ -64,12 +64,12 @@ def test_a_full_disk_and_one_that_turns_read_only_fail_the_files_they_hit(
     }
 
     def run(out: Path) -> Done:
-        done = run_batch(files, out, **options, run=report)
+        done = run_batch(files, out, **options)
         assert sum(done.report["summary"][status] for status in ("done", "skipped", "failed")) == len(NAMES)
         return done
 
     clean = run(tmp_path / "clean")
-    full = run(disk / "out")
+    full = run(disk)
     assert 1 <= full.report["summary"]["done"] < len(NAMES)
     assert all("No space left on device" in error for error in errors(full)), errors(full)
     assert full.run.state_name == "Failed"
@@ -84,13 +84,13 @@ def test_a_full_disk_and_one_that_turns_read_only_fail_the_files_they_hit(
 
     turning = threading.Thread(target=turn_read_only)
     turning.start()
-    frozen = run(disk / "out")
+    frozen = run(disk)
     turning.join()
     assert remount(disk, "rw")
     assert all("Read-only file system" in error for error in errors(frozen)), errors(frozen)
     assert outputs(frozen.out).items() <= outputs(clean.out).items()
 
-    last = run(disk / "out")
+    last = run(disk)
     assert last.report["summary"]["failed"] == 0
     assert outputs(last.out) == outputs(clean.out)
     assert not list(disk.rglob(".whisperx-batch-*"))

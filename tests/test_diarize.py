@@ -1,0 +1,56 @@
+"""tasks/diarize.py with a real pipeline: silence, and a GPU without room."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import TWO_SPEAKERS
+
+from tasks.audio import decode
+from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
+from tasks.faults import GpuOutOfMemory
+from tasks.models import ModelOptions, share
+
+CPU = ModelOptions(device="cpu", threads=1)
+
+
+@pytest.fixture(name="options")
+def _options(small_models: Path) -> DiarizeOptions:
+    share.take(parallel=1, threads=1)
+    return DiarizeOptions(diarize_model=str(small_models / "diarize-tiny"))
+
+
+def test_silence_has_no_speakers(options: DiarizeOptions) -> None:
+    """And loads no model."""
+    assert diarize_samples(np.zeros(16_000, np.int16), options, CPU) == Diarization([])
+
+
+def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
+    options: DiarizeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halved until it fits, for this file alone."""
+    samples = decode(str(TWO_SPEAKERS))
+    before = diarize_samples(samples, options, CPU)
+    assert before.turns
+    with diarizers(options.diarize_model, CPU).lend() as pipeline:
+        model, sizes = pipeline.model, []
+    usual, segmentations = (model.segmentation_batch_size, model.embedding_batch_size), model.get_segmentations
+
+    def fits(most: int) -> Any:
+        def get_segmentations(*args: Any, **kwargs: Any) -> Any:
+            sizes.append(model.segmentation_batch_size)
+            if sizes[-1] > most:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return segmentations(*args, **kwargs)
+
+        return get_segmentations
+
+    monkeypatch.setattr(model, "get_segmentations", fits(2))
+    assert diarize_samples(samples, options, CPU) == before
+    assert sizes == [8, 4, 2]
+    assert (model.segmentation_batch_size, model.embedding_batch_size) == usual
+    monkeypatch.setattr(model, "get_segmentations", fits(0))
+    with pytest.raises(GpuOutOfMemory, match="gpu_oom"):
+        diarize_samples(samples, options, CPU)
+    assert (model.segmentation_batch_size, model.embedding_batch_size) == usual
