@@ -94,9 +94,8 @@ def _begin(plan: Plan, batch: Batch, pools: Pools, console: Console) -> None:
     remove_drafts(batch.own_folder(), plan.files)
     if batch.run.report:
         try:
-            plan.report.write(
-                Path(batch.run.report)
-            )  # should this process be killed, it tells of this run and no other
+            # Should this process be killed, the report is that of this run, and of no earlier one.
+            plan.report.write(Path(batch.run.report))
         except OSError as error:
             console.print(f"--report {batch.run.report}: {error.strerror}", markup=False)
     show_plan(plan.files, console)

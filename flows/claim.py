@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -15,7 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
-from prefect.states import Crashed
+from prefect.states import Crashed, State
 
 from flows.inputs import BadInput
 from tasks.files import whole_file
@@ -82,7 +83,7 @@ def _end_run_of(owner: Path, flow_run_id: str) -> None:
 
 
 def _end(client: SyncPrefectClient, run: FlowRun) -> None:
-    gone: Crashed = Crashed(message="the process of this run is gone; a later run goes on where it stopped")  # type: ignore[valid-type]
+    gone: State[Any] = Crashed(message="the process of this run is gone; a later run goes on where it stopped")
     unfinished = TaskRunFilter(state={"type": {"any_": [StateType.PENDING, StateType.RUNNING]}})
     while tasks := client.read_task_runs(
         flow_run_filter=FlowRunFilter(id={"any_": [run.id]}),

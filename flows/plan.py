@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from flows.ledger import Ledger
 from flows.report import FileRun, Report, one_line
-from flows.resume import Resume
-from flows.task_runner import named
-from tasks.audio import AudioFile, UnreadableAudio, check_regular, probe
+from flows.resume import Resume, reason
+from tasks.audio import AudioFile, check_regular, probe
 from tasks.files import DRAFT
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class Plan:
         try:
             status = self.resume.patience.again(partial(check_regular, file.source.path))
         except Exception as error:
-            file.report.failed(file, str(error) if isinstance(error, UnreadableAudio) else named(error))
+            file.report.failed(file, reason(error))
             return
         remembered = self._ledger.remembers(file.source.path, status)
         duration_s = self._ledger.row(file.source.path).get("duration_s") if remembered else None
@@ -130,7 +129,7 @@ class Plan:
         try:
             duration_s = self.resume.patience.again(partial(probe, file.source.path))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
-            file.report.failed(file, str(error) if isinstance(error, UnreadableAudio) else named(error))
+            file.report.failed(file, reason(error))
             return
         file.source = replace(file.source, duration_s=duration_s)
         if file.source.size in self._known_sizes:

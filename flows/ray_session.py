@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import psutil
@@ -31,21 +31,25 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
 
     Where this process has joined a Ray already, that one is used, and left as it is.
     """
-    own = not ray.is_initialized()
-    before = set(psutil.Process().children())
-    url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard) if own else None
-    reaper = _reaper(set(psutil.Process().children()) - before)
-    try:
+    with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:
         resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         yield RaySession(
             [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources],
             int(sum(each.get("object_store_memory", 0) for each in resources)),
             url,
         )
-    finally:
-        if own:
+
+
+@contextmanager
+def _started(address: str | None, *, dashboard: bool) -> Iterator[str | None]:
+    before = set(psutil.Process().children())
+    url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard)
+    started = set(psutil.Process().children()) - before
+    with _reaper(started) if started else nullcontext():
+        try:
+            yield url
+        finally:
             ray.shutdown()
-            reaper.communicate()
 
 
 def _start(address: str | None, *, dashboard: bool) -> str | None:

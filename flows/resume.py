@@ -144,7 +144,7 @@ class Resume:
         except Stopped:
             return
         except Exception as error:
-            file.report.failed(file, str(error) if isinstance(error, FileFault) else named(error))
+            file.report.failed(file, reason(error))
         else:
             if written:
                 file.report.skipped(file, written)
@@ -174,3 +174,8 @@ class Resume:
         found.result()
         if file.status == "waiting":
             yield file
+
+
+def reason(error: Exception) -> str:
+    """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
+    return str(error) if isinstance(error, FileFault) else named(error)

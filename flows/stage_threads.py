@@ -11,7 +11,7 @@ from prefect.states import State
 
 from flows.pools import Pools
 from flows.stream import Admission
-from flows.task_runner import ActorPoolTaskRunner, exception_of
+from flows.task_runner import ActorPoolTaskRunner, exception_of, named
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class StageThreads:
     def _fail(self, error: BaseException | None) -> None:
         if error is not None and self._error is None:
             self._error = error
-            self.stop(f"{type(error).__name__}: {error}")
+            self.stop(named(error))
 
     def interrupt(self, reason: str) -> None:
         """Stop because somebody asked for it."""

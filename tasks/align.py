@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect import task
 from pydantic import BaseModel, Field
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.cross_attention import time_words
-from tasks.faults import RETRIES, RETRY_DELAYS_S, halving, retry_passing
+from tasks.faults import halving
 from tasks.models import ModelOptions, share, warm
-from tasks.results import BY_CONTENT_AND_OPTIONS
+from tasks.results import stage_task
 from tasks.revisions import revision
 from tasks.sentences import ensure_sentence_data
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -97,17 +96,7 @@ def align_transcript(
         return Transcript(transcript.language, halving(1, run))
 
 
-@task(
-    name="align",
-    task_run_name="{file.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=retry_passing,
-    cache_policy=BY_CONTENT_AND_OPTIONS,
-    persist_result=True,
-    result_serializer="json",
-    cache_result_in_memory=False,
-)
+@stage_task("align", kept=True)
 def align(
     file: AudioFile,
     transcript: Transcript,

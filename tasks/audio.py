@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import av
 import numpy as np
 import numpy.typing as npt
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from tasks.faults import LASTING_ERRNOS, RETRIES, RETRY_DELAYS_S, FileFault, retry_passing
+from tasks.faults import LASTING_ERRNOS, FileFault
+from tasks.results import stage_task
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
@@ -174,15 +173,7 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
     return audio
 
 
-@task(
-    name="load audio",
-    task_run_name="{file.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=retry_passing,
-    cache_policy=NO_CACHE,  # it can be had again for less than it takes to keep
-    persist_result=False,
-)
+@stage_task("load audio", kept=False)  # it can be had again for less than it takes to keep
 def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
     audio = Audio(decode(file.path))

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
 from pydantic import BaseModel, Field, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
-from tasks.faults import RETRIES, RETRY_DELAYS_S, halving, retry_passing
+from tasks.faults import halving
 from tasks.models import Lender, ModelOptions, loads
-from tasks.results import BY_CONTENT_AND_OPTIONS
+from tasks.results import stage_task
 from tasks.revisions import revision
 from tasks.transcribe import Transcript
 
@@ -106,17 +105,7 @@ def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
     assign_word_speakers(turns, transcript.result, diarization.embeddings)
 
 
-@task(
-    name="diarize",
-    task_run_name="{file.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=retry_passing,
-    cache_policy=BY_CONTENT_AND_OPTIONS,
-    persist_result=True,
-    result_serializer="json",
-    cache_result_in_memory=False,
-)
+@stage_task("diarize", kept=True)
 def diarize(file: AudioFile, audio: Audio, options: DiarizeOptions, models: ModelOptions) -> Diarization:
     """Find the speaker turns of one file."""
     return diarize_samples(audio.samples, options, models)

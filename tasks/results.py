@@ -2,19 +2,24 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from prefect.cache_policies import CacheKeyFnPolicy
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 
-from tasks.faults import again
+from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 VERSION = "v1"
 """To be raised when this program changes what a stage makes of the same audio and options."""
@@ -41,6 +46,21 @@ BY_CONTENT_AND_OPTIONS = CacheKeyFnPolicy(cache_key_fn=_key_of_file)
 
 Not Prefect's INPUTS, which would hash the audio, nor RUN_ID, with which no run would find another's results; and never
 with `key_storage`, where a torn record counts as cached for ever."""
+
+
+def stage_task(name: str, *, kept: bool) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function with a parameter `file` the task of a stage, whose results are `kept` for later runs or not."""
+    return task(
+        name=name,
+        task_run_name="{file.name}",
+        retries=RETRIES,
+        retry_delay_seconds=RETRY_DELAYS_S,
+        retry_condition_fn=retry_passing,
+        cache_policy=BY_CONTENT_AND_OPTIONS if kept else NO_CACHE,
+        persist_result=kept,
+        result_serializer="json" if kept else None,
+        cache_result_in_memory=not kept,
+    )
 
 
 @cache

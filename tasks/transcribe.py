@@ -5,13 +5,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from prefect import task
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
-from tasks.faults import RETRIES, RETRY_DELAYS_S, halving, retry_passing
+from tasks.faults import halving
 from tasks.models import Lender, ModelOptions, share, warm
-from tasks.results import BY_CONTENT_AND_OPTIONS
+from tasks.results import stage_task
 from tasks.revisions import revision
 
 if TYPE_CHECKING:
@@ -185,17 +184,7 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     return Transcript(result["language"], result)
 
 
-@task(
-    name="transcribe",
-    task_run_name="{file.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=retry_passing,
-    cache_policy=BY_CONTENT_AND_OPTIONS,
-    persist_result=True,
-    result_serializer="json",
-    cache_result_in_memory=False,
-)
+@stage_task("transcribe", kept=True)
 def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Transcribe one file."""
     return transcribe_samples(audio.samples, options, models)

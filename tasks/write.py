@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, Field
 
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
-from tasks.faults import RETRIES, RETRY_DELAYS_S, FileFault, retry_passing
+from tasks.faults import FileFault
 from tasks.files import durable_file, new_draft
+from tasks.results import stage_task
 from tasks.transcribe import Transcript
 
 OutputFormat = Literal["all", "srt", "vtt", "txt", "tsv", "json", "aud"]
@@ -129,15 +128,7 @@ def _place(final: Path, draft: Path, earlier: Earlier, extension: str) -> Litera
     raise not_ours(final)
 
 
-@task(
-    name="write",
-    task_run_name="{file.name}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAYS_S,
-    retry_condition_fn=retry_passing,
-    cache_policy=NO_CACHE,  # whether a file is done is for its outputs to say
-    persist_result=False,
-)
+@stage_task("write", kept=False)  # whether a file is done is for its outputs to say
 def write(
     file: AudioFile,
     stem: str,
