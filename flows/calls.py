@@ -37,8 +37,10 @@ class Call:
     value: "ray.ObjectRef[State[Any]] | None" = None
     outcome: Outcome | None = None
     deadline: float = 0.0
+    suspect: bool = False
+    """A process has died that ran it: it is run with nothing beside it, to see whether it was the cause."""
     deaths: int = 0
-    """How many processes have died while they ran it."""
+    """How many processes have died while they ran it and nothing else."""
 
     def finish(self, outcome: Outcome, value: "ray.ObjectRef[State[Any]] | None" = None) -> None:
         """Make the outcome known to those who wait for it, unless it is already."""
@@ -65,7 +67,7 @@ class Member:
     @property
     def free(self) -> int:
         """How many more calls it may be given beside those that it has."""
-        if not self.ready or any(call.deaths for call in self.calls):
+        if not self.ready or any(call.suspect for call in self.calls):
             return 0
         return self.spec.slots - len(self.calls)
 

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 DEATHS = 2
-"""How often a call may take its actor with it: the second time nothing else runs there, so it is the cause."""
+"""How many actors a call may take with it, of those that ran nothing else: of others it may not be the cause."""
 LOADS = 3
 """How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
 LOST_S = 3600.0
@@ -264,16 +264,17 @@ class Pools:
             self._break(error)
         elif isinstance(error, DIED):
             ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
-            self._died(call, member, life, f"{ended} ({call.deaths + 1} times)")
+            self._died(call, member, life, f"{ended} ({DEATHS} times)")
         else:
             self._fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
 
     def _died(self, call: Call, member: Member, life: int, reason: str) -> None:
         if member.life == life:  # the first of its calls to be heard of
+            call.deaths += not member.calls
             member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
-        call.deaths += 1
+        call.suspect = True
         if call.deaths < DEATHS:
-            logger.warning("a process of the pool %s died (%s); what it ran is run again", member.spec.name, reason)
+            logger.warning("a process of the pool %s died; what it ran is run again, alone", member.spec.name)
             self._pool_of(call.stage).suspects.append(call)
         else:
             self._fail(call, reason)

@@ -102,7 +102,7 @@ def run_batch(inputs: Path, out: Path, **options: Any) -> Done:
 def _recorded(run_id: UUID | None) -> tuple[FlowRun, dict[str, FlowRun], dict[str, list[TaskRun]]]:
     assert run_id
     with get_client(sync_client=True) as client:
-        for _ in range(50):
+        for _ in range(200):  # the server records ends through a queue of events, and may be busy
             run = client.read_flow_run(run_id)
             children = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id={"any_": [run_id]}))
             names = {child.id: client.read_flow(child.flow_id).name for child in children}

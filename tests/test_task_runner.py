@@ -63,6 +63,15 @@ def die(marker: str, times: int) -> int:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
+def die_later(marker: str) -> None:
+    """Kill this process the first time, after a while in which another may have done so."""
+    time.sleep(2)
+    if not os.path.exists(marker):
+        Path(marker).touch()
+        os._exit(9)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
 def wait(seconds: float, marker: str = "") -> float:
     """Hold a slot."""
     if marker:
@@ -227,6 +236,25 @@ def test_a_task_that_kills_its_actor_takes_no_other_with_it(one_ray: None, api_u
         assert [future.outcome.error for future in futures].count("worker died (2 times)") == 1
         assert {recorded(future).state_name for future in futures if future.outcome.error is None} == {"Completed"}
         assert len([future for future in futures if future.outcome.error is None]) == 7
+    finally:
+        pools.close()
+
+
+def test_a_task_that_kills_one_actor_is_not_given_up_for_another_that_it_shared(
+    one_ray: None, api_url: str, tmp_path: Path
+) -> None:
+    """It has killed its own once; the one before was killed by the task beside it."""
+    pools = start(slots=2)
+
+    def body() -> list[Any]:
+        return [die.submit(str(tmp_path / "always"), times=99), die_later.submit(str(tmp_path / "once"))]
+
+    try:
+        always, once = in_flow(pools, body)
+        for future in (always, once):
+            future.wait()
+        assert always.outcome.error == "worker died (2 times)"
+        assert once.outcome.error is None
     finally:
         pools.close()
 

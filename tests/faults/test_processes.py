@@ -79,9 +79,9 @@ def test_what_comes_through_is_what_a_clean_run_writes(faulty: Done, clean: Done
 
 
 def test_a_file_is_given_up_after_two_deaths(faulty: Done, faults_met: Path) -> None:
-    """One of them may be that of a process which another file killed; it is not tried for ever."""
+    """Of processes that ran nothing else; one more may have had other files beside it."""
     for name in ("dies transcribe-kill.wav", "hangs align-hang.wav"):
-        assert 1 <= lives(faults_met, name) <= 2
+        assert 2 <= lives(faults_met, name) <= 3
     assert lives(faults_met, "dies once transcribe-kill-once.wav") >= 2
 
 
@@ -90,7 +90,10 @@ def test_no_task_run_is_left_running(faulty: Done) -> None:
     states = {task.name: task.state_name for task in faulty.tasks["transcribe"]}
     assert states["dies transcribe-kill.wav"] == "Crashed"
     assert states["dies once transcribe-kill-once.wav"] == "Completed"
-    assert all(task.state and task.state.is_final() for tasks in faulty.tasks.values() for task in tasks)
+    tasks = [(stage, task) for stage, tasks in faulty.tasks.items() for task in tasks]
+    assert [
+        (stage, task.name, task.state_name) for stage, task in tasks if not (task.state and task.state.is_final())
+    ] == []
 
 
 def test_another_run_does_only_what_is_missing(
