@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := .venv/bin
 
-.PHONY: setup demo test chaos lint
+.PHONY: setup demo test up down nightly chaos lint
 
 setup: .venv/.synced
 
@@ -20,6 +20,15 @@ demo: setup
 
 test: setup
 	$(RUN)/python -m pytest
+
+up: setup
+	$(RUN)/python -m deployments.box up
+
+down: setup
+	$(RUN)/python -m deployments.box down
+
+nightly: export WHISPERX_BATCH_NIGHTLY_ACTIVE = true
+nightly: up
 
 chaos: setup
 	$(RUN)/python tests/faults/chaos.py

@@ -1,18 +1,24 @@
 """The process that holds a stage's models: one Ray actor with a share of the machine."""
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import ray
+from prefect.context import TaskRunContext
+from prefect.logging.handlers import APILogHandler
 from prefect.states import State
+from pydantic import SecretStr
 
 from flows.task_runner import Outcome, Sessions, flush
 from tasks.align import CROSS_ATTENTION, AlignOptions, aligner, aligner_of
 from tasks.diarize import DiarizeOptions, diarizers
 from tasks.models import ModelOptions, loads, share
 from tasks.transcribe import TranscribeOptions, pipelines
+
+LIBRARIES = ("whisperx", "faster_whisper", "pyannote", "huggingface_hub", "transformers")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Models:
     transcribe: TranscribeOptions
     align: AlignOptions | None
     diarize: DiarizeOptions | None
+    token: SecretStr | None = None
+    """For the gated ones: the driver's, which a cluster's nodes need not have."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,15 @@ class ActorFacts:
 
     pid: int
     model_loads: dict[str, int]
+
+
+def forward_logs() -> None:
+    """Send what the stages' libraries warn of to the log of the task run, and so of the file, that it is about."""
+    handler = APILogHandler(logging.WARNING)
+    handler.addFilter(lambda _: TaskRunContext.get() is not None)
+    for library in LIBRARIES:
+        # To a logger of its own that has no handler, WhisperX would add one that prints all it does.
+        logging.getLogger(library).addHandler(handler)
 
 
 class StageProcess:
@@ -44,10 +61,13 @@ class StageProcess:
         if threads:
             # Here, where Ray comes by again after a restart; PyTorch, which is not yet imported, reads it.
             os.environ["OMP_NUM_THREADS"] = str(threads)
+        forward_logs()
         self._sessions = Sessions()
 
     def load(self, stages: tuple[str, ...], batch: Models) -> None:
         """Load the models of these stages before the first file needs them."""
+        if batch.token:
+            os.environ["HF_TOKEN"] = batch.token.get_secret_value()
         if "transcribe" in stages:
             pipelines(batch.transcribe, batch.models).fill()
         language = batch.transcribe.language

@@ -1,95 +1,155 @@
 """The flow `whisperx-batch`: plan, start the stages, join them, report."""
 
+import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.states import Cancelled, Completed, Failed, State
+from pydantic import SecretStr
 from rich.console import Console
 
 from flows.actor import Models
+from flows.artifacts import Artifacts, plan_text, report_text
 from flows.cancellation import noticing_cancellation
 from flows.claim import claimed
-from flows.layout import place, plan_pools
+from flows.layout import PoolSettings, place, plan_pools
 from flows.ledger import Ledger
 from flows.plan import Plan, remove_drafts
 from flows.pools import Pools
-from flows.progress import Progress, counted, show_plan, show_summary
+from flows.progress import Progress, counted, plan_line, show_plan, show_summary, summary_line
 from flows.ray_session import RaySession, ray_session
-from flows.report import Report, one_line
-from flows.settings import Batch
+from flows.report import Report
+from flows.run_name import first_name, rename
+from flows.settings import Batch, Inputs, RunSettings
+from flows.speed import known_speed, note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
+from flows.stop_after import seconds_left
 from flows.stream import Admission, Stream
-from tasks.align import CROSS_ATTENTION
+from tasks.align import CROSS_ATTENTION, AlignOptions
+from tasks.diarize import DiarizeOptions
+from tasks.models import ModelOptions
+from tasks.transcribe import TranscribeOptions
+from tasks.write import WriteOptions
 
 MEGABYTE = 1_000_000
 
 
-def _run_name() -> str:
-    batch = Batch.model_validate(runtime.flow_run.parameters["batch"])
-    inputs = [batch.inputs.batch_file] if batch.inputs.batch_file else batch.inputs.inputs
-    return one_line(f"{', '.join(inputs[:2])}{' …' if inputs[2:] else ''} → {batch.write.output_dir}")[:200]
+@dataclass(frozen=True)
+class Run:
+    """What a run of the flow works on, and where it tells of it."""
+
+    batch: Batch
+    plan: Plan
+    artifacts: Artifacts
+    console: Console
+    began: float
 
 
-@flow(name="whisperx-batch", flow_run_name=_run_name, persist_result=False)
-def whisperx_batch(batch: Batch) -> State[Any]:
+@flow(name="whisperx-batch", flow_run_name=first_name, persist_result=False)
+def whisperx_batch(
+    inputs: Inputs,
+    write: WriteOptions = WriteOptions(),
+    transcribe: TranscribeOptions = TranscribeOptions(),
+    align: AlignOptions | None = AlignOptions(),
+    diarize: DiarizeOptions | None = None,
+    models: ModelOptions = ModelOptions(),
+    run: RunSettings = RunSettings(),
+    pools: PoolSettings = PoolSettings(),
+) -> State[Any]:
     """Transcribe, align and diarize audio files; write each as soon as it is finished.
 
-    Ends Completed if every file was done, Failed if any was not, Cancelled if it was interrupted.
+    Ends Completed if every file was done, or left as `stop_after` asks, Failed if any was not, Cancelled if it was
+    interrupted.
     """
+    began = time.time()
+    batch = Batch(
+        inputs=inputs,
+        write=write,
+        transcribe=transcribe,
+        align=align,
+        diarize=diarize,
+        models=models,
+        run=run,
+        pools=pools,
+    )
+    if runtime.deployment.id:
+        batch.check_absolute()
     paths = batch.check()
     with claimed(batch.own_folder(), runtime.flow_run.id):
         ledger = Ledger(batch.own_folder())
         plan = Plan(batch, paths, ledger)
+        rename(batch, len(plan.files))
         ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
-        interrupted = run_plan(plan, batch, Console(file=sys.stderr))
+        artifacts = Artifacts(runtime.flow_run.id)
+        interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), began))
+    return _final_state(plan, interrupted)
+
+
+def _final_state(plan: Plan, interrupted: str | None) -> State[Any]:
     statuses = plan.report.statuses
-    counts = ", ".join(f"{statuses[status]} {status}" for status in ("done", "skipped", "failed") if statuses[status])
-    message = f"{counted(len(plan.files))}: {counts or 'nothing done'}"
+    parts = [f"{statuses[status]} {status}" for status in ("done", "skipped", "failed") if statuses[status]]
+    parts += [f"{statuses['left']} left for the next run"] if statuses["left"] else []
+    message = f"{counted(len(plan.files))}: {', '.join(parts) or 'nothing done'}"
     if interrupted:
         return Cancelled(message=f"{interrupted}; {message}")
     return Failed(message=message) if statuses["failed"] else Completed(message=message)
 
 
-def run_plan(plan: Plan, batch: Batch, console: Console) -> str | None:
+def run_plan(run: Run) -> str | None:
     """Do what is to be done, and report. Returns what interrupted it, if something did."""
-    report = plan.report
+    plan = run.plan
     try:
         plan.recall()
+        run.artifacts.show("plan", plan_text(plan.report, "not known before every file has been looked at"))
         with ThreadPoolExecutor(1) as planner:
             probing = planner.submit(plan.probe)
             try:
                 if not plan.needs_all_stages():
                     probing.result()  # it takes that to know which models are needed at all
-                return _run_ray(plan, batch, probing, console) if plan.stages() else None
+                return _run_ray(run, probing) if plan.stages() else None
             except BaseException:
                 plan.resume.stop()
                 raise
     finally:
-        show_summary(report, console)
-        if batch.run.report:
-            report.write(Path(batch.run.report))
+        _tell_the_end(run)
 
 
-def _run_ray(plan: Plan, batch: Batch, probing: Future[None], console: Console) -> str | None:
+def _tell_the_end(run: Run) -> None:
+    report = run.plan.report
+    show_summary(report, run.console)
+    get_run_logger().info(summary_line(report))
+    if run.batch.run.report:
+        report.write(Path(run.batch.run.report))
+    run.artifacts.show("report", report_text(report), summary_line(report))
+    run.artifacts.close()
+
+
+def _run_ray(run: Run, probing: Future[None]) -> str | None:
     """Start the pools while the new files are opened; then send what is to be done through them."""
-    with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
-        pools = start_pools(batch, session, plan.stages())
+    settings = run.batch.run
+    with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
+        pools = start_pools(run.batch, session, run.plan.stages())
         try:
             probing.result()
-            _begin(plan, batch, pools, console)
-            return run_stages(batch, plan, pools, session, console)
+            _begin(run, pools)
+            return run_stages(run, pools, session)
         finally:
             for facts in pools.close():
-                plan.report.model_loads.update(facts.model_loads)
+                run.plan.report.model_loads.update(facts.model_loads)
 
 
-def _begin(plan: Plan, batch: Batch, pools: Pools, console: Console) -> None:
+def _begin(run: Run, pools: Pools) -> None:
+    plan, batch = run.plan, run.batch
     plan.note_durations()
     remove_drafts(batch.own_folder(), plan.files)
     if batch.run.report:
@@ -97,10 +157,24 @@ def _begin(plan: Plan, batch: Batch, pools: Pools, console: Console) -> None:
             # Should this process be killed, the report is that of this run, and of no earlier one.
             plan.report.write(Path(batch.run.report))
         except OSError as error:
-            console.print(f"--report {batch.run.report}: {error.strerror}", markup=False)
-    show_plan(plan.files, console)
+            run.console.print(f"--report {batch.run.report}: {error.strerror}", markup=False)
+    show_plan(plan.files, run.console)
+    get_run_logger().info(plan_line(plan.files))
+    run.artifacts.show("plan", plan_text(plan.report, _expected_finish(run)), plan_line(plan.files))
     if not pools.placed(timeout=10):
-        console.print("waiting for room in the Ray cluster: others use what the pools reserve")
+        waiting = "waiting for room in the Ray cluster: others use what the pools reserve"
+        run.console.print(waiting)
+        get_run_logger().warning(waiting)
+
+
+def _expected_finish(run: Run) -> str:
+    stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
+    speed = known_speed(run.batch.own_folder(), run.plan.resume.options)
+    if speed is None:
+        return "not known before the first files are through: see the progress" + stop
+    audio_s = sum(file.source.duration_s for file in run.plan.waiting())
+    finish = datetime.fromtimestamp(time.time() + audio_s / speed).astimezone()
+    return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed:.1f} times real time as in the last such run{stop}"
 
 
 def start_pools(batch: Batch, session: RaySession, stages: frozenset[str]) -> Pools:
@@ -115,25 +189,29 @@ def start_pools(batch: Batch, session: RaySession, stages: frozenset[str]) -> Po
     bundles = place(specs, session.nodes)
     for spec in specs:
         get_run_logger().info("pool %s", spec)
-    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize)
+    token = os.environ.get("HF_TOKEN")
+    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
     return Pools(specs, bundles, models, batch.run.stage_timeout)
 
 
-def run_stages(batch: Batch, plan: Plan, pools: Pools, session: RaySession, console: Console) -> str | None:
+def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
     """Send the planned files through the stages. Returns what interrupted them, if something did."""
-    report = plan.report
-    budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else session.object_store_bytes // 3
+    settings, plan, report = run.batch.run, run.plan, run.plan.report
+    budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees what we let go of a little later
     remaining = plan.resume.remaining(plan.waiting())
     report.admission = admission = Admission(remaining, budget, most_files=pools.window)
     written = Stream("write")
     threads = StageThreads(pools, admission)
+    progress = Progress(report, pools, run.console)
     with (
-        Progress(report, pools, console).shown() if batch.run.verbose else nullcontext(),
+        progress.shown() if settings.verbose else nullcontext(),
+        run.artifacts.following(progress),
         noticing_cancellation(runtime.flow_run.id, threads.interrupt),
+        _stopping(run, admission),
     ):
         try:
-            threads.start(wire(batch, admission, written))
+            threads.start(wire(run.batch, admission, written))
             _note_written(written, report)
         except KeyboardInterrupt:
             threads.interrupt("interrupted")
@@ -144,7 +222,25 @@ def run_stages(batch: Batch, plan: Plan, pools: Pools, session: RaySession, cons
             plan.resume.stop()
             threads.join()
             _note_written(written, report)
+    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds)
+    if settings.stop_after and not threads.interrupted:
+        report.leave_the_rest()
     return threads.interrupted
+
+
+@contextmanager
+def _stopping(run: Run, admission: Admission) -> Iterator[None]:
+    """Admit no more files after the time that `stop_after` names."""
+    if run.batch.run.stop_after is None:
+        yield
+        return
+    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), admission.stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _note_written(written: Stream, report: Report) -> None:

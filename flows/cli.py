@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from flows.ray_loopback import keep_to_loopback
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from rich.console import Console
@@ -86,6 +88,7 @@ def _usage_errors(error: "ValidationError") -> str:
 
 def _set_up(command: "Command") -> None:
     """Apply what holds for the process and not for the batch."""
+    keep_to_loopback(command.ray_address or os.environ.get("RAY_ADDRESS"))
     if command.log_level:
         level = command.log_level.upper()
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = level
@@ -176,7 +179,7 @@ def _run_flow(batch: "Batch") -> int:
                     sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
                 if server:
                     running.enter_context(server.used(nodes=len(session.nodes)))
-                state = whisperx_batch(batch, return_state=True)
+                state = whisperx_batch(**dict(batch), return_state=True)
             if server:
                 settle(state, timeout=2 if state.is_cancelled() else 10)
     except KeyboardInterrupt:

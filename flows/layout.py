@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from math import floor
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from tasks.options import Options
 
 STAGES = ("load audio", "transcribe", "diarize", "align", "write")
 """In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
@@ -13,7 +15,7 @@ CORES_PER_PROCESS = 4
 memory of a further process. Chosen, not measured: two cores were the most at hand."""
 
 
-class PoolSettings(BaseModel, frozen=True, extra="forbid"):
+class PoolSettings(Options):
     """What each stage gets of the machines; what is left open is chosen from what there is."""
 
     load_audio_num_tasks: int = Field(2, ge=1, description="files that are decoded at a time")

@@ -28,6 +28,8 @@ class Row(TypedDict, total=False):
     status: str
     error: str | None
     language: str | None
+    speakers: int | None
+    """How many speakers were told apart; None without diarization."""
     key: str
     """Stands for the content and all options of its outputs."""
     stem: str

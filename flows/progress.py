@@ -48,11 +48,22 @@ class Progress:
             lines.join()
 
     def _finished(self) -> int:
-        return sum(self._report.statuses[status] for status in ("done", "failed", "skipped"))
+        return sum(self._report.statuses[status] for status in ("done", "failed", "skipped", "left"))
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been following."""
+        return time.monotonic() - self._began
+
+    def percent(self) -> float:
+        """Return how much of the audio is through, of 100."""
+        if not self._report.statuses["waiting"]:
+            return 100.0
+        return round(min(100 * self._report.audio_s / max(self._total_s, 1.0), 99.9), 1)
 
     def headline(self) -> str:
         """Return the state of the batch in a line."""
-        statuses, seconds = self._report.statuses, time.monotonic() - self._began
+        statuses, seconds = self._report.statuses, self.seconds
         parts = [f"{self._finished()}/{len(self._report.files)} files", f"{statuses['failed']} failed"]
         if self._report.audio_s:
             speed = self._report.audio_s / seconds
@@ -95,7 +106,6 @@ def counted(files: int) -> str:
 
 def show_plan(files: list[FileRun], console: Console, *, every_file: bool = False) -> None:
     """Print what will be done: each file if asked for, and the totals."""
-    ready = [file for file in files if file.status == "waiting"]
     if every_file:
         for file in sorted(files, key=lambda file: file.index):
             if file.status == "failed":
@@ -106,12 +116,17 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
                 length = duration(file.source.duration_s)
                 _line(console, f"do      {file.source.name} ({length}): {stages} -> {file.stem}.*")
-    hours = duration(sum(file.source.duration_s for file in ready))
+    _line(console, plan_line(files))
+
+
+def plan_line(files: list[FileRun]) -> str:
+    """Return in a line what will be done."""
+    hours = duration(sum(file.source.duration_s for file in files if file.status == "waiting"))
     statuses = Counter(file.status for file in files)
-    parts = [f"{counted(len(ready))} to do, {hours} of audio"]
+    parts = [f"{counted(statuses['waiting'])} to do, {hours} of audio"]
     parts += [f"{statuses['skipped']} done before"] if statuses["skipped"] else []
     parts += [f"{statuses['failed']} refused"] if statuses["failed"] else []
-    _line(console, "; ".join(parts))
+    return "; ".join(parts)
 
 
 def show_summary(report: Report, console: Console) -> None:
@@ -120,13 +135,18 @@ def show_summary(report: Report, console: Console) -> None:
         record = file.record()
         if record["status"] == "failed":
             _line(console, f"failed  {file.source.name}: {record['error']}")
+    _line(console, summary_line(report))
+
+
+def summary_line(report: Report) -> str:
+    """Return in a line how the batch ended."""
     summary = report.as_json()["summary"]
     speed = summary["audio_s"] / max(summary["wall_s"], 0.001)
-    _line(
-        console,
+    left = f", {summary['left']} left for the next run" if summary["left"] else ""
+    return (
         f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, "
-        f"{summary['skipped']} skipped; {duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}, "
-        f"{speed:.1f} times real time",
+        f"{summary['skipped']} skipped{left}; {duration(summary['audio_s'])} of audio in "
+        f"{duration(summary['wall_s'])}, {speed:.1f} times real time"
     )
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from flows.stream import Admission
     from flows.task_runner import PoolFuture
 
-Status = Literal["waiting", "done", "skipped", "failed"]
+Status = Literal["waiting", "done", "skipped", "failed", "left"]
+ENDED_BEFORE = "the run ended before this file was done"
 
 
 @dataclass(eq=False)
@@ -71,20 +72,22 @@ class FileRun:
                 outputs=self.written.outputs,
                 changed=self.written.changed,
                 language=self.written.language,
+                speakers=self.written.speakers,
             )
         return row
 
     def record(self) -> dict[str, Any]:
         """Return its entry in the report."""
-        unfinished = self.status == "waiting"
+        status, error = ("failed", ENDED_BEFORE) if self.status == "waiting" else (self.status, self.error)
         return {
             "path": self.source.path,
-            "status": "failed" if unfinished else self.status,
+            "status": status,
             "outputs": self.outputs(),
-            "error": "the run ended before this file was done" if unfinished else self.error,
+            "error": error,
             "duration_s": round(self.source.duration_s, 3),
             "timings_s": self.timings_s,
             "language": self.written.language if self.written else None,
+            "speakers": self.written.speakers if self.written else None,
         }
 
 
@@ -136,6 +139,14 @@ class Report:
         """Record why a file has failed; of several failures the first counts."""
         self._finish(file, "failed", one_line(error), None)
 
+    def leave_the_rest(self) -> None:
+        """Record that what is not done is left for the next run, as it was asked to be."""
+        with self._lock:
+            for file in self.files:
+                if file.status == "waiting":
+                    file.status = "left"
+            self.statuses["left"] = self.statuses.pop("waiting", 0)
+
     def _finish(self, file: FileRun, status: Status, error: str | None, written: Written | None) -> None:
         with self._lock:
             if file.status != "waiting":
@@ -172,7 +183,7 @@ class Report:
         return {
             "files": records,
             "summary": {
-                **{status: statuses[status] for status in ("done", "skipped", "failed")},
+                **{status: statuses[status] for status in ("done", "skipped", "failed", "left")},
                 "wall_s": round(self.wall_s, 3),
                 "audio_s": round(self.audio_s, 3),
                 "model_loads": dict(self.model_loads),

@@ -52,6 +52,8 @@ class Resume:
 
     def __init__(self, batch: "Batch", ledger: Ledger) -> None:
         self._wanted = Wanted.by(batch)
+        self.options = self._wanted.outputs
+        """Stands for all options that change the outputs."""
         self._write = batch.write
         self._results = batch.results_folder()
         self._overwrite = batch.run.overwrite
@@ -96,6 +98,7 @@ class Resume:
                 {name: found for name, found in there.items() if found and found == intact.get(name)},
                 row.get("language") or "",
                 {name: found for name, found in there.items() if found and found != intact.get(name)},
+                row.get("speakers"),
             )
         ours, other = self._ours(file)
         file.earlier = Earlier(ours, same)

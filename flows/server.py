@@ -20,16 +20,19 @@ from prefect.states import State
 
 from flows.task_runner import flush
 
-SERVER_SETTINGS = {
+QUICK_SERVER = {
     # A task run costs the server 58 core-ms at the defaults and 12 with these.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+"""Settings of any Prefect server that this flow runs on."""
+FOR_ONE_RUN = {
+    **QUICK_SERVER,
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
-
 
 PREFECT_TIED_TO_PARENT = """
 import ctypes, runpy, signal, sys
@@ -76,7 +79,7 @@ class LocalServer:
                     "--port",
                     port,
                 ],
-                env={**os.environ, **SERVER_SETTINGS},
+                env={**os.environ, **FOR_ONE_RUN},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -20,9 +20,11 @@ from flows.inputs import BadInput, check_model, check_output_folder, check_repor
 from flows.layout import PoolSettings
 from flows.ledger import FOLDER, Ledger
 from flows.report import one_line
+from flows.stop_after import STOP_AFTER
 from tasks.align import CROSS_ATTENTION, AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
+from tasks.options import Options
 from tasks.transcribe import IGNORED_BY_WHISPERX, TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -31,7 +33,7 @@ LONGEST_PARAMETER = 100_000
 """Characters of paths that go into a run's parameters, which the server stores and each page of its UI loads."""
 
 
-class RunSettings(BaseModel, frozen=True, extra="forbid"):
+class RunSettings(Options):
     """What holds for the run, not for its outputs."""
 
     report: str | None = Field(None, description="write the run's report to this file, as JSON")
@@ -51,11 +53,17 @@ class RunSettings(BaseModel, frozen=True, extra="forbid"):
         description="seconds that a stage may take for a file before its process is killed (default: half an hour and "
         "20 times the length of the audio)",
     )
+    stop_after: str | None = Field(
+        None,
+        pattern=STOP_AFTER,
+        description="begin no more files after a time of day, such as 06:30, or a while, such as 8h or 90min; what is "
+        "begun is finished, and the rest is left for the next run",
+    )
     ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")
 
 
-class Inputs(BaseModel, frozen=True, extra="forbid"):
+class Inputs(Options):
     """The audio and video files of a batch."""
 
     inputs: list[str] = Field(default_factory=list, description="files, folders and globs")
@@ -134,17 +142,17 @@ def _if_there(model: str | None) -> str | None:
     return _absolute(model) if model and os.path.exists(model) else model
 
 
-class Batch(BaseModel, frozen=True, extra="forbid"):
-    """A batch: what to transcribe, and how. These are the parameters of the flow."""
+class Batch(Options):
+    """A batch: what to transcribe, and how. Its fields are the parameters of the flow."""
 
-    inputs: Inputs = Field(default_factory=Inputs)
-    transcribe: TranscribeOptions = Field(default_factory=TranscribeOptions)
-    align: AlignOptions | None = Field(default_factory=AlignOptions)
+    inputs: Inputs = Inputs()
+    write: WriteOptions = WriteOptions()
+    transcribe: TranscribeOptions = TranscribeOptions()
+    align: AlignOptions | None = AlignOptions()
     diarize: DiarizeOptions | None = None
-    write: WriteOptions = Field(default_factory=WriteOptions)
-    models: ModelOptions = Field(default_factory=ModelOptions)
-    pools: PoolSettings = Field(default_factory=PoolSettings)
-    run: RunSettings = Field(default_factory=RunSettings)
+    models: ModelOptions = ModelOptions()
+    run: RunSettings = RunSettings()
+    pools: PoolSettings = PoolSettings()
 
     @model_validator(mode="after")
     def _possible(self) -> "Batch":
@@ -185,6 +193,15 @@ class Batch(BaseModel, frozen=True, extra="forbid"):
         if self.inputs.of_report and not self.inputs.only:
             raise BadInput("--of_report says which files failed: use it with --only failed")
         return paths
+
+    def check_absolute(self) -> None:
+        """Raise BadInput for a relative path: a worker runs each flow in a new folder, which it removes at the end."""
+        named = {"run.report": self.run.report, "run.results_dir": self.run.results_dir}
+        named |= {"inputs.batch_file": self.inputs.batch_file, "inputs.of_report": self.inputs.of_report}
+        named |= {"write.output_dir": self.write.output_dir, "models.model_dir": self.models.model_dir}
+        for name, path in [*named.items(), *(("inputs.inputs", path) for path in self.inputs.inputs)]:
+            if path and not os.path.isabs(path):
+                raise BadInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
 
     def as_parameters(self) -> "Batch":
         """Return the same batch for any other process to run: by absolute paths, and of a size that Prefect takes."""

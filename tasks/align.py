@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.cross_attention import time_words
 from tasks.faults import halving
 from tasks.models import ModelOptions, share, warm
+from tasks.options import Options
 from tasks.results import stage_task
 from tasks.revisions import revision
 from tasks.sentences import ensure_sentence_data
@@ -20,7 +21,7 @@ CROSS_ATTENTION = "whisper"
 """The `align_model` that takes word timings from the Whisper model, which needs no aligner."""
 
 
-class AlignOptions(BaseModel, frozen=True, extra="forbid"):
+class AlignOptions(Options):
     """Word timings. Names and defaults are those of the `whisperx` program."""
 
     align_model: str | None = Field(

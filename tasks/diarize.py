@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
 from tasks.models import Lender, ModelOptions, loads
+from tasks.options import Options
 from tasks.results import stage_task
 from tasks.revisions import revision
 from tasks.transcribe import Transcript
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from whisperx.diarize import DiarizationPipeline
 
 
-class DiarizeOptions(BaseModel, frozen=True, extra="forbid"):
+class DiarizeOptions(Options):
     """Speaker diarization. Names and defaults are those of the `whisperx` program."""
 
     diarize_model: str = Field(

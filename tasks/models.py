@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Generic, Literal, ParamSpec, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from tasks.options import Options
 
 P = ParamSpec("P")
 M = TypeVar("M")
 
 
-class ModelOptions(BaseModel, frozen=True, extra="forbid"):
+class ModelOptions(Options):
     """Where models come from and what they run on, for all stages."""
 
     model_dir: str | None = Field(None, description="folder where model files are kept (default: the libraries' own)")

@@ -5,11 +5,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
 from tasks.models import Lender, ModelOptions, share, warm
+from tasks.options import Options
 from tasks.results import stage_task
 from tasks.revisions import revision
 
@@ -29,7 +30,7 @@ IGNORED_BY_WHISPERX = (
 """Options that WhisperX 3.8.6 accepts and never reads (`whisperx.asr.WhisperModel.generate_segment_batched`)."""
 
 
-class TranscribeOptions(BaseModel, frozen=True, extra="forbid"):
+class TranscribeOptions(Options):
     """Speech recognition. Names and defaults are those of the `whisperx` program."""
 
     model: str = Field("small", description="name of a Whisper model, a Hugging Face id or a folder (CTranslate2)")

@@ -1,15 +1,16 @@
 """Stage write: the files that WhisperX's own writers make, each whole or not there at all."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.faults import FileFault
 from tasks.files import durable_file, new_draft
+from tasks.options import Options
 from tasks.results import stage_task
 from tasks.transcribe import Transcript
 
@@ -18,7 +19,7 @@ Print = tuple[int, int]
 """Size and mtime_ns of an output as it was written: what tells it from one that somebody has changed."""
 
 
-class WriteOptions(BaseModel, frozen=True, extra="forbid"):
+class WriteOptions(Options):
     """Output files. Names and defaults are those of the `whisperx` program."""
 
     output_dir: str = Field(".", description="folder for the outputs; it is made if it is missing")
@@ -58,6 +59,8 @@ class Written:
     outputs: dict[str, Print]
     language: str
     changed: dict[str, Print] = field(default_factory=dict)
+    speakers: int | None = None
+    """How many were told apart; None without diarization."""
 
 
 class OutputNotOurs(FileFault):
@@ -141,4 +144,6 @@ def write(
     if diarization is not None:
         assign_speakers(transcript, diarization)
     transcript.result["language"] = transcript.language
-    return render(transcript, Path(stem), options, earlier)
+    written = render(transcript, Path(stem), options, earlier)
+    speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
+    return replace(written, speakers=None if diarization is None else len(speakers))

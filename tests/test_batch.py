@@ -95,7 +95,7 @@ def run_batch(inputs: Path, out: Path, **options: Any) -> Done:
         | {"run": {"report": str(report), **options.get("run", {})}}
     )
     with watching() as seen:
-        state = whisperx_batch(batch, return_state=True)
+        state = whisperx_batch(**dict(batch), return_state=True)
     return Done(state, json.loads(report.read_text()), out, seen, *_recorded(state.state_details.flow_run_id))
 
 
@@ -248,7 +248,7 @@ def test_a_pool_that_can_never_be_placed_is_refused_at_once(speech: Path, tiny_e
         }
     )
     began = time.monotonic()
-    state = whisperx_batch(batch, return_state=True)
+    state = whisperx_batch(**dict(batch), return_state=True)
     assert time.monotonic() - began < 15
     assert state.is_failed()
     assert "transcribe 1 × 2" in str(state.message)
@@ -270,7 +270,7 @@ def test_a_model_that_does_not_load_ends_the_run(speech: Path, tiny_en: str, tmp
             "run": {"report": str(report)},
         }
     )
-    state = whisperx_batch(batch, return_state=True)
+    state = whisperx_batch(**dict(batch), return_state=True)
     assert state.is_failed()
     assert "could not be found" in str(state.message)
     assert json.loads(report.read_text())["summary"]["done"] == 0

@@ -1,0 +1,87 @@
+"""Create or renew the automations on the Prefect server: `python -m deployments.automations` (`make automations`)."""
+
+import sys
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.blocks.webhook import Webhook
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+from deployments.settings import DeploymentSettings
+
+RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+OURS = ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": "whisperx-batch"})
+"""The runs of the flow itself: its stages are flows of other names."""
+ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+HEARTBEAT = "prefect.flow-run.heartbeat"
+SILENCE = timedelta(seconds=90)
+"""Three heartbeats: deployments/work-pool.json asks for one every 30 s, Prefect's shortest interval."""
+NEWS = '{"text": {{ (flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_run.state.message) | tojson }}}'
+"""As chat services take it."""
+
+
+def crash_zombies() -> Automation:
+    """Return the automation that ends runs whose process is gone without a word; the next run does what they left."""
+    return Automation(
+        name="whisperx-batch: crash zombie flow runs",
+        description="A run that has sent no heartbeat for a while is ended as crashed.",
+        trigger=EventTrigger(
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *ENDS},
+            match=RUNS,
+            match_related=OURS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: the process of this run is gone")],
+    )
+
+
+def tell_of_failures(webhook: UUID) -> Automation:
+    """Return the automation that calls a webhook when a run has failed or crashed."""
+    call: ActionTypes = CallWebhook(block_document_id=webhook, payload=NEWS)
+    return Automation(
+        name="whisperx-batch: tell of failures",
+        description="Which run has failed, with the counts of its files.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+            match=RUNS,
+            match_related=OURS,
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[call],
+    )
+
+
+def renew(automation: Automation) -> None:
+    """Create an automation, or put it in the place of the one of its name."""
+    try:
+        Automation.read(name=automation.name).delete()
+    except ValueError:
+        pass
+    automation.create()
+
+
+def main() -> None:
+    """Create both; the second if WHISPERX_BATCH_WEBHOOK_URL says where to."""
+    renew(crash_zombies())
+    sys.stdout.write("runs whose process is gone are ended as crashed\n")
+    url = DeploymentSettings().webhook_url
+    if url is None:
+        sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures\n")
+        return
+    webhook = Webhook(method="POST", url=url).save("whisperx-batch-failures", overwrite=True)
+    renew(tell_of_failures(webhook))
+    sys.stdout.write("failures are told to WHISPERX_BATCH_WEBHOOK_URL\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""One machine as a whole set-up: `python -m deployments.box up` and `down`, which `make up` and `make down` call.
+
+supervisord (http://supervisord.org) keeps a Prefect server, a Ray head and a worker running on 127.0.0.1, and starts
+again what ends. All that must survive is in Prefect's home: its database, logs, the work pool, the deployments.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from deployments.deploy import POOL
+from deployments.settings import DeploymentSettings
+from flows.ray_loopback import LOOPBACK_RAY
+from flows.server import QUICK_SERVER
+
+CONFIGURATION = Path(__file__).parent / "supervisord.conf"
+BIN = Path(sys.executable).parent
+RAY_PORTS = {"PORT": 6379, "DASHBOARD_PORT": 8265, "AGENT_PORT": 52365, "CLIENT_PORT": 10001}
+"""Ray's own; with another `ray_port` all move by as much."""
+
+
+def environment(settings: DeploymentSettings) -> dict[str, str]:
+    """Return what the services run with, and what a shell needs to talk to them."""
+    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    state = home / "whisperx-batch"
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = os.environ.get("PREFECT_SERVER_API_PORT", "4200")
+    ports = {name: str(usual + settings.ray_port - RAY_PORTS["PORT"]) for name, usual in RAY_PORTS.items()}
+    return {
+        **QUICK_SERVER,
+        **os.environ,
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_API_PORT": port,
+        "RAY_ADDRESS": f"127.0.0.1:{settings.ray_port}",
+        "RAY_AUTH_MODE": "token",
+        LOOPBACK_RAY: "0",
+        "WHISPERX_BATCH_BIN": str(BIN),
+        "WHISPERX_BATCH_STATE": str(state),
+        **{f"RAY_{name}": number for name, number in ports.items()},
+    }
+
+
+def up(settings: DeploymentSettings) -> None:
+    """Start what is not running, create the deployments, and say how to use them."""
+    settings.recordings.mkdir(parents=True, exist_ok=True)
+    services = environment(settings)
+    os.environ.update(services)
+    _program("ray", "get-auth-token", "--generate")
+    if _supervisor("pid").returncode:
+        _program("supervisord", "-c", str(CONFIGURATION))
+    else:
+        _supervisor("start", "all")
+    api = services["PREFECT_API_URL"]
+    _wait("the Prefect server", lambda: httpx.get(f"{api}/health").is_success, services)
+
+    # A program of its own: this one has asked Prefect already which server it uses.
+    if subprocess.run([sys.executable, "-m", "deployments.deploy"], check=False).returncode:
+        sys.exit(1)
+    workers = f"{api}/work_pools/{POOL}/workers/filter"
+    _wait("the worker", lambda: any(w["status"] == "ONLINE" for w in httpx.post(workers).json()), services)
+    _wait("Ray", lambda: httpx.get(f"http://127.0.0.1:{services['RAY_DASHBOARD_PORT']}").is_success, services)
+    sys.stdout.write(
+        f"Prefect's UI:    {api.removesuffix('/api')}\n"
+        f"Ray's dashboard: http://127.0.0.1:{services['RAY_DASHBOARD_PORT']} (its token: ray get-auth-token)\n"
+        f"Logs:            {services['WHISPERX_BATCH_STATE']}\n\n"
+        f"Put recordings into {settings.recordings.absolute()}, then:\n\n"
+        f"  export PREFECT_API_URL={api} RAY_ADDRESS={services['RAY_ADDRESS']} RAY_AUTH_MODE=token\n"
+        f"  {BIN}/prefect deployment run whisperx-batch/default --watch\n"
+    )
+
+
+def down(settings: DeploymentSettings) -> None:
+    """Stop everything; what was running goes on with the next run."""
+    os.environ.update(environment(settings))
+    if _supervisor("shutdown").returncode == 0:
+        _wait("the end of all services", lambda: _supervisor("pid").returncode != 0, dict(os.environ))
+
+
+def _program(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([str(BIN / name), *arguments], capture_output=True, text=True, check=False)
+
+
+def _supervisor(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return _program("supervisorctl", "-c", str(CONFIGURATION), *arguments)
+
+
+def _wait(what: str, is_there: Callable[[], bool], services: dict[str, str], timeout: float = 180) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with suppress(httpx.HTTPError):
+            if is_there():
+                return
+        time.sleep(0.5)
+    sys.exit(f"{what}: not there after {timeout:.0f} s; see the logs in {services['WHISPERX_BATCH_STATE']}")
+
+
+if __name__ == "__main__":
+    {"up": up, "down": down}[sys.argv[1]](DeploymentSettings())

@@ -1,0 +1,74 @@
+"""Create or renew the deployments on the Prefect server that PREFECT_API_URL names: `python -m deployments.deploy`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from pydantic import ValidationError
+
+from deployments.settings import DeploymentSettings
+
+ROOT = Path(__file__).parent.parent
+POOL = "whisperx-batch"
+TOKEN = "whisperx-batch-hf-token"  # noqa: S105 - the name of the block that holds it
+NIGHTLY = "whisperx-batch/nightly"
+
+
+def deploy(settings: DeploymentSettings) -> None:
+    """Create what is missing and renew the deployments; a schedule that was turned on stays on."""
+    _keep_token(os.environ.get("HF_TOKEN"))
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(POOL)
+        except ObjectNotFound:
+            template = str(ROOT / "deployments" / "work-pool.json")
+            _prefect("work-pool", "create", POOL, "--type", "process", "--base-job-template", template)
+    values = settings.model_dump(mode="json", include={"nightly_cron", "nightly_timezone", "nightly_stop_after"})
+    active = _is_active() if settings.nightly_active is None else settings.nightly_active
+    values |= {"nightly_active": str(active).lower()}
+    values |= {name: str(getattr(settings, name).absolute()) for name in ("recordings", "transcripts")}
+    environment = {f"WHISPERX_BATCH_{name.upper()}": value for name, value in values.items()}
+    _prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml", **environment)
+
+
+def _keep_token(token: str | None) -> None:
+    """Keep the token, if there is one, in the block from which each run's environment gets it."""
+    try:
+        Secret.load(TOKEN)
+    except ValueError:
+        token = token or ""
+    if token is not None:
+        Secret(value=token).save(TOKEN, overwrite=True)
+
+
+def _is_active() -> bool:
+    with get_client(sync_client=True) as client:
+        try:
+            return any(schedule.active for schedule in client.read_deployment_by_name(NIGHTLY).schedules)
+        except ObjectNotFound:
+            return False
+
+
+def _prefect(*arguments: str, **environment: str) -> None:
+    """Run the `prefect` program from the project's folder. Raises SystemExit with what it printed if it fails."""
+    line = [sys.executable, "-m", "prefect", *arguments]
+    ran = subprocess.run(line, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        sys.exit(f"prefect {' '.join(arguments)}\n{ran.stdout}{ran.stderr}")
+
+
+def main() -> None:
+    """Deploy, from the settings."""
+    try:
+        deploy(DeploymentSettings())
+    except ValidationError as error:
+        names = ("_".join(map(str, problem["loc"])).upper() for problem in error.errors())
+        sys.exit(f"WHISPERX_BATCH_{', '.join(names)}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What can be set of the deployments: in the environment, or in deployments/.env."""
+
+from pathlib import Path
+
+from prefect.client.schemas.schedules import CronSchedule
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from tzlocal import get_localzone_name
+
+from flows.stop_after import STOP_AFTER
+
+
+class DeploymentSettings(BaseSettings):
+    """Each is also WHISPERX_BATCH_<NAME> in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WHISPERX_BATCH_", env_file=Path(__file__).parent / ".env", extra="ignore", frozen=True
+    )
+
+    recordings: Path = Field(Path("recordings"), description="folder that the deployments transcribe")
+    transcripts: Path = Field(Path("transcripts"), description="folder for their outputs")
+    nightly_cron: str = Field("0 22 * * *", description="when `nightly` starts, as cron has it")
+    nightly_timezone: str = Field(default_factory=get_localzone_name, description="where that is the time")
+    nightly_stop_after: str = Field("06:30", pattern=STOP_AFTER, description="when `nightly` begins no more files")
+    nightly_active: bool | None = Field(None, description="whether `nightly` starts by itself (default: as it was)")
+    ray_port: int = Field(6379, description="port of the Ray head that `make up` starts; its other ports follow it")
+    webhook_url: SecretStr | None = Field(None, description="where `make automations` sends what has failed")
+
+    @model_validator(mode="after")
+    def _schedule_is_possible(self) -> "DeploymentSettings":
+        CronSchedule(cron=self.nightly_cron, timezone=self.nightly_timezone)
+        return self

@@ -1,0 +1,14 @@
+"""A Ray of one machine listens on 127.0.0.1 alone."""
+
+import os
+
+LOOPBACK_RAY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Ray's switch between a machine that is one of a cluster's, and one by itself, which is 127.0.0.1 to itself. In spite
+of its name it works on Linux, where Ray would listen on every interface, and take 127.0.0.1 for the machine's address
+to the others. Ray reads it when it is imported (`ray._private.ray_constants`)."""
+
+
+def keep_to_loopback(address: str | None) -> None:
+    """Let the Ray that this process will start, or join at this `address`, if it is on 127.0.0.1, stay there."""
+    if not address or address.rpartition(":")[0] in ("127.0.0.1", "localhost"):
+        os.environ.setdefault(LOOPBACK_RAY, "0")

@@ -1,0 +1,28 @@
+"""When a run is to stop admitting files: the end of the night."""
+
+import re
+import time
+from datetime import datetime, timedelta
+
+STOP_AFTER = r"^([01]?\d|2[0-3]):[0-5]\d$|^\d+(\.\d+)?(h|min|s)$"
+"""A time of day of the machine that runs the flow, or a duration."""
+SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0}
+
+
+def stop_time(stop_after: str, began: float) -> float:
+    """Return the time, in seconds since the epoch, at which a run that `began` then is to stop.
+
+    A time of day is the next one of that name on the clock on the wall, also where the clocks change in between.
+    """
+    if ":" not in stop_after:
+        number, unit = re.split(r"(?<=[\d])(?=[hms])", stop_after)
+        return began + float(number) * SECONDS[unit]
+    hour, minute = map(int, stop_after.split(":"))
+    now = datetime.fromtimestamp(began)  # noqa: DTZ006 - the wall's clock is meant
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return (then if then > now else then + timedelta(days=1)).timestamp()
+
+
+def seconds_left(stop_after: str, began: float) -> float:
+    """Return how long it is until then, 0 if it is past."""
+    return max(stop_time(stop_after, began) - time.time(), 0.0)
