@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := .venv/bin
 
-.PHONY: setup demo test up down nightly chaos lint
+.PHONY: setup demo test up down nightly automations chaos lint
 
 setup: .venv/.synced
 
@@ -27,6 +27,9 @@ up: setup
 down: setup
 	$(RUN)/python -m deployments.box down
 
+automations: setup
+	$(RUN)/python -m deployments.automations
+
 nightly: export WHISPERX_BATCH_NIGHTLY_ACTIVE = true
 nightly: up
 
@@ -37,4 +40,4 @@ lint: setup
 	$(UV) lock --check
 	$(RUN)/ruff check
 	$(RUN)/ruff format --check
-	$(RUN)/mypy flows tasks
+	$(RUN)/mypy flows tasks deployments

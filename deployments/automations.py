@@ -1,6 +1,7 @@
 """Create or renew the automations on the Prefect server: `python -m deployments.automations` (`make automations`)."""
 
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -63,10 +64,8 @@ def tell_of_failures(webhook: UUID) -> Automation:
 
 def renew(automation: Automation) -> None:
     """Create an automation, or put it in the place of the one of its name."""
-    try:
+    with suppress(ValueError):
         Automation.read(name=automation.name).delete()
-    except ValueError:
-        pass
     automation.create()
 
 

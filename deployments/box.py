@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 from deployments.deploy import POOL
 from deployments.settings import DeploymentSettings
@@ -77,9 +78,12 @@ def up(settings: DeploymentSettings) -> None:
 
 def down(settings: DeploymentSettings) -> None:
     """Stop everything; what was running goes on with the next run."""
-    os.environ.update(environment(settings))
-    if _supervisor("shutdown").returncode == 0:
-        _wait("the end of all services", lambda: _supervisor("pid").returncode != 0, dict(os.environ))
+    services = environment(settings)
+    os.environ.update(services)
+    pid = _supervisor("pid").stdout.strip()
+    if pid.isdigit():
+        _supervisor("shutdown")
+        _wait("the end of all services", lambda: not psutil.pid_exists(int(pid)), services)
 
 
 def _program(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -137,7 +137,7 @@ def _row(file: FileRun) -> tuple[Any, ...]:
         record["status"],
         record["language"] or "",
         "" if record["speakers"] is None else record["speakers"],
-        duration(record["duration_s"]),
+        duration(record["duration_s"]) if record["duration_s"] else "",
         f"{record['duration_s'] / worked:.1f} ×" if worked and record["status"] == "done" else "",
         " ".join(output.rpartition(".")[2] for output in record["outputs"]),
     )

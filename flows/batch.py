@@ -42,6 +42,8 @@ from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
 MEGABYTE = 1_000_000
+LOGGED = 100
+"""Failures that the run's log names; the report names all."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def run_plan(run: Run) -> str | None:
             try:
                 if not plan.needs_all_stages():
                     probing.result()  # it takes that to know which models are needed at all
-                return _run_ray(run, probing) if plan.stages() else None
+                return _run_ray(run, probing) if plan.stages() and _in_time(run) else None
             except BaseException:
                 plan.resume.stop()
                 raise
@@ -124,9 +126,21 @@ def run_plan(run: Run) -> str | None:
         _tell_the_end(run)
 
 
+def _in_time(run: Run) -> bool:
+    """Tell whether files may still be begun; if not, leave them."""
+    stop_after = run.batch.run.stop_after
+    if stop_after is None or seconds_left(stop_after, run.began):
+        return True
+    run.plan.report.leave_the_rest()
+    return False
+
+
 def _tell_the_end(run: Run) -> None:
     report = run.plan.report
     show_summary(report, run.console)
+    failed = [file for file in report.files if file.status == "failed"]
+    for file in failed[:LOGGED]:
+        get_run_logger().error("%s: %s", file.source.name, file.error)
     get_run_logger().info(summary_line(report))
     if run.batch.run.report:
         report.write(Path(run.batch.run.report))
@@ -188,7 +202,7 @@ def start_pools(batch: Batch, session: RaySession, stages: frozenset[str]) -> Po
     )
     bundles = place(specs, session.nodes)
     for spec in specs:
-        get_run_logger().info("pool %s", spec)
+        get_run_logger().info("%s", spec)
     token = os.environ.get("HF_TOKEN")
     models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
     return Pools(specs, bundles, models, batch.run.stage_timeout)

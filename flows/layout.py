@@ -66,6 +66,11 @@ class PoolSpec:
     num_cpus: float = 1.0
     num_gpus: float = 0.0
 
+    def __str__(self) -> str:
+        """Return it as the run's log has it."""
+        each = f"{self.num_cpus:g} CPUs, {self.num_gpus:g} GPUs, {self.parallel} files at a time"
+        return f"pool {self.name}: actors: {self.size}, each with {each}, for {', '.join(self.stages)}"
+
 
 @dataclass
 class Bundle:

@@ -164,7 +164,14 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     command = [COMMAND, str(files), *options, "-o", str(out), "--report", str(tmp_path / "report.json")]
     terminal, inside = pty.openpty()
     run = subprocess.Popen(
-        command, env=alone, stdin=inside, stdout=inside, stderr=inside, start_new_session=True, close_fds=True
+        command,
+        env=alone,
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        start_new_session=True,
+        # What runs in the background of a script ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     os.close(inside)
     os.set_blocking(terminal, False)
@@ -175,6 +182,8 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
         time.sleep(0.1)
     ours = psutil.Process(run.pid).children(recursive=True)
     assert len(ours) > 3
+    listening = {c.laddr.ip for process in ours for c in process.net_connections() if c.status == psutil.CONN_LISTEN}
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     if number == signal.SIGINT:
         os.killpg(run.pid, number)
     else:
