@@ -6,35 +6,33 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from threading import Timer
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
-from prefect.states import Cancelled, Completed, Failed, State
+from prefect.states import State
 from pydantic import SecretStr
 from rich.console import Console
 
 from flows.actor import Models
-from flows.artifacts import Artifacts, plan_text, report_text
+from flows.artifacts import Artifacts
 from flows.cancellation import noticing_cancellation
 from flows.claim import claimed
 from flows.layout import PoolSettings, place, plan_pools
 from flows.ledger import Ledger
 from flows.plan import Plan, remove_drafts
 from flows.pools import Pools
-from flows.progress import Progress, counted, plan_line, show_plan, show_summary, summary_line
+from flows.progress import Progress
 from flows.ray_session import RaySession, ray_session
 from flows.report import Report
 from flows.run_name import first_name, rename
 from flows.settings import Batch, Inputs, RunSettings
-from flows.speed import known_speed, note_speed
+from flows.speed import note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
 from flows.stop_after import seconds_left
 from flows.stream import Admission, Stream
+from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import CROSS_ATTENTION, AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
@@ -42,19 +40,6 @@ from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
 MEGABYTE = 1_000_000
-LOGGED = 100
-"""Failures that the run's log names; the report names all."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run of the flow works on, and where it tells of it."""
-
-    batch: Batch
-    plan: Plan
-    artifacts: Artifacts
-    console: Console
-    began: float
 
 
 @flow(name="whisperx-batch", flow_run_name=first_name, persist_result=False)
@@ -94,17 +79,7 @@ def whisperx_batch(
         ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
         artifacts = Artifacts(runtime.flow_run.id)
         interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), began))
-    return _final_state(plan, interrupted)
-
-
-def _final_state(plan: Plan, interrupted: str | None) -> State[Any]:
-    statuses = plan.report.statuses
-    parts = [f"{statuses[status]} {status}" for status in ("done", "skipped", "failed") if statuses[status]]
-    parts += [f"{statuses['left']} left for the next run"] if statuses["left"] else []
-    message = f"{counted(len(plan.files))}: {', '.join(parts) or 'nothing done'}"
-    if interrupted:
-        return Cancelled(message=f"{interrupted}; {message}")
-    return Failed(message=message) if statuses["failed"] else Completed(message=message)
+    return final_state(plan.report, interrupted)
 
 
 def run_plan(run: Run) -> str | None:
@@ -112,7 +87,7 @@ def run_plan(run: Run) -> str | None:
     plan = run.plan
     try:
         plan.recall()
-        run.artifacts.show("plan", plan_text(plan.report, "not known before every file has been looked at"))
+        tell_what_is_known(run)
         with ThreadPoolExecutor(1) as planner:
             probing = planner.submit(plan.probe)
             try:
@@ -123,7 +98,7 @@ def run_plan(run: Run) -> str | None:
                 plan.resume.stop()
                 raise
     finally:
-        _tell_the_end(run)
+        tell_the_end(run)
 
 
 def _in_time(run: Run) -> bool:
@@ -133,19 +108,6 @@ def _in_time(run: Run) -> bool:
         return True
     run.plan.report.leave_the_rest()
     return False
-
-
-def _tell_the_end(run: Run) -> None:
-    report = run.plan.report
-    show_summary(report, run.console)
-    failed = [file for file in report.files if file.status == "failed"]
-    for file in failed[:LOGGED]:
-        get_run_logger().error("%s: %s", file.source.name, file.error)
-    get_run_logger().info(summary_line(report))
-    if run.batch.run.report:
-        report.write(Path(run.batch.run.report))
-    run.artifacts.show("report", report_text(report), summary_line(report))
-    run.artifacts.close()
 
 
 def _run_ray(run: Run, probing: Future[None]) -> str | None:
@@ -163,32 +125,13 @@ def _run_ray(run: Run, probing: Future[None]) -> str | None:
 
 
 def _begin(run: Run, pools: Pools) -> None:
-    plan, batch = run.plan, run.batch
-    plan.note_durations()
-    remove_drafts(batch.own_folder(), plan.files)
-    if batch.run.report:
-        try:
-            # Should this process be killed, the report is that of this run, and of no earlier one.
-            plan.report.write(Path(batch.run.report))
-        except OSError as error:
-            run.console.print(f"--report {batch.run.report}: {error.strerror}", markup=False)
-    show_plan(plan.files, run.console)
-    get_run_logger().info(plan_line(plan.files))
-    run.artifacts.show("plan", plan_text(plan.report, _expected_finish(run)), plan_line(plan.files))
+    run.plan.note_durations()
+    remove_drafts(run.batch.own_folder(), run.plan.files)
+    tell_the_plan(run)
     if not pools.placed(timeout=10):
         waiting = "waiting for room in the Ray cluster: others use what the pools reserve"
         run.console.print(waiting)
         get_run_logger().warning(waiting)
-
-
-def _expected_finish(run: Run) -> str:
-    stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    speed = known_speed(run.batch.own_folder(), run.plan.resume.options)
-    if speed is None:
-        return "not known before the first files are through: see the progress" + stop
-    audio_s = sum(file.source.duration_s for file in run.plan.waiting())
-    finish = datetime.fromtimestamp(time.time() + audio_s / speed).astimezone()
-    return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed:.1f} times real time as in the last such run{stop}"
 
 
 def start_pools(batch: Batch, session: RaySession, stages: frozenset[str]) -> Pools:

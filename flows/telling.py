@@ -1,0 +1,86 @@
+"""What a run tells of itself: at the terminal, in its log, in its artifacts, in its report, in its state."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.states import Cancelled, Completed, Failed, State
+from rich.console import Console
+
+from flows.artifacts import Artifacts, plan_text, report_text
+from flows.plan import Plan
+from flows.progress import counted, plan_line, show_plan, show_summary, summary_line
+from flows.report import Report
+from flows.settings import Batch
+from flows.speed import known_speed
+
+LOGGED = 100
+"""Failures that the run's log names; the report names all."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the flow works on, and where it tells of it."""
+
+    batch: Batch
+    plan: Plan
+    artifacts: Artifacts
+    console: Console
+    began: float
+
+
+def tell_what_is_known(run: Run) -> None:
+    """Show the plan before the new files are opened, which may take a while."""
+    run.artifacts.show("plan", plan_text(run.plan.report, "not known before every file has been looked at"))
+
+
+def tell_the_plan(run: Run) -> None:
+    """Say what will be done."""
+    report = run.plan.report
+    if run.batch.run.report:
+        try:
+            # Should this process be killed, the report is that of this run, and of no earlier one.
+            report.write(Path(run.batch.run.report))
+        except OSError as error:
+            run.console.print(f"--report {run.batch.run.report}: {error.strerror}", markup=False)
+    show_plan(report.files, run.console)
+    get_run_logger().info(plan_line(report.files))
+    run.artifacts.show("plan", plan_text(report, _expected_finish(run)), plan_line(report.files))
+
+
+def _expected_finish(run: Run) -> str:
+    stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
+    speed = known_speed(run.batch.own_folder(), run.plan.resume.options)
+    if speed is None:
+        return "not known before the first files are through: see the progress" + stop
+    audio_s = sum(file.source.duration_s for file in run.plan.waiting())
+    finish = datetime.fromtimestamp(time.time() + audio_s / speed).astimezone()
+    return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed:.1f} times real time as in the last such run{stop}"
+
+
+def tell_the_end(run: Run) -> None:
+    """Say what became of every file, and wait until Prefect knows."""
+    report = run.plan.report
+    show_summary(report, run.console)
+    failed = [file for file in report.files if file.status == "failed"]
+    for file in failed[:LOGGED]:
+        get_run_logger().error("%s: %s", file.source.name, file.error)
+    get_run_logger().info(summary_line(report))
+    if run.batch.run.report:
+        report.write(Path(run.batch.run.report))
+    run.artifacts.show("report", report_text(report), summary_line(report))
+    run.artifacts.close()
+
+
+def final_state(report: Report, interrupted: str | None) -> State[Any]:
+    """Return the state that tells the truth, with the counts."""
+    statuses = report.statuses
+    parts = [f"{statuses[status]} {status}" for status in ("done", "skipped", "failed") if statuses[status]]
+    parts += [f"{statuses['left']} left for the next run"] if statuses["left"] else []
+    message = f"{counted(len(report.files))}: {', '.join(parts) or 'nothing done'}"
+    if interrupted:
+        return Cancelled(message=f"{interrupted}; {message}")
+    return Failed(message=message) if statuses["failed"] else Completed(message=message)
