@@ -72,6 +72,8 @@ def whisperx_batch(
     if runtime.deployment.id:
         batch.check_absolute()
     paths = batch.check()
+    for notice in batch.notices():
+        get_run_logger().warning(notice)
     with claimed(batch.own_folder(), runtime.flow_run.id):
         ledger = Ledger(batch.own_folder())
         plan = Plan(batch, paths, ledger)
