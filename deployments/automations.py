@@ -11,7 +11,7 @@ from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from deployments.settings import DeploymentSettings
+from deployments.settings import read_settings
 
 RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 OURS = ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": "whisperx-batch"})
@@ -73,7 +73,7 @@ def main() -> None:
     """Create both; the second if WHISPERX_BATCH_WEBHOOK_URL says where to."""
     renew(crash_zombies())
     sys.stdout.write("runs whose process is gone are ended as crashed\n")
-    url = DeploymentSettings().webhook_url
+    url = read_settings().webhook_url
     if url is None:
         sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures\n")
         return

@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from deployments.deploy import POOL
-from deployments.settings import DeploymentSettings
+from deployments.settings import DeploymentSettings, read_settings
 from flows.ray_loopback import LOOPBACK_RAY
 from flows.server import QUICK_SERVER
 
@@ -105,4 +105,4 @@ def _wait(what: str, is_there: Callable[[], bool], services: dict[str, str], tim
 
 
 if __name__ == "__main__":
-    {"up": up, "down": down}[sys.argv[1]](DeploymentSettings())
+    {"up": up, "down": down}[sys.argv[1]](read_settings())

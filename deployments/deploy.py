@@ -8,9 +8,8 @@ from pathlib import Path
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
-from pydantic import ValidationError
 
-from deployments.settings import DeploymentSettings
+from deployments.settings import DeploymentSettings, read_settings
 
 ROOT = Path(__file__).parent.parent
 POOL = "whisperx-batch"
@@ -61,14 +60,5 @@ def _prefect(*arguments: str, **environment: str) -> None:
         sys.exit(f"prefect {' '.join(arguments)}\n{ran.stdout}{ran.stderr}")
 
 
-def main() -> None:
-    """Deploy, from the settings."""
-    try:
-        deploy(DeploymentSettings())
-    except ValidationError as error:
-        names = ("_".join(map(str, problem["loc"])).upper() for problem in error.errors())
-        sys.exit(f"WHISPERX_BATCH_{', '.join(names)}: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    deploy(read_settings())

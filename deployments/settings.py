@@ -1,9 +1,10 @@
 """What can be set of the deployments: in the environment, or in deployments/.env."""
 
+import sys
 from pathlib import Path
 
 from prefect.client.schemas.schedules import CronSchedule
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from tzlocal import get_localzone_name
 
@@ -30,3 +31,14 @@ class DeploymentSettings(BaseSettings):
     def _schedule_is_possible(self) -> "DeploymentSettings":
         CronSchedule(cron=self.nightly_cron, timezone=self.nightly_timezone)
         return self
+
+
+def read_settings() -> DeploymentSettings:
+    """Return the settings. Raises SystemExit, after it has said what is wrong in them."""
+    try:
+        return DeploymentSettings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(map(str, problem["loc"])) or "nightly_cron or _timezone"
+            sys.stderr.write(f"WHISPERX_BATCH_{name.upper()}: {problem['msg']}\n")
+        sys.exit(1)

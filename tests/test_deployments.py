@@ -398,6 +398,24 @@ def test_the_token_is_nowhere_but_in_its_block(box: Prefect, first: dict[str, An
             assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("NIGHTLY_CRON", "at ten", "cron"),
+        ("NIGHTLY_TIMEZONE", "Mars/Olympus", "Mars/Olympus"),
+        ("NIGHTLY_STOP_AFTER", "noon", "NIGHTLY_STOP_AFTER"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_anything_starts(name: str, value: str, words: str) -> None:
+    """In a line, and nothing else."""
+    line = [sys.executable, "-m", "deployments.box", "up"]
+    environment = {**os.environ, f"WHISPERX_BATCH_{name}": value}
+    ran = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert words in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
 def test_the_compose_file_is_whole() -> None:
     """As docker compose reads it, with the file of settings that the docs show."""
     example = (ROOT / "deployments" / "example.env").read_text()
