@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 import ray
-from conftest import SAMPLES, TWO_SPEAKERS, copy_distinct
+from conftest import SAMPLES, TWO_SPEAKERS, copy_distinct, cut_speech
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
@@ -390,3 +390,20 @@ def test_word_timings_come_from_whisper_where_there_is_no_aligner(speech: Path, 
     starts = [word["start"] for word in fox["word_segments"]]
     assert starts == sorted(starts)
     assert all(word["end"] >= word["start"] for word in fox["word_segments"])
+
+
+def test_after_stop_after_no_file_is_begun_and_what_was_begun_is_finished(
+    tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Completed, with the rest for the next run. The time comes while the first files wait for the model to load."""
+    monkeypatch.setattr("flows.batch.seconds_left", lambda _stop_after, _began: 3.0)
+    files = cut_speech(tmp_path / "files", *[f"{i:02}.wav" for i in range(30)])
+    options = {"transcribe": transcribing(tiny_en), "align": None, "models": {"device": "cpu"}}
+    done = run_batch(files, tmp_path / "out", **options, run={"stop_after": "06:30"})
+    summary = done.report["summary"]
+    assert 0 < summary["done"] < 30
+    assert (summary["failed"], summary["left"]) == (0, 30 - summary["done"])
+    assert len(list(done.out.glob("*.json"))) == summary["done"]
+    assert done.run.state_name == "Completed"
+    assert done.state.message == f"30 files: {summary['done']} done, {summary['left']} left for the next run"
+    assert all(each["error"] is None for each in done.report["files"])
