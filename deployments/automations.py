@@ -11,6 +11,7 @@ from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from deployments.deploy import check_server
 from deployments.settings import read_settings
 
 RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
@@ -71,6 +72,7 @@ def renew(automation: AutomationCore) -> None:
 
 def main() -> None:
     """Create both; the second if WHISPERX_BATCH_WEBHOOK_URL says where to."""
+    check_server()
     renew(crash_zombies())
     sys.stdout.write("runs whose process is gone are ended as crashed\n")
     url = read_settings().webhook_url

@@ -5,6 +5,7 @@ again what ends. All that must survive is in Prefect's home: its database, logs,
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import httpx
 import psutil
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.deploy import POOL
 from deployments.settings import DeploymentSettings, read_settings
@@ -31,7 +34,7 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
     home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
     state = home / "whisperx-batch"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    port = os.environ.get("PREFECT_SERVER_API_PORT", "4200")
+    port = str(settings.prefect_port)
     ports = {name: str(usual + settings.ray_port - RAY_PORTS["PORT"]) for name, usual in RAY_PORTS.items()}
     return {
         **QUICK_SERVER,
@@ -40,6 +43,9 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
         "PREFECT_SERVER_API_PORT": port,
         "RAY_ADDRESS": f"127.0.0.1:{settings.ray_port}",
         "RAY_AUTH_MODE": "token",
+        # A run's hold on its deployment's limit: in memory it would be lost with the server, and never given back.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "TZ": settings.nightly_timezone,  # also the clock of `stop_after`
         LOOPBACK_RAY: "0",
         "WHISPERX_BATCH_BIN": str(BIN),
         "WHISPERX_BATCH_STATE": str(state),
@@ -52,9 +58,11 @@ def up(settings: DeploymentSettings) -> None:
     settings.recordings.mkdir(parents=True, exist_ok=True)
     services = environment(settings)
     os.environ.update(services)
-    _program("ray", "get-auth-token", "--generate")
     if _supervisor("pid").returncode:
-        _program("supervisord", "-c", str(CONFIGURATION))
+        _check_free("PREFECT_SERVER_API_PORT", services["PREFECT_SERVER_API_PORT"])
+        _check_free("WHISPERX_BATCH_RAY_PORT", *(services[f"RAY_{name}"] for name in RAY_PORTS))
+        _must("ray", "get-auth-token", "--generate")
+        _must("supervisord", "-c", str(CONFIGURATION))
     else:
         _supervisor("start", "all")
     api = services["PREFECT_API_URL"]
@@ -63,8 +71,8 @@ def up(settings: DeploymentSettings) -> None:
     # A program of its own: this one has asked Prefect already which server it uses.
     if subprocess.run([sys.executable, "-m", "deployments.deploy"], check=False).returncode:
         sys.exit(1)
-    workers = f"{api}/work_pools/{POOL}/workers/filter"
-    _wait("the worker", lambda: any(w["status"] == "ONLINE" for w in httpx.post(workers).json()), services)
+    with temporary_settings({PREFECT_API_URL: api}):
+        _wait("the worker", _has_worker, services)
     _wait("Ray", lambda: httpx.get(f"http://127.0.0.1:{services['RAY_DASHBOARD_PORT']}").is_success, services)
     sys.stdout.write(
         f"Prefect's UI:    {api.removesuffix('/api')}\n"
@@ -83,7 +91,33 @@ def down(settings: DeploymentSettings) -> None:
     pid = _supervisor("pid").stdout.strip()
     if pid.isdigit():
         _supervisor("shutdown")
-        _wait("the end of all services", lambda: not psutil.pid_exists(int(pid)), services)
+        _wait("the end of all services", lambda: _has_ended(int(pid)), services)
+
+
+def _check_free(setting: str, *ports: str) -> None:
+    """Raise SystemExit if somebody else serves there: we would talk to them, and tell them our token."""
+    for port in ports:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                sys.exit(f"port {port} is taken by another program; set {setting} to another one")
+
+
+def _has_worker() -> bool:
+    with get_client(sync_client=True) as client:
+        return any(worker.status == "ONLINE" for worker in client.read_workers_for_work_pool(POOL))
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # where nobody collects what has ended
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _must(name: str, *arguments: str) -> None:
+    ran = _program(name, *arguments)
+    if ran.returncode:
+        sys.exit(f"{name}: {ran.stdout}{ran.stderr}")
 
 
 def _program(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from deployments.settings import DeploymentSettings, read_settings
+from flows.server import has_server
 
 ROOT = Path(__file__).parent.parent
 POOL = "whisperx-batch"
@@ -19,19 +20,22 @@ NIGHTLY = "whisperx-batch/nightly"
 
 def deploy(settings: DeploymentSettings) -> None:
     """Create what is missing and renew the deployments; a schedule that was turned on stays on."""
-    _keep_token(os.environ.get("HF_TOKEN"))
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(POOL)
-        except ObjectNotFound:
-            template = str(ROOT / "deployments" / "work-pool.json")
-            _prefect("work-pool", "create", POOL, "--type", "process", "--base-job-template", template)
+    check_server()
+    _keep_token(settings.hf_token.get_secret_value() if settings.hf_token else None)
+    template = str(ROOT / "deployments" / "work-pool.json")
+    _prefect("work-pool", "create", POOL, "--type", "process", "--base-job-template", template, "--overwrite")
     values = settings.model_dump(mode="json", include={"nightly_cron", "nightly_timezone", "nightly_stop_after"})
     active = _is_active() if settings.nightly_active is None else settings.nightly_active
     values |= {"nightly_active": str(active).lower()}
     values |= {name: str(getattr(settings, name).absolute()) for name in ("recordings", "transcripts")}
     environment = {f"WHISPERX_BATCH_{name.upper()}": value for name, value in values.items()}
     _prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml", **environment)
+
+
+def check_server() -> None:
+    """Raise SystemExit if no server is named: Prefect would start one, for this program alone."""
+    if not has_server():
+        sys.exit("set PREFECT_API_URL to the address of the Prefect server, such as http://127.0.0.1:4200/api")
 
 
 def _keep_token(token: str | None) -> None:

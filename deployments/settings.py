@@ -15,15 +15,23 @@ class DeploymentSettings(BaseSettings):
     """Each is also WHISPERX_BATCH_<NAME> in the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WHISPERX_BATCH_", env_file=Path(__file__).parent / ".env", extra="ignore", frozen=True
+        env_prefix="WHISPERX_BATCH_",
+        env_file=Path(__file__).parent / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     recordings: Path = Field(Path("recordings"), description="folder that the deployments transcribe")
     transcripts: Path = Field(Path("transcripts"), description="folder for their outputs")
     nightly_cron: str = Field("0 22 * * *", description="when `nightly` starts, as cron has it")
-    nightly_timezone: str = Field(default_factory=get_localzone_name, description="where that is the time")
+    nightly_timezone: str = Field(
+        default_factory=lambda: get_localzone_name() or "UTC", description="where that is the time"
+    )
     nightly_stop_after: str = Field("06:30", pattern=STOP_AFTER, description="when `nightly` begins no more files")
     nightly_active: bool | None = Field(None, description="whether `nightly` starts by itself (default: as it was)")
+    prefect_port: int = Field(4200, validation_alias="PREFECT_SERVER_API_PORT", description="port of the server")
+    hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN", description="token for gated models")
     ray_port: int = Field(6379, description="port of the Ray head that `make up` starts; its other ports follow it")
     webhook_url: SecretStr | None = Field(None, description="where `make automations` sends what has failed")
 
@@ -40,5 +48,5 @@ def read_settings() -> DeploymentSettings:
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(map(str, problem["loc"])) or "nightly_cron or _timezone"
-            sys.stderr.write(f"WHISPERX_BATCH_{name.upper()}: {problem['msg']}\n")
+            sys.stderr.write(f"{'' if name.isupper() else 'WHISPERX_BATCH_'}{name.upper()}: {problem['msg']}\n")
         sys.exit(1)

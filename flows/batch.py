@@ -58,7 +58,6 @@ def whisperx_batch(
     Ends Completed if every file was done, or left as `stop_after` asks, Failed if any was not, Cancelled if it was
     interrupted.
     """
-    began = time.time()
     batch = Batch(
         inputs=inputs,
         write=write,
@@ -71,17 +70,28 @@ def whisperx_batch(
     )
     if runtime.deployment.id:
         batch.check_absolute()
-    paths = batch.check()
     for notice in batch.notices():
         get_run_logger().warning(notice)
-    with claimed(batch.own_folder(), runtime.flow_run.id):
+    # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
+    waiting = get_run_logger().warning if runtime.deployment.id else None
+    with claimed(batch.own_folder(), runtime.flow_run.id, waiting):
+        paths = batch.check()
         ledger = Ledger(batch.own_folder())
         plan = Plan(batch, paths, ledger)
         rename(batch, len(plan.files))
         ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
         artifacts = Artifacts(runtime.flow_run.id)
-        interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), began))
+        interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), _began(batch)))
     return final_state(plan.report, interrupted)
+
+
+def _began(batch: Batch) -> float:
+    """Return the time from which `stop_after` counts.
+
+    The morning that is meant is that of the night for which the run was scheduled, also if it comes late.
+    """
+    stop_after = batch.run.stop_after or ""
+    return min(time.time(), runtime.flow_run.scheduled_start_time.timestamp()) if ":" in stop_after else time.time()
 
 
 def run_plan(run: Run) -> str | None:
@@ -95,10 +105,13 @@ def run_plan(run: Run) -> str | None:
             try:
                 if not plan.needs_all_stages():
                     probing.result()  # it takes that to know which models are needed at all
-                return _run_ray(run, probing) if plan.stages() and _in_time(run) else None
+                if plan.stages() and _in_time(run):
+                    return _run_ray(run, probing)
+                tell_the_plan(run)
             except BaseException:
                 plan.resume.stop()
                 raise
+        return None
     finally:
         tell_the_end(run)
 

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,12 @@ PAGE = 200
 
 
 @contextmanager
-def claimed(folder: Path, flow_run_id: str | None = None) -> Iterator[None]:
-    """Hold an output folder, by our own `folder` in it, for one run. Raises BadInput while another run holds it.
+def claimed(
+    folder: Path, flow_run_id: str | None = None, waiting: Callable[[str], object] | None = None
+) -> Iterator[None]:
+    """Hold an output folder, by our own `folder` in it, for one run.
+
+    While another run holds it, waits for its end after having told `waiting` for whom; without that, raises BadInput.
 
     The system frees the lock of a process that is gone, also on storage that machines share. What that process left
     is the name of its flow run, which Prefect would show as running for ever: that run is ended as crashed. The same
@@ -37,7 +41,9 @@ def claimed(folder: Path, flow_run_id: str | None = None) -> Iterator[None]:
         # Nobody else may read the results in it, or write some for us to load.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(folder / "lock", thread_local=False, is_singleton=True)
-        lock.acquire(timeout=0)
+        if waiting and _is_held(lock):
+            waiting(f"waiting for {_who(owner)}, which is writing to {folder.parent}")
+        lock.acquire(timeout=-1 if waiting else 0, poll_interval=1)
     except OSError as error:
         if not isinstance(error, Timeout):
             raise BadInput(f"--output_dir {folder.parent}: {error.strerror}: {folder}") from None
@@ -52,6 +58,14 @@ def claimed(folder: Path, flow_run_id: str | None = None) -> Iterator[None]:
             owner.unlink(missing_ok=True)
     finally:
         lock.release()
+
+
+def _is_held(lock: FileLock) -> bool:
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _sign(owner: Path, flow_run_id: str) -> None:

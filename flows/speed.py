@@ -12,7 +12,7 @@ SPEEDS = "speed.json"
 
 def known_speed(folder: Path, options: str) -> float | None:
     """Return the speed of the last batch with these options that did some work, as a multiple of real time."""
-    return _read(folder).get(options)
+    return _read(folder).get(options) or None
 
 
 def note_speed(folder: Path, options: str, audio_s: float, wall_s: float) -> None:

@@ -53,6 +53,8 @@ def tell_the_plan(run: Run) -> None:
 
 def _expected_finish(run: Run) -> str:
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
+    if not run.plan.waiting():
+        return "nothing is to be done now"
     speed = known_speed(run.batch.own_folder(), run.plan.resume.options)
     if speed is None:
         return "not known before the first files are through: see the progress" + stop
@@ -69,10 +71,12 @@ def tell_the_end(run: Run) -> None:
     for file in failed[:LOGGED]:
         get_run_logger().error("%s: %s", file.source.name, file.error)
     get_run_logger().info(summary_line(report))
-    if run.batch.run.report:
-        report.write(Path(run.batch.run.report))
     run.artifacts.show("report", report_text(report), summary_line(report))
-    run.artifacts.close()
+    try:
+        if run.batch.run.report:
+            report.write(Path(run.batch.run.report))
+    finally:
+        run.artifacts.close()
 
 
 def final_state(report: Report, interrupted: str | None) -> State[Any]:

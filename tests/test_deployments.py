@@ -163,7 +163,9 @@ def _box(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path) -> Iterat
         yield box
     finally:
         box.program("python", "-m", "deployments.box", "down")
-        assert not [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])]
+        assert [
+            p.name() for p in psutil.process_iter() if _environment(p).get("PREFECT_HOME") == ours["PREFECT_HOME"]
+        ] == []
 
 
 @pytest.fixture(scope="module", name="options")

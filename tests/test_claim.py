@@ -1,0 +1,42 @@
+"""The claim on an output folder, between real processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.claim import claimed
+from flows.inputs import BadInput
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from flows.claim import claimed
+with claimed(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:
+    """It is refused where somebody is there to hear it; a deployment's waits, and says for whom."""
+    folder = tmp_path / ".whisperx-batch"
+    line = [sys.executable, "-c", HOLDER, str(folder)]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdin
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BadInput, match="another run is writing there"), claimed(folder):
+            pass
+        told: list[str] = []
+
+        def waiting(message: str) -> None:
+            told.append(message)
+            holder.stdin.close()  # lets the other run end
+
+        with claimed(folder, waiting=waiting):
+            assert holder.wait(10) == 0
+    assert told == [f"waiting for another run, which is writing to {tmp_path}"]
+    with claimed(folder, waiting=told.append):
+        assert len(told) == 1
