@@ -127,7 +127,7 @@ class Server:
         self._process.wait(30)
 
 
-def test_a_prefect_server_that_is_away_for_a_minute_costs_nothing(
+def test_a_prefect_server_that_is_away_for_a_while_costs_nothing(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
     """Files are done while it is away; the report is right, and so is the state of the run in the end."""
@@ -146,7 +146,7 @@ def test_a_prefect_server_that_is_away_for_a_minute_costs_nothing(
         time.sleep(0.05)
     server.stop()
     done_before = len(list(out.glob("*.json")))
-    time.sleep(60)
+    time.sleep(25)
     done_without = len(list(out.glob("*.json"))) - done_before
     server.start()
     _, said = run.communicate(timeout=300)
