@@ -122,38 +122,6 @@ def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     assert tasks == {"COMPLETED": 6}  # three task runs, and Prefect's own three for the subflows
 
 
-CLUSTER = """
-from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-print(cluster.address, flush=True)
-input()
-cluster.shutdown()
-"""
-
-
-def test_a_cluster_is_joined_and_left_as_it_was(alone: dict[str, str], tiny_en: str, tmp_path: Path) -> None:
-    """By RAY_ADDRESS; the second of two runs finds it still there, and free."""
-    head = subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert head.stdin
-    assert head.stdout
-    try:
-        address = head.stdout.readline().strip()
-        options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--no_align"]
-        clip = str(SAMPLES / "en" / "hello_world.wav")
-        for number in range(2):
-            done = subprocess.run(
-                [COMMAND, clip, *options, "-o", str(tmp_path / str(number))],
-                env={**alone, "RAY_ADDRESS": address},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            assert "hello" in (tmp_path / str(number) / "hello_world.txt").read_text().lower()
-    finally:
-        head.communicate("\n", timeout=60)
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     alone: dict[str, str], tiny_en: str, tmp_path: Path, number: signal.Signals, status: int
