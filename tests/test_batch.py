@@ -51,7 +51,8 @@ class Watch:
 def watching() -> Iterator[Watch]:
     """Look ten times a second."""
     seen, ended = Watch(), threading.Event()
-    state = get_state_from_address(None)
+    # Its own address: Ray would look in a file which any `ray start` on the machine writes.
+    state = get_state_from_address(ray.get_runtime_context().gcs_address)
     me = psutil.Process()
 
     def look() -> None:
@@ -296,7 +297,7 @@ def test_the_api_shows_a_run_for_each_stage_and_file(diarized: Done) -> None:
     """The parent, five subflows, a task run for each file in each; all final, all with names to read."""
     assert diarized.state.is_completed()
     assert diarized.run.state_name == "Completed"
-    assert diarized.run.name.endswith(f"→ {diarized.out}"[-200:])
+    assert diarized.run.name.endswith(f"→ {diarized.out} · 12 files")
     assert set(diarized.stages) == {"load audio", "transcribe", "align", "diarize", "write"}
     assert {stage.state_name for stage in diarized.stages.values()} == {"Completed"}
     names = sorted(Path(each["path"]).name for each in diarized.report["files"])
@@ -364,7 +365,9 @@ def test_memory_is_bounded_by_the_budget(tiny_en: str, tmp_path: Path) -> None:
     write_silence(files / "0.wav", seconds=10_000_000 // 2 // SAMPLE_RATE)
     for i in range(1, 40):
         copy_distinct(files / "0.wav", files / f"{i}.wav", i)
-    stored_before = get_memory_info_reply(get_state_from_address(None)).store_stats.object_store_bytes_used
+    stored_before = get_memory_info_reply(
+        get_state_from_address(ray.get_runtime_context().gcs_address)
+    ).store_stats.object_store_bytes_used
     done = run_batch(
         files,
         tmp_path / "out",

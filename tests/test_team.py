@@ -57,7 +57,10 @@ def running(line: list[str], environment: dict[str, str], log: Path) -> Iterator
         yield
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @contextmanager
