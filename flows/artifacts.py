@@ -14,7 +14,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
-from flows.progress import Progress, counted, duration
+from flows.progress import Progress, counted, duration, times_real_time
 from flows.report import FileRun, Report
 
 logger = logging.getLogger(__name__)
@@ -112,9 +112,9 @@ def plan_text(report: Report, finish: str) -> str:
 
 def report_text(report: Report) -> str:
     """Return the report as Markdown: the totals, the failures with their reasons, then every file."""
-    summary = report.as_json()["summary"]
+    summary = report.summary()
+    speed = times_real_time(summary)
     totals = [(status, summary[status]) for status in ("done", "skipped", "failed", "left") if summary[status]]
-    speed = summary["audio_s"] / max(summary["wall_s"], 0.001)
     files = sorted(report.files, key=lambda file: file.index)
     return "\n".join(
         [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -138,15 +139,19 @@ def show_summary(report: Report, console: Console) -> None:
     _line(console, summary_line(report))
 
 
+def times_real_time(summary: dict[str, Any]) -> float:
+    """Return how many seconds of audio the batch has done in each second."""
+    return float(summary["audio_s"] / max(summary["wall_s"], 0.001))
+
+
 def summary_line(report: Report) -> str:
     """Return in a line how the batch ended."""
-    summary = report.as_json()["summary"]
-    speed = summary["audio_s"] / max(summary["wall_s"], 0.001)
+    summary = report.summary()
     left = f", {summary['left']} left for the next run" if summary["left"] else ""
     return (
         f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, "
         f"{summary['skipped']} skipped{left}; {duration(summary['audio_s'])} of audio in "
-        f"{duration(summary['wall_s'])}, {speed:.1f} times real time"
+        f"{duration(summary['wall_s'])}, {times_real_time(summary):.1f} times real time"
     )
 
 

@@ -179,15 +179,17 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Return the report as `--report` writes it: `files`, in the order of the inputs, and `summary`."""
         records = [file.record() for file in sorted(self.files, key=lambda file: file.index)]
-        statuses = Counter(record["status"] for record in records)
+        return {"files": records, "summary": self.summary()}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts and totals; a file that is still waiting counts as failed, as its record has it."""
+        counts = {status: self.statuses[status] for status in ("done", "skipped", "failed", "left")}
+        counts["failed"] += self.statuses["waiting"]
         return {
-            "files": records,
-            "summary": {
-                **{status: statuses[status] for status in ("done", "skipped", "failed", "left")},
-                "wall_s": round(self.wall_s, 3),
-                "audio_s": round(self.audio_s, 3),
-                "model_loads": dict(self.model_loads),
-            },
+            **counts,
+            "wall_s": round(self.wall_s, 3),
+            "audio_s": round(self.audio_s, 3),
+            "model_loads": dict(self.model_loads),
         }
 
     def write(self, path: Path) -> None:

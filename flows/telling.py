@@ -52,13 +52,14 @@ def tell_the_plan(run: Run) -> None:
 
 
 def _expected_finish(run: Run) -> str:
-    stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    if not run.plan.waiting():
+    waiting = run.plan.waiting()
+    if not waiting:
         return "nothing is to be done now"
+    stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
     speed = known_speed(run.batch.own_folder(), run.plan.resume.options)
     if speed is None:
         return "not known before the first files are through: see the progress" + stop
-    audio_s = sum(file.source.duration_s for file in run.plan.waiting())
+    audio_s = sum(file.source.duration_s for file in waiting)
     finish = datetime.fromtimestamp(time.time() + audio_s / speed).astimezone()
     return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed:.1f} times real time as in the last such run{stop}"
 
