@@ -18,15 +18,15 @@ from flows.actor import Models
 from flows.artifacts import Artifacts
 from flows.cancellation import noticing_cancellation
 from flows.claim import claimed
+from flows.input_options import Inputs
 from flows.layout import PoolSettings, place, plan_pools
-from flows.ledger import Ledger
 from flows.plan import Plan, remove_drafts
 from flows.pools import Pools
 from flows.progress import Progress
 from flows.ray_session import RaySession, ray_session
 from flows.report import Report
 from flows.run_name import first_name, rename
-from flows.settings import Batch, Inputs, RunSettings
+from flows.settings import Batch, RunSettings
 from flows.speed import note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
@@ -75,13 +75,14 @@ def whisperx_batch(
     # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
     waiting = get_run_logger().warning if runtime.deployment.id else None
     with claimed(batch.own_folder(), runtime.flow_run.id, waiting):
-        paths = batch.check()
-        ledger = Ledger(batch.own_folder())
-        plan = Plan(batch, paths, ledger)
+        plan = Plan(batch, batch.check(), batch.ledger())
         rename(batch, len(plan.files))
-        ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
+        plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
-        interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), _began(batch)))
+        try:
+            interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), _began(batch)))
+        finally:
+            plan.ledger.share()
     return final_state(plan.report, interrupted)
 
 
@@ -249,7 +250,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "downstream": [written],
             "options": batch.write,
             "last": last,
-            "diarized": batch.diarize is not None,
+            "diarize": batch.diarize,
             "keeping": keeping,
         },
     }

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed, State
 
-from flows.inputs import BadInput
+from flows.bad_input import BadInput
 from tasks.files import whole_file
 
 PAGE = 200

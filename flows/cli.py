@@ -9,7 +9,6 @@ import tomllib
 import warnings
 from contextlib import ExitStack
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flows.ray_loopback import keep_to_loopback
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from rich.console import Console
 
-    from flows.settings import Batch, Command
+    from flows.command import Command
+    from flows.manifest import Entry
+    from flows.settings import Batch
 
 BROKEN = "Flow run encountered an exception: "
 """How Prefect begins the message of a run that failed as a whole, not in some of its files."""
@@ -62,7 +63,7 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
     from pydantic import ValidationError
     from pydantic_settings import CliApp, CliSettingsSource
 
-    from flows.settings import Command
+    from flows.command import Command
 
     source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(Command, root_parser=parser)
     namespace = parser.parse_intermixed_args(arguments)
@@ -104,12 +105,12 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from pydantic import ValidationError
     from rich.console import Console
 
+    from flows.bad_input import BadInput
     from flows.claim import claimed
-    from flows.inputs import BadInput
 
     try:
         batch = command.batch(inputs)
-        paths = batch.check()
+        entries = batch.check()
     except ValidationError as error:
         sys.stderr.write(_usage_errors(error))
         return 2
@@ -121,10 +122,10 @@ def _run(command: "Command", inputs: list[str]) -> int:
         console.print(notice, highlight=False)
     try:
         if command.dry_run:
-            _show_plan(batch, paths)
+            _show_plan(batch, entries)
             return 0
         with claimed(batch.own_folder()):
-            return _run_flow(batch.as_parameters()) if _work_remains(batch, paths, console) else 0
+            return _run_flow(batch.as_parameters()) if _work_remains(batch, entries, console) else 0
     except (BadInput, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
@@ -132,26 +133,24 @@ def _run(command: "Command", inputs: list[str]) -> int:
         return INTERRUPTED
 
 
-def _show_plan(batch: "Batch", paths: list[Path]) -> None:
+def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     from rich.console import Console
 
-    from flows.ledger import Ledger
     from flows.plan import Plan
     from flows.progress import show_plan
 
-    plan = Plan(batch, paths, Ledger(batch.own_folder()))
+    plan = Plan(batch, entries, batch.ledger())
     plan.recall()
     plan.probe()
     show_plan(plan.files, Console(), every_file=True)
 
 
-def _work_remains(batch: "Batch", paths: list[Path], console: "Console") -> bool:
+def _work_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> bool:
     """Look, before Prefect and Ray start, whether there is anything to do; if not, say so and report."""
-    from flows.ledger import Ledger
     from flows.plan import Plan
     from flows.progress import show_summary
 
-    plan = Plan(batch, paths, Ledger(batch.own_folder()))
+    plan = Plan(batch, entries, batch.ledger())
     plan.recall()
     if plan.needs_all_stages():
         return True
@@ -160,7 +159,7 @@ def _work_remains(batch: "Batch", paths: list[Path], console: "Console") -> bool
         return True
     show_summary(plan.report, console)
     if batch.run.report:
-        plan.report.write(Path(batch.run.report))
+        plan.report.write(batch.run.report)
     return False
 
 

@@ -2,10 +2,15 @@
 
 import glob
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
 
-from flows.report import one_line
+from pathspec import GitIgnoreSpec
+
+from flows.bad_input import BadInput, one_line
+from flows.manifest import Entry, read_manifest
+from tasks import places
 
 AUDIO_EXTENSIONS = frozenset(
     """
@@ -17,22 +22,61 @@ AUDIO_EXTENSIONS = frozenset(
 """What a folder is searched for. A file that is named itself may have any extension."""
 
 
-class BadInput(ValueError):
-    """The inputs as a whole are wrong: nothing is run."""
+@dataclass(frozen=True)
+class Patterns:
+    """Which of the files in a folder are meant, by gitignore's patterns."""
+
+    include: tuple[str, ...] = ()
+    """None: files with an extension of audio or video, but for hidden ones."""
+    exclude: tuple[str, ...] = ()
+
+    def chosen(self, names: Iterable[str]) -> Iterator[str]:
+        """Yield those of these paths, relative to the folder that is searched, that are meant."""
+        include, exclude = GitIgnoreSpec.from_lines(self.include), GitIgnoreSpec.from_lines(self.exclude)
+        for name in names:
+            if (include.match_file(name) if self.include else _is_media(name)) and not exclude.match_file(name):
+                yield name
 
 
-def find_inputs(inputs: list[str], batch_file: str | None) -> list[Path]:
-    """Return the files that are meant, in order and once each: files, folders (searched), globs, a list of paths.
+def _is_media(name: str) -> bool:
+    base = name.rpartition("/")[2]
+    return os.path.splitext(base)[1].lower() in AUDIO_EXTENSIONS and not base.startswith(".")
+
+
+def find_inputs(
+    inputs: list[str], batch_file: str | None = None, manifest: str | None = None, patterns: Patterns = Patterns()
+) -> list[Entry]:
+    """Return the files that are meant, in order and once each: files, folders (searched), globs, lists of them.
 
     A file need not exist: that is its own failure. Raises BadInput.
     """
     given = given_paths(inputs, batch_file)
-    if not given:
-        raise BadInput("no input: name files, folders or globs, or a --batch_file")
-    found = [path for each in given for path in _expand(each)]
-    if not found:
-        raise BadInput(f"no audio or video file in {', '.join(given)}")
-    return list(dict.fromkeys(found))
+    if not given and not manifest:
+        raise BadInput("no input: name files, folders or globs, a --batch_file or a --manifest")
+    found = [Entry(path) for each in given for path in _expand(each, patterns)]
+    if given and not found:
+        raise BadInput(f"no audio or video file in {', '.join(places.shown(each) for each in given[:10])}")
+    entries: dict[str, Entry] = {entry.path: entry for entry in found}
+    listed = read_manifest(manifest) if manifest else []
+    _check_once(listed, manifest or "")
+    # What a manifest says of a file counts, also where a folder has named it already.
+    entries |= {entry.path: entry for entry in listed}
+    if not entries:
+        raise BadInput(f"--manifest {one_line(manifest or '')}: it names no file")
+    return list(entries.values())
+
+
+def _check_once(listed: list[Entry], manifest: str) -> None:
+    """Raise BadInput for files that a manifest names twice with different options."""
+    first: dict[str, Entry] = {}
+    wrong = [
+        f"--manifest {one_line(manifest)}, line {entry.line}: {one_line(places.shown(entry.path))} is in line "
+        f"{first[entry.path].line} already, with other options"
+        for entry in listed
+        if first.setdefault(entry.path, entry).options != entry.options
+    ]
+    if wrong:
+        raise BadInput("\n".join(wrong))
 
 
 def given_paths(inputs: list[str], batch_file: str | None) -> list[str]:
@@ -43,68 +87,79 @@ def given_paths(inputs: list[str], batch_file: str | None) -> list[str]:
 def _batch_file(name: str) -> list[str]:
     """Return the paths in a batch file: one a line, or parted by NULs, as `find -print0` writes any name."""
     try:
-        content = Path(name).read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as error:
-        raise BadInput(f"--batch_file {one_line(name)}: {error.strerror}") from None
+        content = places.read(name).removeprefix(b"\xef\xbb\xbf")
+    except (OSError, places.BadPlace) as error:
+        raise BadInput(f"--batch_file {one_line(name)}: {why(error)}") from None
     if b"\0" in content:
         return [os.fsdecode(path) for path in content.split(b"\0") if path]
     return [os.fsdecode(line.strip()) for line in content.splitlines() if line.strip()]
 
 
-def _expand(name: str) -> list[Path]:
-    path = Path(os.path.abspath(name))
-    if path.is_dir():
-        return sorted(_search(path))
+def _expand(name: str, patterns: Patterns) -> list[str]:
+    path = places.absolute(name)
+    if places.is_url(path):
+        return _expand_url(path, patterns)
+    if os.path.isdir(path):
+        return [os.path.join(path, each) for each in sorted(patterns.chosen(_search(path)), key=lambda n: n.split("/"))]
     if not os.path.lexists(path) and glob.has_magic(name):
-        matches = sorted(Path(os.path.abspath(match)) for match in glob.iglob(name, recursive=True))
+        matches = sorted(os.path.abspath(match) for match in glob.iglob(name, recursive=True))
         if not matches:
             raise BadInput(f"nothing matches {one_line(name)}")
-        return [match for match in matches if not match.is_dir()]
+        excluding = Patterns(("*",), patterns.exclude)
+        return [match for match in matches if not os.path.isdir(match) and list(excluding.chosen([match.lstrip("/")]))]
     return [path]
 
 
-def _search(folder: Path) -> Iterator[Path]:
+def _expand_url(url: str, patterns: Patterns) -> list[str]:
+    """Return the objects that a URL means: those below it, if it is none itself. HTTP has no folders that list."""
+    if url.lower().startswith(("http://", "https://")):
+        return [url]
+    try:
+        if glob.has_magic(url):
+            found = list(places.glob(url))
+            if not found:
+                raise BadInput(f"nothing matches {one_line(url)}")
+            return found
+        folder = f"{url.rstrip('/')}/"
+        below = [each.removeprefix(folder) for each in places.find(url) if each.startswith(folder)]
+    except (OSError, places.BadPlace) as error:
+        raise BadInput(f"{one_line(places.shown(url))}: {why(error)}") from None
+    # An object need not exist, as a file need not.
+    return [folder + name for name in patterns.chosen(below)] if below or url.endswith("/") else [url]
+
+
+def why(error: Exception) -> str:
+    """Return what went wrong with a place."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _search(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise BadInput(f"folder {one_line(str(error.filename))}: {error.strerror}")
 
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders.sort()
-        for name in names:
-            if Path(name).suffix.lower() in AUDIO_EXTENSIONS and not name.startswith("."):
-                yield Path(parent, name)
+        inside = os.path.relpath(parent, folder)
+        yield from (name if inside == "." else f"{inside}/{name}" for name in names)
 
 
-def check_output_folder(folder: str) -> None:
-    """Make the output folder and see that it can be written to. Raises BadInput."""
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--output_dir {one_line(folder)}: {error.strerror}") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
+def check_below(entries: list[Entry], roots: list[str]) -> None:
+    """Raise BadInput for files that lie below none of these folders, also by way of `..` or a symbolic link."""
+    allowed = [_resolved(root).rstrip("/") + "/" for root in roots]
+    outside = [entry for entry in entries if not _resolved(entry.path).startswith(tuple(allowed))]
+    if outside:
+        raise BadInput(
+            "\n".join(
+                f"{f'line {entry.line}: ' if entry.line else ''}{one_line(places.shown(entry.path))} lies below none "
+                "of the --input_roots"
+                for entry in outside
+            )
+        )
 
 
-def check_report(report: str) -> None:
-    """See that a report can be written to this file. Raises BadInput."""
-    path = Path(report)
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--report {one_line(report)}: {error.strerror}") from None
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-        raise BadInput(f"--report {one_line(report)}: no file can be written there")
-
-
-def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
-    """See that a model that is named by a path is there, with at least one of the files that it `holds`.
-
-    Raises BadInput.
-    """
-    first, *rest = model.split("/")
-    looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
-    if os.path.isdir(model):
-        if not any(os.path.exists(os.path.join(model, name)) for name in holds):
-            raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
-    elif looks_like_path and not os.path.isfile(model):
-        raise BadInput(f"--{option} {one_line(model)}: no such folder")
+def _resolved(location: str) -> str:
+    location = places.absolute(location)
+    if not places.is_url(location):
+        return os.path.realpath(location)
+    scheme, _, path = location.partition("://")
+    return f"{scheme.lower()}://{os.path.normpath(unquote(path))}"

@@ -5,17 +5,21 @@ import logging
 import os
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from tasks.files import digest_of, whole_file
-from tasks.write import Print
+from tasks.audio import check_regular
+from tasks.files import whole_file
+from tasks.places import BadPlace, Print, digest_of, is_url, print_of, put, read
 
 logger = logging.getLogger(__name__)
 
 FOLDER = ".whisperx-batch"
 """Inside the output folder: the ledger, the claim, the stored results."""
 LEDGER = "ledger.jsonl"
+COPIED = "ledger.copied"
+"""Holds the print of the copy that this machine has made."""
 
 
 class Row(TypedDict, total=False):
@@ -32,8 +36,12 @@ class Row(TypedDict, total=False):
     """How many speakers were told apart; None without diarization."""
     key: str
     """Stands for the content and all options of its outputs."""
-    stem: str
-    """What its outputs' paths begin with, in the output folder."""
+    pattern: str
+    """Where its outputs go, in the output folder."""
+    template: str
+    """From which that was made."""
+    options: dict[str, Any]
+    """What a manifest says of it."""
     outputs: dict[str, Print]
     """By extension, of all formats that were written for it."""
     changed: dict[str, Print]
@@ -45,23 +53,24 @@ class Ledger:
 
     What a crash cuts short is a line that does not count. Where the disk is full it goes on in memory: then a later
     run learns less, and no more is lost.
+
+    An output folder that is a URL has a `copy` of it, from the begin and the end of each run, for other machines.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, copy: str | None = None) -> None:
         self.rows: dict[str, Row] = {}
         self._paths_of: defaultdict[str, set[str]] = defaultdict(set)
         self._path = folder / LEDGER
+        self._copy = copy
+        self._copied = folder / COPIED
         self._lock = threading.Lock()
         self._open = False
         self._torn = False
         self._read()
 
     def _read(self) -> None:
-        try:
-            lines = self._path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return
-        for line in lines:
+        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        for line in lines + self._of_another_machine():
             try:
                 learnt = json.loads(line)
                 path = learnt.pop("path")
@@ -71,39 +80,62 @@ class Ledger:
                 learnt[key] = {extension: (size, time) for extension, (size, time) in learnt[key].items()}
             self._learn(path, learnt)
 
+    def _of_another_machine(self) -> list[bytes]:
+        found = print_of(self._copy) if self._copy else None
+        if self._copy is None or found is None or (self._copied.exists() and self._copied.read_text() == str(found)):
+            return []
+        return read(self._copy).splitlines()
+
+    def share(self) -> None:
+        """Let other machines know what this one does, if the output folder is one that they may write to."""
+        if self._copy is None or not self._open:
+            return
+        try:
+            put({self._copy: self._path.read_bytes()})
+            self._copied.write_text(str(print_of(self._copy)))
+        except (OSError, BadPlace) as error:
+            logger.warning("%s: %s", self._copy, error)
+
     def _learn(self, path: str, learnt: Row) -> None:
         row = self.rows.setdefault(path, Row())
-        before = row.get("outputs", {}) if learnt.get("stem", row.get("stem")) == row.get("stem") else {}
+        before = row.get("outputs", {}) if learnt.get("pattern", row.get("pattern")) == row.get("pattern") else {}
         row.update(learnt)
         if "outputs" in learnt:
             row["outputs"] = {**before, **learnt["outputs"]}
-        if "stem" in learnt:
-            self._paths_of[learnt["stem"]].add(path)
+        if "pattern" in learnt:
+            self._paths_of[learnt["pattern"]].add(path)
 
     def row(self, path: str) -> Row:
         """Return what is known of a file, if only its name."""
         return self.rows.get(path, Row())
 
-    def owners(self, stem: str) -> list[tuple[str, Row]]:
-        """Return the inputs, with what is known of them, for which outputs of this stem were written."""
-        return [(path, self.rows[path]) for path in self._paths_of[stem] if self.rows[path].get("stem") == stem]
+    def owners(self, pattern: str) -> list[tuple[str, Row]]:
+        """Return the inputs, with what is known of them, for which outputs of this pattern were written."""
+        return [
+            (path, self.rows[path]) for path in self._paths_of[pattern] if self.rows[path].get("pattern") == pattern
+        ]
 
-    def remembers(self, path: str, status: os.stat_result) -> bool:
+    def remembers(self, path: str, found: Print) -> bool:
         """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""
         row = self.row(path)
-        return "digest" in row and (row.get("size"), row.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)
+        # A web server that tells no version could have changed it without a trace.
+        told = found[1] != 0 or not is_url(path)
+        return told and "digest" in row and (row.get("size"), row.get("mtime_ns")) == found
 
     def sizes(self) -> set[int]:
         """Return the sizes of all contents that are known: a file of another size is none of them."""
         return {row["size"] for row in self.rows.values() if "digest" in row}
 
     def digest(self, path: str, stop: threading.Event | None = None) -> Row:
-        """Return the row of a file with its digest, reading it unless it is remembered. Raises OSError, Stopped."""
-        status = os.stat(path)
-        if not self.remembers(path, status):
+        """Return the row of a file with its digest, reading it unless it is remembered.
+
+        Raises OSError, UnreadableAudio, Stopped.
+        """
+        found = check_regular(path)
+        if not self.remembers(path, found):
             digest = digest_of(path, stop)
             # If it changed meanwhile, the digest is remembered for a time that is over: it will be read again.
-            self.note(path, size=status.st_size, mtime_ns=status.st_mtime_ns, digest=digest)
+            self.note(path, size=found[0], mtime_ns=found[1], digest=digest)
         return self.row(path)
 
     def note(self, path: str, **learnt: Unpack[Row]) -> None:
@@ -127,13 +159,13 @@ class Ledger:
             self._torn = True
             logger.warning("%s: %s", self._path, error)
 
-    def begin(self, paths: list[str], **learnt: Unpack[Row]) -> None:
-        """Note the same of many files, and write the ledger anew, without what has been superseded.
+    def begin(self, rows: Mapping[str, Row]) -> None:
+        """Note this of these files, and write the ledger anew, without what has been superseded.
 
         Until then nothing that is noted is written: only the run that has claimed the output folder may.
         """
         self._open = True
-        for path in paths:
+        for path, learnt in rows.items():
             self._learn(path, learnt)
         try:
             with whole_file(self._path) as file:
@@ -142,3 +174,4 @@ class Ledger:
                     file.write(json.dumps(row_of_path) + "\n")
         except OSError as error:
             logger.warning("%s: %s", self._path, error)
+        self.share()

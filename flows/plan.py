@@ -1,89 +1,59 @@
 """The plan of a batch: every file, where its outputs go, what it is missing, and what is wrong with it."""
 
 import os
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.ledger import Ledger
-from flows.report import FileRun, Report, one_line
+from flows.bad_input import one_line
+from flows.ledger import Ledger, Row
+from flows.manifest import Entry
+from flows.names import common_folder, name_below, output_patterns
+from flows.report import FileRun, Report
 from flows.resume import Resume, reason
+from tasks import places
 from tasks.audio import AudioFile, check_regular, probe
 from tasks.files import DRAFT
 
 if TYPE_CHECKING:
     from flows.settings import Batch
 
-LONGEST_NAME = 255
-"""Bytes in a file's name, on the file systems that people use."""
-LONGEST_EXTENSION = len(".json")
-
-
-def output_stems(paths: list[Path], known: dict[str, str]) -> list[str]:
-    """Return what each file's outputs begin with, in the output folder: the tree below the common root is mirrored.
-
-    Files whose names differ only in their extension keep it, so that no output overwrites another. A file keeps the
-    stem that it is `known` by, whatever else is named beside it this time.
-    """
-    root = os.path.commonpath([path.parent for path in paths])
-    relative = [os.path.relpath(path, root) for path in paths]
-    fixed = {i for i, path in enumerate(paths) if str(path) in known}
-    stems = [known.get(str(path)) or os.path.splitext(name)[0] for path, name in zip(paths, relative, strict=True)]
-    while clashes := _clashes(stems) & {i for i, name in enumerate(relative) if stems[i] != name} - fixed:
-        for i in clashes:
-            stems[i] = relative[i]
-    for i in _clashes(stems) - fixed:
-        stems[i] = f"{relative[i]}-{_mark(str(paths[i]))}"
-    return [str(Path(stem).parent / _short_enough(Path(stem).name)) for stem in stems]
-
-
-def _clashes(stems: list[str]) -> set[int]:
-    """Return the places of equal stems, also of those that are equal on a file system that ignores case."""
-    counts = Counter(stem.casefold() for stem in stems)
-    return {i for i, stem in enumerate(stems) if counts[stem.casefold()] > 1}
-
-
-def _mark(name: str) -> str:
-    return sha256(os.fsencode(name)).hexdigest()[:8]
-
-
-def _short_enough(name: str) -> str:
-    """Return a name that leaves room for an extension: a longer one is cut, and told apart by a digest."""
-    longest, encoded = LONGEST_NAME - LONGEST_EXTENSION, os.fsencode(name)
-    if len(encoded) <= longest:
-        return name
-    mark = f"-{_mark(name)}"
-    return encoded[: longest - len(mark)].decode(errors="ignore") + mark
-
 
 class Plan:
     """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
-    def __init__(self, batch: "Batch", paths: list[Path], ledger: Ledger) -> None:
-        root = os.path.commonpath([path.parent for path in paths])
-        known = {str(path): stem for path in paths if (stem := ledger.row(str(path)).get("stem"))}
-        stems, out = output_stems(paths, known), os.path.abspath(batch.write.output_dir)
+    def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
+        root = common_folder([entry.path for entry in entries])
+        patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
+        out = places.absolute(batch.write.output_dir).replace("{", "{{").replace("}", "}}")
         self.resume = Resume(batch, ledger)
         self.files = [
             FileRun(
                 index,
-                AudioFile(str(path), one_line(os.path.relpath(path, root))),
-                os.path.join(out, stem),
-                place=stem,
-                missing=self.resume.stages,
+                AudioFile(entry.path, one_line(name_below(root, entry.path))),
+                places.join(out, pattern),
+                entry.options,
+                place=(batch.write.output_template, pattern),
+                missing=self.resume.wanted(entry.options).all_stages,
             )
-            for index, (path, stem) in enumerate(zip(paths, stems, strict=True))
-            if batch.inputs.chooses(str(path), ledger)
+            for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
+            if batch.inputs.chooses(entry.path, ledger)
         ]
         self.report = Report(self.files, ledger)
-        self._ledger = ledger
+        self.ledger = ledger
         self._known_sizes = ledger.sizes()
         self._new: list[FileRun] = []
+
+    def begin(self) -> None:
+        """Note in the ledger which files are to be done, and how; only the run that has claimed the folder may."""
+        begun = {
+            options: Row(status="waiting", error=None, options=options.model_dump(exclude_none=True))
+            for options in {file.options for file in self.files}
+        }
+        self.ledger.begin({file.source.path: begun[file.options] for file in self.files})
 
     def recall(self) -> None:
         """Look which files are known and done."""
@@ -100,15 +70,13 @@ class Plan:
 
     def _recall(self, file: FileRun) -> None:
         try:
-            status = self.resume.patience.again(partial(check_regular, file.source.path))
+            size, mtime_ns = self.resume.patience.again(partial(check_regular, file.source.path))
         except Exception as error:
             file.report.failed(file, reason(error))
             return
-        remembered = self._ledger.remembers(file.source.path, status)
-        duration_s = self._ledger.row(file.source.path).get("duration_s") if remembered else None
-        file.source = replace(
-            file.source, size=status.st_size, mtime_ns=status.st_mtime_ns, duration_s=duration_s or 0.0
-        )
+        remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
+        duration_s = self.ledger.row(file.source.path).get("duration_s") if remembered else None
+        file.source = replace(file.source, size=size, mtime_ns=mtime_ns, duration_s=duration_s or 0.0)
         if duration_s is None:
             self._new.append(file)
         else:
@@ -139,7 +107,7 @@ class Plan:
         """Remember how long the new files are, so that a later run need not open them."""
         for file in self._new:
             if file.status == "waiting":
-                self._ledger.note(file.source.path, duration_s=file.source.duration_s)
+                self.ledger.note(file.source.path, duration_s=file.source.duration_s)
 
     def waiting(self) -> list[FileRun]:
         """Return the files that are to be done, longest first, so that no long one ends the batch alone."""
@@ -151,8 +119,15 @@ class Plan:
         return frozenset(stage for file in self.waiting() for stage in file.missing)
 
 
+def _known(entries: list[Entry], ledger: Ledger, template: str) -> dict[str, str]:
+    """Return the patterns that earlier runs have made from the same template."""
+    rows = {entry.path: ledger.row(entry.path) for entry in entries}
+    return {path: row["pattern"] for path, row in rows.items() if "pattern" in row and row.get("template") == template}
+
+
 def remove_drafts(own_folder: Path, files: list[FileRun]) -> None:
     """Remove what a killed run has left beside these files' outputs; only the run that has claimed the folder may."""
-    for folder in {own_folder, *(Path(file.stem).parent for file in files)}:
+    folders = {os.path.dirname(file.pattern) for file in files if not places.is_url(file.pattern)}
+    for folder in {own_folder, *(Path(folder.format(language="", format="")) for folder in folders)}:
         for draft in folder.glob(f"{DRAFT}*"):
             draft.unlink(missing_ok=True)

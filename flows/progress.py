@@ -17,6 +17,7 @@ from rich.text import Text
 from flows.layout import STAGES
 from flows.pools import Pools
 from flows.report import FileRun, Report
+from tasks.write import output_path
 
 PLAIN_STEP = 0.1
 """Without a terminal, a line each time this share of the files has been finished."""
@@ -116,7 +117,8 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
             else:
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
                 length = duration(file.source.duration_s)
-                _line(console, f"do      {file.source.name} ({length}): {stages} -> {file.stem}.*")
+                outputs = output_path(file.pattern, "{language}", "*")
+                _line(console, f"do      {file.source.name} ({length}): {stages} -> {outputs}")
     _line(console, plan_line(files))
 
 

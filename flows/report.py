@@ -5,15 +5,16 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from flows.bad_input import one_line
+from flows.file_options import AS_THE_BATCH, FileOptions
 from flows.layout import STAGES
 from flows.ledger import Ledger, Row
+from tasks import places
 from tasks.audio import BYTES_PER_SECOND, AudioFile
-from tasks.files import whole_file
 from tasks.results import StoredResult
-from tasks.write import Earlier, Written
+from tasks.write import Earlier, Written, output_path
 
 if TYPE_CHECKING:
     from flows.stream import Admission
@@ -29,8 +30,9 @@ class FileRun:
 
     index: int
     source: AudioFile
-    stem: str
-    """What its outputs' paths begin with."""
+    pattern: str
+    """Where its outputs go; {language} and {format} are open in it."""
+    options: FileOptions = AS_THE_BATCH
     status: Status = "waiting"
     error: str | None = None
     written: Written | None = None
@@ -39,8 +41,8 @@ class FileRun:
     """The stages that it still has to go through."""
     earlier: Earlier | None = None
     """What earlier runs wrote for it; None if that does not matter."""
-    place: str = ""
-    """The stem as the ledger has it: in the output folder, wherever that lies."""
+    place: tuple[str, str] = ("", "")
+    """The template, and the pattern as the ledger has it: in the output folder, wherever that lies."""
     key: str = ""
     """Stands for its content and all options of its outputs, once it is read."""
     futures: "dict[str, PoolFuture]" = field(default_factory=dict)
@@ -59,8 +61,10 @@ class FileRun:
 
     def outputs(self) -> list[str]:
         """Return the paths of its outputs, once it is done."""
-        extensions = [*self.written.outputs, *self.written.changed] if self.written else []
-        return [f"{self.stem}.{extension}" for extension in extensions]
+        if not self.written:
+            return []
+        extensions = [*self.written.outputs, *self.written.changed]
+        return [output_path(self.pattern, self.written.language, extension) for extension in extensions]
 
     def outcome(self) -> Row:
         """Return what the ledger is to know of its end."""
@@ -68,7 +72,8 @@ class FileRun:
         if self.written:
             row |= Row(
                 key=self.key,
-                stem=self.place,
+                template=self.place[0],
+                pattern=self.place[1],
                 outputs=self.written.outputs,
                 changed=self.written.changed,
                 language=self.written.language,
@@ -80,7 +85,7 @@ class FileRun:
         """Return its entry in the report."""
         status, error = ("failed", ENDED_BEFORE) if self.status == "waiting" else (self.status, self.error)
         return {
-            "path": self.source.path,
+            "path": places.shown(self.source.path),
             "status": status,
             "outputs": self.outputs(),
             "error": error,
@@ -192,13 +197,7 @@ class Report:
             "model_loads": dict(self.model_loads),
         }
 
-    def write(self, path: Path) -> None:
+    def write(self, place: str) -> None:
         """Write the report, whole or not at all."""
-        with whole_file(path) as file:
-            # In ASCII: names are bytes, and those that are no UTF-8 stay what they are as escapes.
-            json.dump(self.as_json(), file, indent=2)
-
-
-def one_line(text: str) -> str:
-    """Return the text on one line, with what a terminal would act on, or cannot show, written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        # In ASCII: names are bytes, and those that are no UTF-8 stay what they are as escapes.
+        places.put({places.absolute(place): json.dumps(self.as_json(), indent=2).encode()})

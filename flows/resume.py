@@ -6,17 +6,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from flows.file_options import AS_THE_BATCH, FileOptions
 from flows.ledger import Ledger
 from flows.report import FileRun
 from flows.task_runner import named
 from tasks.faults import FileFault, Patience
-from tasks.files import Stopped
+from tasks.places import Print, Stopped, is_url, print_of
 from tasks.results import StoredResult, options_digest, result_key
-from tasks.write import Earlier, Print, Written, not_ours, print_of
+from tasks.write import Earlier, Written, not_ours, output_path
 
 if TYPE_CHECKING:
     from flows.settings import Batch
@@ -30,29 +30,36 @@ AHEAD = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a batch wants of each file: for every stage that keeps its results, the digest of what changes them."""
+    """What is wanted of a file: for every stage that keeps its results, the digest of what changes them."""
 
     stages: dict[str, str]
     outputs: str
 
     @classmethod
-    def by(cls, batch: "Batch") -> "Wanted":
-        """Return what this batch wants. Reads the weights of models that are folders."""
-        stages = {"transcribe": options_digest("transcribe", batch.transcribe.identity(batch.models))}
+    def by(cls, batch: "Batch", file: FileOptions) -> "Wanted":
+        """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
+        transcribe, diarize = file.transcribing(batch.transcribe), file.diarizing(batch.diarize)
+        stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
         if batch.align:
             upstream = stages["transcribe"]
             stages["align"] = options_digest("align", batch.align.identity(batch.models), upstream)
-        if batch.diarize:
-            stages["diarize"] = options_digest("diarize", batch.diarize.identity(batch.models))
+        if diarize:
+            stages["diarize"] = options_digest("diarize", diarize.identity(batch.models))
         return cls(stages, options_digest("write", stages, batch.write.layout()))
+
+    @property
+    def all_stages(self) -> frozenset[str]:
+        """All that a file goes through of which nothing is there."""
+        return frozenset({"load audio", *self.stages, "write"})
 
 
 class Resume:
     """Decides for each file which stages it still has to go through."""
 
     def __init__(self, batch: "Batch", ledger: Ledger) -> None:
-        self._wanted = Wanted.by(batch)
-        self.options = self._wanted.outputs
+        # So many sets of options are kept: a manifest may give each of 100,000 files its own.
+        self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
+        self.options = self.wanted(AS_THE_BATCH).outputs
         """Stands for all options that change the outputs."""
         self._write = batch.write
         self._results = batch.results_folder()
@@ -60,8 +67,6 @@ class Resume:
         self._ledger = ledger
         self._stop = threading.Event()
         self.patience = Patience(TRIES)
-        self.stages = frozenset({"load audio", *self._wanted.stages, "write"})
-        """All that a file goes through of which nothing is there."""
 
     def stop(self) -> None:
         """Read no further."""
@@ -78,22 +83,26 @@ class Resume:
         """
         if file.source.keys:
             return
-        row = self._ledger.digest(file.source.path, self._stop)
-        keys = {stage: result_key(stage, row["digest"], options) for stage, options in self._wanted.stages.items()}
+        row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
+        keys = {stage: result_key(stage, row["digest"], options) for stage, options in wanted.stages.items()}
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()
-        file.key = f"{row['digest']}-{self._wanted.outputs}"
+        file.key = f"{row['digest']}-{wanted.outputs}"
 
     def decide(self, file: FileRun) -> Written | None:
         """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs."""
         if self._overwrite:
             return None
         row = self._ledger.row(file.source.path)
-        same = row.get("key") == file.key and row.get("stem") == file.place
-        there = {extension: print_of(path) for extension, path in self._write.outputs(file.stem).items()}
+        same = row.get("key") == file.key and row.get("pattern") == file.place[1]
+        there = self._there(file, row.get("language") if same else None)
         changed = row.get("changed", {}) if same else {}
         intact = row.get("outputs", {}) if same else {}
-        if same and all(found and found in (intact.get(name), changed.get(name)) for name, found in there.items()):
+        if (
+            same
+            and there
+            and all(found and found in (intact.get(name), changed.get(name)) for name, found in there.items())
+        ):
             return Written(
                 {name: found for name, found in there.items() if found and found == intact.get(name)},
                 row.get("language") or "",
@@ -107,8 +116,14 @@ class Resume:
             # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
             for name, found in there.items():
                 if found and found[0] and found != ours.get(name):
-                    raise not_ours(Path(f"{file.stem}.{name}"), other)
+                    raise not_ours(output_path(file.pattern, "", name), other)
         return None
+
+    def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
+        """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
+        if language is None and "{language}" in file.pattern:
+            return {}
+        return {name: print_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
 
     def _ours(self, file: FileRun) -> tuple[dict[str, Print], str | None]:
         """Return the outputs in this file's places that may be replaced, and another input to which some belong.
@@ -118,8 +133,8 @@ class Resume:
         ours: dict[str, Print] = {}
         other = None
         digest = file.key.partition("-")[0]
-        for path, row in self._ledger.owners(file.place):
-            if path == file.source.path or row.get("digest") == digest or not os.path.lexists(path):
+        for path, row in self._ledger.owners(file.place[1]):
+            if path == file.source.path or row.get("digest") == digest or _is_gone(path):
                 ours |= row.get("outputs", {})
             else:
                 other = path
@@ -129,13 +144,13 @@ class Resume:
         def stored(stage: str) -> bool:
             return StoredResult(self._results, file.source.keys[stage]).exists()
 
-        missing = {"write"}
-        last = "align" if "align" in self._wanted.stages else "transcribe"
+        missing, stages = {"write"}, self.wanted(file.options).stages
+        last = "align" if "align" in stages else "transcribe"
         if not stored(last):
             missing.add(last)
             if last == "align" and not stored("transcribe"):
                 missing.add("transcribe")
-        if "diarize" in self._wanted.stages and not stored("diarize"):
+        if "diarize" in stages and not stored("diarize"):
             missing.add("diarize")
         return frozenset(missing if missing == {"write"} else {"load audio", *missing})
 
@@ -177,6 +192,11 @@ class Resume:
         found.result()
         if file.status == "waiting":
             yield file
+
+
+def _is_gone(path: str) -> bool:
+    # Whether an object is, only its store can tell: it counts as there.
+    return not is_url(path) and not os.path.lexists(path)
 
 
 def reason(error: Exception) -> str:

@@ -9,9 +9,10 @@ from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
+from flows.bad_input import one_line
+from flows.input_options import Inputs
 from flows.progress import counted
-from flows.report import one_line
-from flows.settings import Batch, Inputs
+from flows.settings import Batch
 from tasks.write import WriteOptions
 
 

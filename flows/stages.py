@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 from prefect import Task, flow
@@ -17,6 +16,7 @@ from tasks.align import AlignOptions, align
 from tasks.audio import load_audio
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.models import ModelOptions
+from tasks.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write
 
@@ -30,7 +30,7 @@ class Keeping:
 
     def results_of(self, task: Task[..., Any]) -> Task[..., Any]:
         """Return the task with its results kept there."""
-        return task.with_options(result_storage=Path(self.folder), refresh_cache=self.refresh)
+        return task.with_options(result_storage=storage_of(self.folder), refresh_cache=self.refresh)
 
 
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
@@ -49,7 +49,11 @@ def transcribe_files(
         keeping.results_of(transcribe),
         upstream,
         downstream,
-        lambda file: {"audio": file.futures["load audio"], "options": options, "models": models},
+        lambda file: {
+            "audio": file.futures["load audio"],
+            "options": file.options.transcribing(options),
+            "models": models,
+        },
     )
 
 
@@ -71,7 +75,7 @@ def align_files(
             "transcript": file.result_of("transcribe", keeping.folder),
             "audio": file.futures["load audio"],
             "options": options,
-            "transcribe": transcribe,
+            "transcribe": file.options.transcribing(transcribe),
             "models": models,
         },
     )
@@ -86,13 +90,23 @@ def diarize_files(
         keeping.results_of(diarize),
         upstream,
         downstream,
-        lambda file: {"audio": file.futures["load audio"], "options": options, "models": models},
+        lambda file: {
+            "audio": file.futures["load audio"],
+            "options": file.options.diarizing(options),
+            "models": models,
+        },
     )
 
 
 @flow(name="write", flow_run_name="write", validate_parameters=False)
 def write_files(
-    upstream: Stream, downstream: list[Stream], options: WriteOptions, keeping: Keeping, *, last: str, diarized: bool
+    upstream: Stream,
+    downstream: list[Stream],
+    options: WriteOptions,
+    keeping: Keeping,
+    *,
+    last: str,
+    diarize: DiarizeOptions | None,
 ) -> State[Any]:
     """Join words and speakers, and write the outputs."""
     return _map_files(
@@ -100,9 +114,9 @@ def write_files(
         upstream,
         downstream,
         lambda file: {
-            "stem": file.stem,
+            "pattern": file.pattern,
             "transcript": file.result_of(last, keeping.folder),
-            "diarization": file.result_of("diarize", keeping.folder) if diarized else None,
+            "diarization": file.result_of("diarize", keeping.folder) if file.options.diarizing(diarize) else None,
             "options": options,
             "earlier": file.earlier,
         },

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger
@@ -43,7 +42,7 @@ def tell_the_plan(run: Run) -> None:
     if run.batch.run.report:
         try:
             # Should this process be killed, the report is that of this run, and of no earlier one.
-            report.write(Path(run.batch.run.report))
+            report.write(run.batch.run.report)
         except OSError as error:
             run.console.print(f"--report {run.batch.run.report}: {error.strerror}", markup=False)
     show_plan(report.files, run.console)
@@ -75,7 +74,7 @@ def tell_the_end(run: Run) -> None:
     run.artifacts.show("report", report_text(report), summary_line(report))
     try:
         if run.batch.run.report:
-            report.write(Path(run.batch.run.report))
+            report.write(run.batch.run.report)
     finally:
         run.artifacts.close()
 

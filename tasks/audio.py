@@ -2,7 +2,6 @@
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from tasks import places
 from tasks.faults import LASTING_ERRNOS, FileFault
 from tasks.results import stage_task
 
@@ -42,8 +42,7 @@ class AudioFile:
 
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
-        now = os.stat(self.path)
-        if self.size is not None and (now.st_size, now.st_mtime_ns) != (self.size, self.mtime_ns):
+        if self.size is not None and places.print_of(self.path) != (self.size, self.mtime_ns):
             raise UnreadableAudio("the file was changed while the batch ran; run again")
 
 
@@ -67,24 +66,24 @@ def _open(path: str) -> av.container.InputContainer:
         raise _fault("not audio that FFmpeg reads", error) from error
 
 
-def check_regular(path: str) -> os.stat_result:
-    """Return the status of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
+def check_regular(path: str) -> places.Print:
+    """Return the print of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
 
-    Other faults of the file system, which may pass, are raised as OSError.
+    Other faults of the file system, or of the store, which may pass, are raised as OSError.
     """
     try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        raise UnreadableAudio("no such file") from None
+        found = places.print_of(path)
     except OSError as error:
         if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
             raise UnreadableAudio(f"cannot be opened: {error.strerror}") from None
         raise
-    if not stat.S_ISREG(status.st_mode):
+    if found is None:
+        raise UnreadableAudio("no such file")
+    if not places.is_url(path) and not os.path.isfile(path):
         raise UnreadableAudio("not a regular file")
-    if status.st_size == 0:
+    if found[0] == 0:
         raise UnreadableAudio("the file is empty")
-    return status
+    return found
 
 
 def _fault(what: str, error: Exception) -> Exception:
@@ -176,6 +175,7 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
 @stage_task("load audio", kept=False)  # it can be had again for less than it takes to keep
 def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
-    audio = Audio(decode(file.path))
+    with places.local_copy(file.path) as path:
+        audio = Audio(decode(path))
     file.check_unchanged()  # what was decoded is what the keys of its results stand for
     return audio

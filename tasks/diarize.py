@@ -28,6 +28,8 @@ class DiarizeOptions(Options):
     )
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers in a file")
     max_speakers: int | None = Field(None, ge=1, description="most speakers in a file")
+    num_speakers: int | None = Field(None, ge=1, description="how many speakers there are in each file")
+    by_default: bool = Field(True, description="all files, and not only those of which a manifest says so")
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
 
     @model_validator(mode="after")
@@ -39,7 +41,7 @@ class DiarizeOptions(Options):
     def identity(self, models: ModelOptions) -> dict[str, Any]:
         """Return what tells one diarization of the same audio from another: the options, the weights."""
         model = revision(self.diarize_model, models.model_dir, offline=models.model_cache_only)
-        return {**self.model_dump(), "diarize_model": model}
+        return {**self.model_dump(exclude={"by_default"}), "diarize_model": model}
 
 
 @dataclass
@@ -73,6 +75,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
         with _at_most(pipeline.model, batch_size):
             return pipeline(
                 audio,
+                num_speakers=options.num_speakers,
                 min_speakers=options.min_speakers,
                 max_speakers=options.max_speakers,
                 return_embeddings=options.speaker_embeddings,

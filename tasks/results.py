@@ -12,10 +12,11 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
-from prefect.filesystems import LocalFileSystem
+from prefect.filesystems import LocalFileSystem, RemoteFileSystem
 from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 
+from tasks import places
 from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
 
 P = ParamSpec("P")
@@ -64,11 +65,21 @@ def stage_task(name: str, *, kept: bool) -> Callable[[Callable[P, R]], Task[P, R
 
 
 @cache
+def storage_of(folder: str) -> Path | RemoteFileSystem:
+    """Return Prefect's storage of results in this folder, as a task takes it."""
+    if not places.is_url(folder):
+        return Path(folder)
+    storage = RemoteFileSystem(basepath=folder)
+    # Prefect wants the place, which holds no secret, to be known to its server.
+    storage.save(f"whisperx-batch-results-{hashlib.sha256(folder.encode()).hexdigest()[:12]}", overwrite=True)
+    return storage
+
+
+@cache
 def result_store(folder: str) -> ResultStore:
     """Return the store of results in this folder, as the tasks write them: JSON, one file each."""
-    return ResultStore(
-        result_storage=LocalFileSystem(basepath=folder), serializer=JSONSerializer(), cache_result_in_memory=False
-    )
+    storage = RemoteFileSystem(basepath=folder) if places.is_url(folder) else LocalFileSystem(basepath=folder)
+    return ResultStore(result_storage=storage, serializer=JSONSerializer(), cache_result_in_memory=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class StoredResult:
     def exists(self) -> bool:
         """Tell whether it is there and whole: Prefect does not write it in one step. Raises OSError."""
         try:
-            json.loads(Path(self.folder, self.key).read_bytes())
+            json.loads(places.read(places.join(self.folder, self.key)))
         except (FileNotFoundError, ValueError):
             return False
         return True
@@ -93,5 +104,5 @@ class StoredResult:
         except OSError:
             raise
         except Exception as error:
-            Path(self.folder, self.key).unlink(missing_ok=True)
+            places.remove(places.join(self.folder, self.key))
             raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from tasks.files import digest_of
+from tasks.places import digest_of
 
 WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
 """What tells a model's revisions apart, of CTranslate2, of Transformers and of pyannote. Not the commit of its

@@ -1,28 +1,37 @@
 """Stage write: the files that WhisperX's own writers make, each whole or not there at all."""
 
+import io
+import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from string import Formatter
 from typing import Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from tasks import places
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.faults import FileFault
-from tasks.files import durable_file, new_draft
 from tasks.options import Options
+from tasks.places import Print, print_of
 from tasks.results import stage_task
 from tasks.transcribe import Transcript
 
 OutputFormat = Literal["all", "srt", "vtt", "txt", "tsv", "json", "aud"]
-Print = tuple[int, int]
-"""Size and mtime_ns of an output as it was written: what tells it from one that somebody has changed."""
+LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", "TextGrid"
+"""What takes the most room in an output's name."""
+IN_TEMPLATES = ("relpath", "stem", "language", "format")
 
 
 class WriteOptions(Options):
     """Output files. Names and defaults are those of the `whisperx` program."""
 
-    output_dir: str = Field(".", description="folder for the outputs; it is made if it is missing")
+    output_dir: str = Field(".", description="folder, or URL, for the outputs; it is made if it is missing")
+    output_template: str = Field(
+        "{relpath}/{stem}.{format}",
+        description="path of an output in the output folder; there are {relpath}, the folder below the inputs' common "
+        "one, {stem}, the name without extension, {language} and {format}",
+    )
     output_format: OutputFormat = Field("all", description="all: every format but aud")
     max_line_width: int | None = Field(None, ge=1, description="characters in a subtitle line")
     max_line_count: int | None = Field(None, ge=1, description="lines in a subtitle (needs max_line_width)")
@@ -39,9 +48,26 @@ class WriteOptions(Options):
         """Return the options of WhisperX's writers."""
         return self.model_dump(include={"max_line_width", "max_line_count", "highlight_words"})
 
-    def outputs(self, stem: str) -> dict[str, Path]:
-        """Return the outputs, by extension, of the file whose outputs begin with `stem`."""
-        return {extension: Path(f"{stem}.{extension}") for extension in self.formats()}
+    def outputs(self, pattern: str, language: str) -> dict[str, str]:
+        """Return where the outputs, by extension, of a file go whose pattern this is."""
+        return {extension: output_path(pattern, language, extension) for extension in self.formats()}
+
+    @field_validator("output_template")
+    @classmethod
+    def _template(cls, template: str) -> str:
+        try:
+            parts = list(Formatter().parse(template))
+        except ValueError as error:
+            raise ValueError(f"{template!r}: {error}") from None
+        fields = [name for _, name, _, _ in parts if name is not None]
+        odd = [name for name in fields if name not in IN_TEMPLATES] or any(spec or as_ for _, _, spec, as_ in parts)
+        if odd or not {"stem", "format"} <= set(fields):
+            raise ValueError(
+                f"{template!r}: it needs {{stem}} and {{format}}, and may have {{relpath}} and {{language}}"
+            )
+        if template.startswith(("/", "~")) or ".." in template.split("/"):
+            raise ValueError(f"{template!r} leads out of the output folder")
+        return template
 
 
 @dataclass(frozen=True)
@@ -63,87 +89,82 @@ class Written:
     """How many were told apart; None without diarization."""
 
 
+def output_path(pattern: str, language: str, extension: str) -> str:
+    """Return the path of one output."""
+    return pattern.format(language=language or "und", format=extension)
+
+
 class OutputNotOurs(FileFault):
     """There is a file in an output's place that this program did not write, or that was changed since."""
 
 
-def print_of(path: Path) -> Print | None:
-    """Return the print of a file, None where there is none."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
-def not_ours(path: Path, owner: str | None = None) -> OutputNotOurs:
+def not_ours(path: str, owner: str | None = None) -> OutputNotOurs:
     """Return the error for an output's place that is taken; by another input, if there is an `owner`."""
     why = f"was written for {owner}" if owner else "was not written by whisperx-batch, or was changed since"
-    return OutputNotOurs(f"{path.name} is there and {why}: move it away, use another --output_dir, or --overwrite")
+    return OutputNotOurs(
+        f"{os.path.basename(path)} is there and {why}: move it away, use another --output_dir, or --overwrite"
+    )
 
 
-def render(transcript: Transcript, stem: Path, options: WriteOptions, earlier: Earlier | None = None) -> Written:
-    """Write `stem` plus the extension of each format. If one cannot be written, none is.
+def render(transcript: Transcript, pattern: str, options: WriteOptions, earlier: Earlier | None = None) -> Written:
+    """Write each format where the pattern says. If one cannot be made, none is written.
 
     What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
     alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
     options. Without `earlier` it is replaced. Raises OutputNotOurs.
     """
-    from whisperx.utils import get_writer
-
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    finals, drafts = options.outputs(str(stem)), {extension: new_draft(stem.parent) for extension in options.formats()}
-    try:
-        for extension, draft in drafts.items():
-            with durable_file(draft) as file:
-                writer: Any = get_writer(extension, str(stem.parent))
-                writer.write_result(transcript.result, file=file, options=options.layout())
-        places = {
-            extension: "free" if earlier is None else _place(final, drafts[extension], earlier, extension)
-            for extension, final in finals.items()
-        }
-        for extension, place in places.items():
-            if place == "free":
-                drafts[extension].replace(finals[extension])
-    finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
-    prints = {extension: print_of(final) or (0, 0) for extension, final in finals.items()}
+    outputs = options.outputs(pattern, transcript.language)
+    contents = {extension: _encode(transcript, extension, options) for extension in outputs}
+    found = {
+        extension: "free" if earlier is None else _place(output, contents[extension], earlier, extension)
+        for extension, output in outputs.items()
+    }
+    places.put({outputs[extension]: contents[extension] for extension, place in found.items() if place == "free"})
+    prints = {extension: print_of(output) or (0, 0) for extension, output in outputs.items()}
     return Written(
-        {extension: print_ for extension, print_ in prints.items() if places[extension] != "changed"},
+        {extension: print_ for extension, print_ in prints.items() if found[extension] != "changed"},
         transcript.language,
-        {extension: print_ for extension, print_ in prints.items() if places[extension] == "changed"},
+        {extension: print_ for extension, print_ in prints.items() if found[extension] == "changed"},
     )
 
 
-def _place(final: Path, draft: Path, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
+def _encode(transcript: Transcript, extension: str, options: WriteOptions) -> bytes:
+    from whisperx.utils import get_writer
+
+    text = io.StringIO()
+    writer: Any = get_writer(extension, ".")
+    writer.write_result(transcript.result, file=text, options=options.layout())
+    return text.getvalue().encode()
+
+
+def _place(output: str, new: bytes, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
     """Tell what is in an output's place: nothing to keep, the same already, or what is to be left there."""
-    found = print_of(final)
+    found = print_of(output)
     if found is None or found == earlier.outputs.get(extension):
         return "free"
-    there, new = final.read_bytes(), draft.read_bytes()
+    there = places.read(output)
     if there == new:
         return "written"
     if new.startswith(there):
         return "free"
     if earlier.same:
         return "changed"
-    raise not_ours(final)
+    raise not_ours(output)
 
 
 @stage_task("write", kept=False)  # whether a file is done is for its outputs to say
 def write(
     file: AudioFile,
-    stem: str,
+    pattern: str,
     transcript: Transcript,
     diarization: Diarization | None,
     options: WriteOptions,
     earlier: Earlier | None,
 ) -> Written:
-    """Join speakers and words of one file and write its outputs, whose paths begin with `stem`."""
+    """Join speakers and words of one file and write its outputs, where the pattern says."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
     transcript.result["language"] = transcript.language
-    written = render(transcript, Path(stem), options, earlier)
+    written = render(transcript, pattern, options, earlier)
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
     return replace(written, speakers=None if diarization is None else len(speakers))

@@ -10,7 +10,7 @@ from tasks.write import Written
 
 def file(index: int, name: str, duration_s: float = 60.0) -> FileRun:
     """Return a file of a plan."""
-    return FileRun(index, AudioFile(f"/in/{name}", name, duration_s=duration_s), f"/out/{Path(name).stem}")
+    return FileRun(index, AudioFile(f"/in/{name}", name, duration_s=duration_s), f"/out/{Path(name).stem}.{{format}}")
 
 
 def test_the_plan_has_the_totals_and_what_is_refused() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.bad_input import BadInput
 from flows.claim import claimed
-from flows.inputs import BadInput
 
 HOLDER = """
 import sys, time

@@ -1,11 +1,10 @@
 """tasks/files.py: whole or not at all."""
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from tasks.files import Stopped, digest_of, whole_file
+from tasks.files import whole_file
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
@@ -31,13 +30,3 @@ def test_a_failure_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         write()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
-
-
-def test_reading_ends_when_the_run_does(tmp_path: Path) -> None:
-    """Not after the last gigabyte."""
-    (tmp_path / "a.wav").write_bytes(b"x")
-    stop = threading.Event()
-    assert len(digest_of(str(tmp_path / "a.wav"), stop)) == 32
-    stop.set()
-    with pytest.raises(Stopped):
-        digest_of(str(tmp_path / "a.wav"), stop)

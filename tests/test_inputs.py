@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.inputs import BadInput, check_model, check_output_folder, check_report, find_inputs
+from flows.bad_input import BadInput
+from flows.checks import check_model, check_output_folder, check_report
+from flows.inputs import find_inputs
 
 
 @contextmanager
@@ -34,21 +36,24 @@ def _tree(tmp_path: Path) -> Path:
 
 def test_a_folder_is_searched_for_audio_and_video(tree: Path) -> None:
     """Below it at any depth, whatever the case of the extension; no text, no hidden files."""
-    found = [str(path.relative_to(tree)) for path in find_inputs([str(tree)], None)]
+    found = [os.path.relpath(entry.path, tree) for entry in find_inputs([str(tree)])]
     assert found == ["a.flac", "b/1.wav", "b/2.MP3", "b/c/deep.mkv"]
 
 
 def test_a_glob_is_expanded_and_no_file_is_done_twice(tree: Path) -> None:
     """A file that is named, globbed and in a folder is one file."""
-    found = find_inputs([f"{tree}/**/*.wav", str(tree / "b" / "1.wav"), str(tree / "b")], None)
-    assert [path.name for path in found].count("1.wav") == 1
+    found = find_inputs([f"{tree}/**/*.wav", str(tree / "b" / "1.wav"), str(tree / "b")])
+    assert [Path(entry.path).name for entry in found].count("1.wav") == 1
 
 
 def test_a_batch_file_has_one_path_a_line(tree: Path) -> None:
     """With blank lines, a byte order mark, Windows line ends, commas, and bytes that are not UTF-8."""
     odd = os.fsencode(tree) + b"/a, b \xff.wav"
     (tree / "list").write_bytes(b"\xef\xbb\xbf" + odd + b"\r\n\r\n" + os.fsencode(tree / "a.flac") + b"\r\n")
-    assert [os.fsencode(path) for path in find_inputs([], str(tree / "list"))] == [odd, os.fsencode(tree / "a.flac")]
+    assert [os.fsencode(entry.path) for entry in find_inputs([], str(tree / "list"))] == [
+        odd,
+        os.fsencode(tree / "a.flac"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,7 @@ def test_inputs_that_are_wrong_as_a_whole_are_refused(inputs: list[str], batch_f
 def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
     """Nothing to do is most likely a mistake."""
     with pytest.raises(BadInput, match="no audio or video file"):
-        find_inputs([str(tmp_path)], None)
+        find_inputs([str(tmp_path)])
 
 
 def test_a_folder_that_cannot_be_read_is_refused() -> None:
@@ -77,7 +82,7 @@ def test_a_folder_that_cannot_be_read_is_refused() -> None:
         os.chmod(folder, 0o777)
         os.mkdir(os.path.join(folder, "locked"), mode=0)
         with as_nobody(), pytest.raises(BadInput, match="locked: Permission denied"):
-            find_inputs([folder], None)
+            find_inputs([folder])
 
 
 def test_a_model_folder_must_exist_and_hold_a_model(tmp_path: Path) -> None:

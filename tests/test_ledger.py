@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.ledger import LEDGER, Ledger
-from tasks.files import digest_of
+from flows.ledger import LEDGER, Ledger, Row
+from tasks.places import digest_of
 
 
 def begun(folder: Path) -> Ledger:
     """Return the ledger of a run that has claimed the folder."""
     ledger = Ledger(folder)
-    ledger.begin([])
+    ledger.begin({})
     return ledger
 
 
@@ -21,14 +21,14 @@ def test_what_was_noted_is_known_to_the_next_run(tmp_path: Path) -> None:
     ledger = begun(tmp_path)
     ledger.note("/in/\udcff\n.wav", duration_s=1.5)
     ledger.note("/in/\udcff\n.wav", status="failed", error="no")
-    ledger.note("/in/\udcff\n.wav", status="done", error=None, key="k", stem="a", outputs={"txt": (3, 4)})
+    ledger.note("/in/\udcff\n.wav", status="done", error=None, key="k", pattern="a", outputs={"txt": (3, 4)})
     row = Ledger(tmp_path).row("/in/\udcff\n.wav")
     assert row == {
         "duration_s": 1.5,
         "status": "done",
         "error": None,
         "key": "k",
-        "stem": "a",
+        "pattern": "a",
         "outputs": {"txt": (3, 4)},
     }
     assert [path for path, _ in Ledger(tmp_path).owners("a")] == ["/in/\udcff\n.wav"]
@@ -37,8 +37,8 @@ def test_what_was_noted_is_known_to_the_next_run(tmp_path: Path) -> None:
 def test_outputs_of_earlier_runs_are_not_forgotten(tmp_path: Path) -> None:
     """Those in other formats stay known, also when the ledger is written anew."""
     ledger = begun(tmp_path)
-    ledger.note("/in/a.wav", stem="a", outputs={"srt": (1, 1), "txt": (1, 1)})
-    ledger.note("/in/a.wav", stem="a", outputs={"srt": (2, 2)})
+    ledger.note("/in/a.wav", pattern="a", outputs={"srt": (1, 1), "txt": (1, 1)})
+    ledger.note("/in/a.wav", pattern="a", outputs={"srt": (2, 2)})
     assert begun(tmp_path).row("/in/a.wav")["outputs"] == {"srt": (2, 2), "txt": (1, 1)}
     assert Ledger(tmp_path).row("/in/a.wav")["outputs"] == {"srt": (2, 2), "txt": (1, 1)}
 
@@ -64,7 +64,7 @@ def test_a_new_run_writes_the_ledger_anew(tmp_path: Path) -> None:
     for _ in range(5):
         ledger = begun(tmp_path)
         ledger.note("/in/old.wav", status="done")
-        ledger.begin(["/in/new.wav"], status="waiting", error=None)
+        ledger.begin({"/in/new.wav": Row(status="waiting", error=None)})
     assert len((tmp_path / LEDGER).read_text().splitlines()) == 2
     assert Ledger(tmp_path).row("/in/new.wav")["status"] == "waiting"
 

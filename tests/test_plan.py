@@ -9,61 +9,16 @@ from typing import Any
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
+from flows.bad_input import BadInput
 from flows.claim import claimed
-from flows.inputs import BadInput
 from flows.ledger import Ledger
-from flows.plan import Plan, output_stems
+from flows.plan import Plan
 from flows.report import FileRun
 from flows.settings import Batch
 from tasks.diarize import Diarization
 from tasks.results import result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
-
-
-def test_outputs_mirror_the_tree_and_never_collide() -> None:
-    """Equal names in two folders stay apart; equal stems keep their extensions; also where case does not count."""
-    paths = [
-        Path(path) for path in ("/in/a/ep1.mp3", "/in/b/ep1.mp3", "/in/a/ep1.wav", "/in/a/EP2.wav", "/in/a/ep2.mp3")
-    ]
-    assert output_stems(paths, {}) == [
-        "a/ep1.mp3",
-        "b/ep1",
-        "a/ep1.wav",
-        "a/EP2.wav",
-        "a/ep2.mp3",
-    ]
-
-
-def test_a_kept_extension_collides_with_no_other_name() -> None:
-    """`talk.mp4.mp3` would have the outputs of `talk.mp4`."""
-    paths = [Path(f"/in/{name}") for name in ("talk.mp4", "talk.mp3", "talk.mp4.mp3")]
-    assert output_stems(paths, {}) == ["talk.mp4", "talk.mp3", "talk.mp4.mp3"]
-
-
-def test_files_of_one_folder_have_their_outputs_side_by_side() -> None:
-    """As the `whisperx` program puts them."""
-    assert output_stems([Path("/in/a.mp3"), Path("/in/b.tar.wav")], {}) == ["a", "b.tar"]
-
-
-def test_a_file_keeps_the_stem_that_it_is_known_by() -> None:
-    """Although the common folder of the inputs is another this time; the new ones make way."""
-    known = {"/in/a/ep1.wav": "ep1", "/in/a/talk.mp4.mp3": "a/talk.mp4"}
-    paths = [Path(f"/in/a/{name}") for name in ("ep1.wav", "ep1.mp3", "talk.mp4.mp3", "talk.mp4", "talk.wav")]
-    assert output_stems([*paths, Path("/in/b/ep1.wav")], known)[::5] == ["ep1", "b/ep1"]
-    stems = output_stems([*paths, Path("/in/ep1.ogg")], known)
-    assert len({stem.casefold() for stem in stems}) == len(stems)
-    assert (stems[0], stems[2], stems[5]) == ("ep1", "a/talk.mp4", "ep1.ogg")
-
-
-def test_a_stem_that_leaves_no_room_for_an_extension_is_cut() -> None:
-    """At 255 bytes with the extension; two that begin alike stay apart; no character is cut in half."""
-    long = "ü" * 125 + "a"
-    stems = output_stems([Path(f"/in/{long}{end}.wav") for end in "bc"] + [Path("/in/short.wav")], {})
-    assert len(set(stems)) == 3
-    assert all(len(os.fsencode(f"{stem}.json")) <= 255 for stem in stems)
-    assert stems[0].startswith("ü" * 100)
-    assert stems[2] == "short"
 
 
 @pytest.fixture(name="speech")
@@ -89,9 +44,8 @@ def batch_of(speech: Path, **options: Any) -> Batch:
 def planned(batch: Batch) -> dict[str, FileRun]:
     """Return the files of a batch by their names, as a run that begins now would have them."""
     with claimed(batch.own_folder()):
-        ledger = Ledger(batch.own_folder())
-        plan = Plan(batch, batch.check(), ledger)
-        ledger.begin([file.source.path for file in plan.files], status="waiting", error=None)
+        plan = Plan(batch, batch.check(), Ledger(batch.own_folder()))
+        plan.begin()
         plan.recall()
         plan.probe()
         plan.note_durations()
@@ -104,7 +58,7 @@ def do(batch: Batch, *stages: str) -> None:
     files = planned(batch)
     store = result_store(batch.results_folder())
     ledger = Ledger(batch.own_folder())
-    ledger.begin([])
+    ledger.begin({})
     for file in files.values():
         transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
         for stage in stages:
@@ -112,7 +66,7 @@ def do(batch: Batch, *stages: str) -> None:
                 result = Diarization([]) if stage == "diarize" else transcript
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:
-            file.written = write.fn(file.source, file.stem, transcript, None, batch.write, file.earlier)
+            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier)
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())
 

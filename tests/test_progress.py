@@ -15,7 +15,9 @@ from tasks.write import Written
 
 def batch(count: int = 4) -> Report:
     """Return a report of files of one minute."""
-    return Report([FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"/out/{i}") for i in range(count)])
+    return Report(
+        [FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"/out/{i}.{{format}}") for i in range(count)]
+    )
 
 
 def pools(**running: int) -> Any:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.report import FileRun, Report, one_line
+from flows.bad_input import one_line
+from flows.report import FileRun, Report
 from tasks.audio import AudioFile
 from tasks.write import Written
 
@@ -22,7 +23,7 @@ class Future:
 
 @pytest.fixture(name="file")
 def _file() -> FileRun:
-    file = FileRun(0, AudioFile("/in/a.wav", "a.wav", 12.5), "/out/a")
+    file = FileRun(0, AudioFile("/in/a.wav", "a.wav", 12.5), "/out/a.{format}")
     Report([file])
     return file
 
@@ -52,11 +53,11 @@ def test_a_failed_file_is_let_go_when_its_last_task_run_is_through(file: FileRun
 
 def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
     """Also of those that a run which was cut short never came to; in the order of the inputs."""
-    files = [FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), f"/out/{i}") for i in range(3)]
+    files = [FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), f"/out/{i}.{{format}}") for i in range(3)]
     report = Report(list(reversed(files)))
     report.done(files[1], Written({"json": (1, 1)}, "de"))
     report.failed(files[2], "load audio: UnreadableAudio: a\nb\x1b[31m")
-    report.write(tmp_path / "new" / "report.json")
+    report.write(str(tmp_path / "new" / "report.json"))
     read = json.loads((tmp_path / "new" / "report.json").read_text())
     assert read["files"][0]["path"] == "/in/0\udcff.wav"
     assert [each["status"] for each in read["files"]] == ["failed", "done", "failed"]

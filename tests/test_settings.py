@@ -9,8 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from flows.cli import _parse
+from flows.command import Command
+from flows.input_options import Inputs
 from flows.inputs import find_inputs
-from flows.settings import Batch, Command, Inputs
+from flows.settings import Batch
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -132,7 +134,7 @@ def test_long_lists_and_names_that_are_no_text_go_to_a_file(tmp_path: Path) -> N
     for inputs in (odd, many):
         listed = Inputs(inputs=inputs).as_parameters(tmp_path / "lists")
         assert listed.inputs == []
-        assert [str(path) for path in find_inputs([], listed.batch_file)] == inputs
+        assert [entry.path for entry in find_inputs([], listed.batch_file)] == inputs
         assert len(listed.model_dump_json()) < 1_000
 
 

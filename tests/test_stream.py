@@ -14,7 +14,7 @@ from tasks.audio import AudioFile
 
 def files(count: int, seconds: float = 1.0) -> list[FileRun]:
     """Return planned files of equal length."""
-    runs = [FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), f"/out/{i}") for i in range(count)]
+    runs = [FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), f"/out/{i}.{{format}}") for i in range(count)]
     Report(runs)
     return runs
 

@@ -22,11 +22,11 @@ GREETING = Transcript(
 
 def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
     """`all` leaves out aud, as there."""
-    written = render(GREETING, tmp_path / "a.b", WriteOptions())
+    written = render(GREETING, f"{tmp_path}/a.b.{{format}}", WriteOptions())
     assert sorted(written.outputs) == ["json", "srt", "tsv", "txt", "vtt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.b.{name}" for name in sorted(written.outputs)]
     assert (tmp_path / "a.b.srt").read_text() == "1\n00:00:00,500 --> 00:00:01,400\n[SPEAKER_00]: Good day.\n\n"
-    render(GREETING, tmp_path / "a", WriteOptions(output_format="aud"))
+    render(GREETING, f"{tmp_path}/a.{{format}}", WriteOptions(output_format="aud"))
     assert (tmp_path / "a.aud").read_text() == "0.5\t1.4\t[[SPEAKER_00]]Good day.\n"
 
 
@@ -34,38 +34,39 @@ def test_the_language_written_is_the_true_one(tmp_path: Path) -> None:
     """Where our outputs differ on purpose: WhisperX writes `en` for every file whose language it has detected."""
     file = AudioFile("/in/a.wav", "a.wav", 1.0)
     german = Transcript("de", {"segments": [{"start": 0.0, "end": 1.0, "text": " Guten Tag."}]})
-    written = write.fn(file, str(tmp_path / "a"), german, None, WriteOptions(output_format="json"), None)
+    written = write.fn(file, f"{tmp_path}/a.{{format}}", german, None, WriteOptions(output_format="json"), None)
     assert written.language == "de"
     assert json.loads((tmp_path / "a.json").read_text())["language"] == "de"
 
 
 def test_the_layout_of_subtitles_is_chosen(tmp_path: Path) -> None:
     """Words underlined as they are spoken."""
-    render(GREETING, tmp_path / "a", WriteOptions(output_format="srt", highlight_words=True))
+    render(GREETING, f"{tmp_path}/a.{{format}}", WriteOptions(output_format="srt", highlight_words=True))
     assert "<u>Good</u> day." in (tmp_path / "a.srt").read_text()
 
 
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
     """The last format of five cannot be written: none is, and older outputs stay."""
-    render(GREETING, tmp_path / "a", WriteOptions())
+    render(GREETING, f"{tmp_path}/a.{{format}}", WriteOptions())
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     broken = Transcript("en", {**GREETING.result, "not for json": object()})
     with pytest.raises(TypeError):
-        render(broken, tmp_path / "a", WriteOptions())
+        render(broken, f"{tmp_path}/a.{{format}}", WriteOptions())
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
     """255 bytes with the extension; spaces, quotes, braces, a newline and bytes that are not UTF-8 are no matter."""
     for stem in ("n" * 251, 'a "b" {c} \n -', os.fsdecode(b"\xff\xfe")):
-        render(GREETING, tmp_path / stem, WriteOptions(output_format="srt"))
+        escaped = stem.replace("{", "{{").replace("}", "}}")
+        render(GREETING, f"{tmp_path}/{escaped}.{{format}}", WriteOptions(output_format="srt"))
         assert (tmp_path / f"{stem}.srt").is_file()
 
 
 def test_outputs_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     """The umask decides, as for files that a program makes in place."""
     (tmp_path / "other").touch()
-    render(GREETING, tmp_path / "a", WriteOptions(output_format="txt"))
+    render(GREETING, f"{tmp_path}/a.{{format}}", WriteOptions(output_format="txt"))
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
@@ -74,27 +75,27 @@ TXT = WriteOptions(output_format="txt")
 
 def test_an_output_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
     """What is there is the beginning of what belongs there."""
-    whole = render(GREETING, tmp_path / "a", TXT)
+    whole = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     text = (tmp_path / "a.txt").read_text()
     (tmp_path / "a.txt").write_text(text[:5])
-    render(GREETING, tmp_path / "a", TXT, Earlier(whole.outputs, same=True))
+    render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(whole.outputs, same=True))
     assert (tmp_path / "a.txt").read_text() == text
 
 
 def test_an_output_that_is_there_already_is_not_touched(tmp_path: Path) -> None:
     """As after a crash between the writing and the note of it."""
-    first = render(GREETING, tmp_path / "a", TXT)
-    assert render(GREETING, tmp_path / "a", TXT, Earlier()) == first
+    first = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
+    assert render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier()) == first
 
 
 def test_a_corrected_output_stays_and_is_not_taken_for_ours(tmp_path: Path) -> None:
     """Or another run, with other options, would write over it."""
-    first = render(GREETING, tmp_path / "a", TXT)
+    first = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     (tmp_path / "a.txt").write_text("corrected")
-    again = render(GREETING, tmp_path / "a", TXT, Earlier(first.outputs, same=True))
+    again = render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(first.outputs, same=True))
     assert (list(again.outputs), list(again.changed)) == ([], ["txt"])
     with pytest.raises(OutputNotOurs, match="txt is there and was not written by whisperx-batch"):
-        render(GREETING, tmp_path / "a", TXT, Earlier(again.outputs))
+        render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(again.outputs))
     assert (tmp_path / "a.txt").read_text() == "corrected"
-    render(GREETING, tmp_path / "a", TXT)
+    render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     assert (tmp_path / "a.txt").read_text() != "corrected"

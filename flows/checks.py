@@ -1,0 +1,86 @@
+"""What can be checked before a model loads, so that what is wrong is said at once."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from flows.bad_input import BadInput, one_line
+from flows.file_options import FileOptions
+from flows.inputs import why
+from flows.manifest import Entry
+from tasks import places
+from tasks.diarize import DiarizeOptions
+from tasks.transcribe import TranscribeOptions
+
+
+def check_files(
+    entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+) -> None:
+    """Raise BadInput for what a manifest says of files and a batch with these options cannot do."""
+    wrong = []
+    first: dict[FileOptions, Entry] = {}
+    for entry in entries:
+        first.setdefault(entry.options, entry)
+    for options, entry in first.items():
+        where = f"--manifest {one_line(manifest)}, line {entry.line}"
+        try:
+            options.transcribing(transcribe)
+            options.diarizing(diarize)
+        except ValidationError as error:
+            wrong += [f"{where}: {problem['msg'].removeprefix('Value error, ')}" for problem in error.errors()]
+        if options.diarize and not diarize:
+            wrong.append(f"{where}: the batch has no options for diarization (diarize), which this file asks for")
+    outputs = Counter(entry.options.output for entry in entries if entry.options.output)
+    wrong += [
+        f"--manifest {one_line(manifest)}: {counted} files have the output {one_line(output)}"
+        for output, counted in outputs.items()
+        if counted > 1
+    ]
+    if wrong:
+        raise BadInput("\n".join(wrong))
+
+
+def check_output_folder(folder: str) -> None:
+    """Make the output folder and see that it can be written to; of a URL, that it can be asked. Raises BadInput."""
+    if places.is_url(folder):
+        try:
+            places.print_of(places.join(folder, "whisperx-batch"))
+        except (OSError, places.BadPlace) as error:
+            raise BadInput(f"--output_dir {one_line(folder)}: {why(error)}") from None
+        return
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--output_dir {one_line(folder)}: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
+
+
+def check_report(report: str) -> None:
+    """See that a report can be written to this file. Raises BadInput."""
+    if places.is_url(report):
+        return
+    path = Path(report)
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--report {one_line(report)}: {error.strerror}") from None
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise BadInput(f"--report {one_line(report)}: no file can be written there")
+
+
+def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
+    """See that a model that is named by a path is there, with at least one of the files that it `holds`.
+
+    Raises BadInput.
+    """
+    first, *rest = model.split("/")
+    looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
+    if os.path.isdir(model):
+        if not any(os.path.exists(os.path.join(model, name)) for name in holds):
+            raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
+    elif looks_like_path and not os.path.isfile(model):
+        raise BadInput(f"--{option} {one_line(model)}: no such folder")

@@ -1,0 +1,122 @@
+"""The inputs of a batch as they are set: what is named, and which of it is meant."""
+
+import json
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+from pydantic import Field
+
+from flows.bad_input import BadInput, one_line
+from flows.file_options import FileOptions
+from flows.inputs import Patterns, check_below, find_inputs, given_paths
+from flows.ledger import Ledger
+from flows.manifest import Entry
+from tasks.options import Options
+from tasks.places import BadPlace, absolute, read, shown
+
+LONGEST_PARAMETER = 100_000
+"""Characters of paths that go into a run's parameters, which the server stores and each page of its UI loads."""
+
+
+class Inputs(Options):
+    """The audio and video files of a batch."""
+
+    inputs: list[str] = Field(default_factory=list, description="files, folders and globs; paths or URLs")
+    batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
+    manifest: str | None = Field(
+        None,
+        description="CSV or JSON Lines: the column path, and for each file what is another for it, as its language",
+    )
+    include: list[str] = Field(
+        default_factory=list, description="of folders, what matches these patterns (gitignore's; default: audio, video)"
+    )
+    exclude: list[str] = Field(
+        default_factory=list, description="of folders and globs, not what matches these patterns"
+    )
+    input_roots: list[str] = Field(
+        default_factory=list, description="folders below which every input must lie (default: any input may be read)"
+    )
+    only: Literal["failed"] | None = Field(
+        None, description="failed: of the inputs (default: all of earlier runs) those alone that are not done yet"
+    )
+    of_report: str | None = Field(None, description="with --only: the report whose failed files are meant")
+
+    def entries(self, ledger: Callable[[], Ledger]) -> list[Entry]:
+        """Return the files that are meant: those named, or all of the report or the last runs. Raises BadInput."""
+        entries = self._named() if self.inputs or self.batch_file or self.manifest or not self.only else None
+        if entries is None:
+            entries = self._of_earlier_runs(ledger())
+        if self.input_roots:
+            check_below(entries, self.input_roots)
+        return entries
+
+    def _named(self) -> list[Entry]:
+        patterns = Patterns(tuple(self.include), tuple(self.exclude))
+        return find_inputs(self.inputs, self.batch_file, self.manifest, patterns)
+
+    def _of_earlier_runs(self, ledger: Ledger) -> list[Entry]:
+        if not self.of_report and not ledger.rows:
+            raise BadInput("--only failed: no earlier run in this output folder is known; name the inputs")
+        known = {shown(path): path for path in ledger.rows}
+        paths = [known.get(path, path) for path in sorted(self._reported() if self.of_report else known)]
+        chosen = [path for path in paths if self.chooses(path, ledger)]
+        if not chosen:
+            raise BadInput("--only failed: no file has failed; there is nothing to do")
+        return [Entry(path, FileOptions.model_validate(ledger.row(path).get("options", {}))) for path in chosen]
+
+    def chooses(self, path: str, ledger: Ledger) -> bool:
+        """Tell whether `only` leaves this file in. Raises BadInput."""
+        if not self.only:
+            return True
+        if self.of_report:
+            return self._reported().get(shown(path)) == "failed"
+        return ledger.row(path).get("status") not in ("done", "skipped")
+
+    def _reported(self) -> dict[str, str]:
+        return _statuses(self.of_report or "")
+
+    def as_parameters(self, folder: Path) -> "Inputs":
+        """Return the same inputs, by absolute paths, as parameters that Prefect's server takes.
+
+        It refuses more than 512 KiB of them, and bytes that are not UTF-8: such inputs go to a list in `folder`.
+        """
+        known: dict[str, Any] = {
+            "manifest": _absolute(self.manifest),
+            "of_report": _absolute(self.of_report),
+            "input_roots": [absolute(root) for root in self.input_roots],
+        }
+        text = "".join(self.inputs)
+        if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")):
+            known |= {"batch_file": _absolute(self.batch_file), "inputs": [absolute(path) for path in self.inputs]}
+            return self.model_copy(update=known)
+        paths = [os.fsencode(absolute(path)) for path in given_paths(self.inputs, self.batch_file)]
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = folder / f"inputs-{uuid4().hex}"
+        listed.write_bytes(b"\0".join(paths) + b"\0")
+        return self.model_copy(update=known | {"inputs": [], "batch_file": str(listed.absolute())})
+
+
+@cache
+def _statuses(report: str) -> dict[str, str]:
+    """Return the status of each file in a report. Raises BadInput."""
+    try:
+        records = json.loads(read(report))["files"]
+        return {record["path"]: record["status"] for record in records}
+    except (OSError, BadPlace, ValueError, LookupError, TypeError) as error:
+        raise BadInput(f"--of_report {one_line(report)}: no report of this program: {error}") from None
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _absolute(path: str | None) -> str | None:
+    return absolute(path) if path else path

@@ -1,0 +1,149 @@
+"""flows/manifest.py and flows/file_options.py: what a manifest says of each file, and all that is wrong in it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.bad_input import BadInput
+from flows.checks import check_files
+from flows.file_options import FileOptions
+from flows.inputs import check_below, find_inputs
+from flows.manifest import Entry, read_manifest
+from tasks.diarize import DiarizeOptions
+from tasks.transcribe import TranscribeOptions
+
+PROMPT = "Guten Tag, Herr\nMüller"
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    """Write a manifest and return its path."""
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_a_csv_file_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    """Empty cells and missing keys leave an option as the batch has it; paths are relative to the manifest."""
+    csv = 'path,language,diarize,num_speakers,initial_prompt\na.mp3,de,yes,2,"Guten Tag, Herr\nMüller"\n\n/b.mp3,,,,\n'
+    rows = [
+        {"path": "a.mp3", "language": "de", "diarize": True, "num_speakers": 2, "initial_prompt": PROMPT},
+        {"path": "/b.mp3"},
+    ]
+    expected = FileOptions(language="de", diarize=True, num_speakers=2, initial_prompt=PROMPT)
+    for name, text in (("m.csv", csv), ("m.jsonl", "\n".join(json.dumps(row) for row in rows))):
+        entries = read_manifest(written(tmp_path, name, text))
+        assert [(entry.path, entry.options) for entry in entries] == [
+            (str(tmp_path / "a.mp3"), expected),
+            ("/b.mp3", FileOptions()),
+        ]
+
+
+def test_spreadsheets_part_cells_with_semicolons_and_begin_with_a_mark(tmp_path: Path) -> None:
+    """As those of some countries do."""
+    manifest = written(tmp_path, "m.csv", "\ufeffpath;language\r\na.mp3;fr\r\n")
+    assert read_manifest(manifest) == [Entry(str(tmp_path / "a.mp3"), FileOptions(language="fr"), 2)]
+
+
+def test_urls_stay_what_they_are(tmp_path: Path) -> None:
+    """And relative paths in a manifest in a store are relative to that."""
+    assert read_manifest(written(tmp_path, "m.csv", "path\ns3://b/a.mp3\n"))[0].path == "s3://b/a.mp3"
+
+
+def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    """Of both kinds of manifest."""
+    csv = "path,num_speakers,diarize,output\na.mp3,none,,\n,,,\n,2,,\nb.mp3,,maybe,\nc.mp3,1,,../x\nd.mp3,1,,,,\n"
+    with pytest.raises(BadInput) as error:
+        read_manifest(written(tmp_path, "m.csv", csv))
+    lines = str(error.value).splitlines()
+    assert [line.split(", line ")[1].split(":")[0] for line in lines] == ["2", "4", "5", "6", "7"]
+    assert all("m.csv" in line for line in lines)
+    assert "num_speakers: Input should be a valid integer" in lines[0]
+    assert "no path" in lines[1]
+    assert "leads out of the output folder" in lines[3]
+    with pytest.raises(BadInput, match=r"(?s)line 1: not JSON.*2: not a JSON object.*3: langage: there is no"):
+        read_manifest(written(tmp_path, "m.jsonl", '{"path": \n[1]\n{"path": "a.mp3", "langage": "de"}\n'))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,language\n", "line 1: no column file; there are path, language"),
+        ("language\n", "line 1.*it must name the column path"),
+        ('path\n"a.mp3\n', "line 2: unexpected end"),
+        ("", "it must name the column path"),
+    ],
+)
+def test_a_csv_file_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """With what its first line must have."""
+    with pytest.raises(BadInput, match=message):
+        read_manifest(written(tmp_path, "m.csv", text))
+
+
+def test_a_manifest_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Or not there."""
+    (tmp_path / "m.csv").write_bytes(b"path\n\xff\xfe\n")
+    with pytest.raises(BadInput, match="not UTF-8 text: byte 5"):
+        read_manifest(str(tmp_path / "m.csv"))
+    with pytest.raises(BadInput, match="No such file"):
+        read_manifest(str(tmp_path / "missing.csv"))
+
+
+def test_a_file_that_a_folder_names_too_has_the_manifests_options(tmp_path: Path) -> None:
+    """Once; a file that is in the manifest twice, with other options, is a mistake."""
+    (tmp_path / "a.mp3").touch()
+    manifest = written(tmp_path, "m.csv", "path,language\na.mp3,de\n")
+    assert [entry.options.language for entry in find_inputs([str(tmp_path)], None, manifest)] == ["de"]
+    twice = written(tmp_path, "m.csv", "path,language\na.mp3,de\na.mp3,fr\n")
+    with pytest.raises(BadInput, match=r"line 3: .*a.mp3 is in line 2 already, with other options"):
+        find_inputs([], None, twice)
+
+
+def test_what_the_batch_cannot_do_for_a_file_is_refused() -> None:
+    """A language that Whisper does not know, numbers of speakers that exclude each other, two files of one name."""
+    entries = [
+        Entry("/a.mp3", FileOptions(language="klingon"), 2),
+        Entry("/b.mp3", FileOptions(diarize=True, min_speakers=3), 3),
+        Entry("/c.mp3", FileOptions(output="x"), 4),
+        Entry("/d.mp3", FileOptions(output="x"), 5),
+    ]
+    with pytest.raises(BadInput) as error:
+        check_files(entries, "m.csv", TranscribeOptions(), DiarizeOptions(max_speakers=2))
+    assert [line.split(": ", 1)[1] for line in str(error.value).splitlines()] == [
+        "Whisper knows no language 'klingon'; give a code such as 'en' or a name",
+        "min_speakers 3 is more than max_speakers 2",
+        "2 files have the output x",
+    ]
+    with pytest.raises(BadInput, match="line 3: the batch has no options for diarization"):
+        check_files(entries[1:2], "m.csv", TranscribeOptions(), None)
+
+
+def test_a_file_has_the_batchs_options_but_for_its_own() -> None:
+    """Names of languages count as their codes, as on the command line."""
+    batch = TranscribeOptions(model="base", beam_size=1)
+    own = FileOptions(language="german", hotwords="Ray").transcribing(batch)
+    assert own == TranscribeOptions(model="base", beam_size=1, language="de", hotwords="Ray")
+    assert FileOptions().transcribing(batch) is batch
+
+
+def test_who_is_diarized_is_said_by_the_manifest_or_the_batch() -> None:
+    """A batch can leave it to the manifest."""
+    everyone, marked = DiarizeOptions(max_speakers=4), DiarizeOptions(max_speakers=4, by_default=False)
+    assert FileOptions().diarizing(everyone) is everyone
+    assert FileOptions(diarize=False).diarizing(everyone) is None
+    assert FileOptions().diarizing(marked) is None
+    wanted = FileOptions(diarize=True, num_speakers=2).diarizing(marked)
+    assert wanted
+    assert (wanted.num_speakers, wanted.max_speakers) == (2, 4)
+
+
+def test_inputs_lie_below_the_allowed_roots(tmp_path: Path) -> None:
+    """However a manifest writes them: `..`, an absolute path, a symbolic link, another bucket."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.mp3").symlink_to("/etc/passwd")
+    roots = [str(tmp_path / "in"), "s3://calls/2026"]
+    check_below([Entry(str(tmp_path / "in" / "a.mp3")), Entry("s3://calls/2026/a.mp3")], roots)
+    wrong = ["in/../secret.mp3", "in/link.mp3", "/etc/passwd", "inside.mp3"]
+    urls = ["s3://calls/2026/../a.mp3", "s3://other/a.mp3", "s3://calls/20267"]
+    for path in [*(str(tmp_path / name) for name in wrong), *urls]:
+        with pytest.raises(BadInput, match=r"line 7: .* lies below none of the --input_roots"):
+            check_below([Entry(path, line=7)], roots)

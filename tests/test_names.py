@@ -1,0 +1,95 @@
+"""flows/names.py: outputs that cannot collide, named as the user wants them."""
+
+import os
+
+import pytest
+
+from flows.file_options import FileOptions
+from flows.manifest import Entry
+from flows.names import output_patterns
+from tasks.write import WriteOptions, output_path
+
+
+def names_of(*paths: str, known: dict[str, str] | None = None, template: str | None = None) -> list[str]:
+    """Return what the srt files, in English, of these inputs are named, without `.srt`."""
+    options = WriteOptions(output_template=template) if template else WriteOptions()
+    patterns = output_patterns(options, [Entry(path) for path in paths], known or {})
+    return [output_path(pattern, "en", "srt").removesuffix(".srt") for pattern in patterns]
+
+
+def test_outputs_mirror_the_tree_and_never_collide() -> None:
+    """Equal names in two folders stay apart; equal stems keep their extensions; also where case does not count."""
+    assert names_of("/in/a/ep1.mp3", "/in/b/ep1.mp3", "/in/a/ep1.wav", "/in/a/EP2.wav", "/in/a/ep2.mp3") == [
+        "a/ep1.mp3",
+        "b/ep1",
+        "a/ep1.wav",
+        "a/EP2.wav",
+        "a/ep2.mp3",
+    ]
+
+
+def test_a_kept_extension_collides_with_no_other_name() -> None:
+    """`talk.mp4.mp3` would have the outputs of `talk.mp4`."""
+    names = [f"/in/{name}" for name in ("talk.mp4", "talk.mp3", "talk.mp4.mp3")]
+    assert names_of(*names) == ["talk.mp4", "talk.mp3", "talk.mp4.mp3"]
+
+
+def test_files_of_one_folder_have_their_outputs_side_by_side() -> None:
+    """As the `whisperx` program puts them."""
+    assert names_of("/in/a.mp3", "/in/b.tar.wav") == ["a", "b.tar"]
+
+
+def test_urls_and_paths_have_names_like_each_other() -> None:
+    """A bucket is a folder; a query is no part of a name."""
+    assert names_of("s3://calls/2026/a.mp3", "s3://calls/2026/b/c.mp3") == ["a", "b/c"]
+    assert names_of("https://host/x/My%20talk.mp3?token=1", "https://host/x/b.mp3") == ["My talk", "b"]
+    assert names_of("/calls/a.mp3", "s3://calls/a.wav") == ["a.mp3", "a.wav"]
+
+
+def test_a_file_keeps_the_pattern_that_it_is_known_by() -> None:
+    """Although the common folder of the inputs is another this time; the new ones make way."""
+    known = {"/in/a/ep1.wav": "ep1.{format}", "/in/a/talk.mp4.mp3": "a/talk.mp4.{format}"}
+    paths = [f"/in/a/{name}" for name in ("ep1.wav", "ep1.mp3", "talk.mp4.mp3", "talk.mp4", "talk.wav")]
+    assert names_of(*paths, "/in/b/ep1.wav", known=known)[::5] == ["ep1", "b/ep1"]
+    names = names_of(*paths, "/in/ep1.ogg", known=known)
+    assert len({name.casefold() for name in names}) == len(names)
+    assert (names[0], names[2], names[5]) == ("ep1", "a/talk.mp4", "ep1.ogg")
+
+
+def test_a_name_that_leaves_no_room_for_an_extension_is_cut() -> None:
+    """At 255 bytes with the extension; two that begin alike stay apart; no character is cut in half."""
+    long = "ü" * 125 + "a"
+    names = names_of(*(f"/in/{long}{end}.wav" for end in "bc"), "/in/short.wav")
+    assert len(set(names)) == 3
+    assert all(len(os.fsencode(f"{name}.TextGrid")) <= 255 for name in names)
+    assert names[0].startswith("ü" * 100)
+    assert names[2] == "short"
+
+
+def test_a_template_says_where_outputs_go() -> None:
+    """Braces in a file's own name are no part of it."""
+    template = "{language}/{relpath}/{stem}/transcript.{format}"
+    assert names_of("/in/a/{x}.mp3", "/in/b.mp3", template=template) == ["en/a/{x}/transcript", "en/b/transcript"]
+
+
+def test_a_template_without_folders_still_keeps_outputs_apart() -> None:
+    """Equal names get their extension, and what that does not part a mark of their own."""
+    names = names_of("/in/a/ep.mp3", "/in/b/ep.mp3", "/in/a/ep.wav", template="{stem}.{format}")
+    assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{stem}", "{format}", "{name}.{format}", "../{stem}.{format}", "/x/{stem}.{format}", "{stem!r}.{format}"],
+)
+def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
+    """Also one that leads out of the output folder, or gives all formats one name."""
+    with pytest.raises(ValueError, match=r"it needs|leads out"):
+        WriteOptions(output_template=template)
+
+
+def test_a_manifest_names_outputs() -> None:
+    """Others make way."""
+    entries = [Entry("/in/a.mp3", FileOptions(output="b")), Entry("/in/b.mp3"), Entry("/in/b.wav")]
+    patterns = output_patterns(WriteOptions(), entries, {"/in/a.mp3": "a.{format}"})
+    assert patterns == ["b.{format}", "b.mp3.{format}", "b.wav.{format}"]
