@@ -31,6 +31,7 @@ VERSIONS = ("ETag", "etag", "md5Hash", "checksum", "LastModified", "last_modifie
 """What object stores call that which changes with an object, the best first."""
 BLOCK_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 20
+NOT_FOUND = 404
 LASTING_STATUSES = {400, 401, 403, 405, 406, 407, 410, 451}
 """Of HTTP: answers that another try does not change."""
 
@@ -113,14 +114,20 @@ def as_os_errors(location: str) -> Iterator[None]:
     """Raise what a store's client raises as the OSError that a file system would: another try may help, or not."""
     try:
         yield
-    except (OSError, FileFault) as error:
-        if isinstance(error, (FileFault, FileNotFoundError, PermissionError)) or error.errno is not None:
-            raise
-        raise OSError(errno.EIO, str(error) or type(error).__name__, shown(location)) from error
+    except FileFault:
+        raise
     except Exception as error:
-        lasting = getattr(error, "status", None) in LASTING_STATUSES or "Credentials" in type(error).__name__
-        code = errno.EACCES if lasting else errno.EIO
-        raise OSError(code, getattr(error, "message", "") or str(error) or repr(error), shown(location)) from error
+        # fsspec says of a web server that does not answer, or refuses, that there is no file.
+        web = isinstance(error, FileNotFoundError) and location.lower().startswith("http")
+        cause = error.__cause__ or error if web else error
+        status = getattr(cause, "status", None)
+        if isinstance(cause, FileNotFoundError) or status == NOT_FOUND:
+            raise FileNotFoundError(errno.ENOENT, "no such file", shown(location)) from error
+        if isinstance(cause, OSError) and cause.errno is not None:
+            raise OSError(cause.errno, cause.strerror or str(cause), shown(location)) from error
+        lasting = status in LASTING_STATUSES or "Credentials" in type(cause).__name__
+        why = f"HTTP status {status}" if status else str(cause) or repr(cause)
+        raise OSError(errno.EACCES if lasting else errno.EIO, why, shown(location)) from error
 
 
 def print_of(location: str) -> Print | None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import wave
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -131,3 +132,59 @@ def _alone(tmp_path: Path) -> dict[str, str]:
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "HF_HUB_OFFLINE": "1",
     }
+
+
+@pytest.fixture(scope="session", name="s3")
+def _s3() -> Iterator[str]:
+    """A server that speaks S3, on loopback; its address and credentials are in the environment, as a user has them."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    added = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    os.environ.update(added)
+    yield added["AWS_ENDPOINT_URL"]
+    for name in added:
+        del os.environ[name]
+    server.stop()
+
+
+@pytest.fixture(name="bucket")
+def _bucket(s3: str, tmp_path: Path) -> str:
+    """A new bucket there."""
+    import s3fs
+
+    name = f"b{abs(hash(tmp_path)):x}"
+    s3fs.S3FileSystem(use_listings_cache=False).mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.fixture(scope="session", name="web")
+def _web() -> Iterator[str]:
+    """A web server on loopback that answers with the status that is asked for, and cuts short.mp3 short."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = self.path.strip("/")
+            self.send_response(int(status) if status.isdigit() else 200)
+            self.send_header("Content-Length", "100" if status == "short.mp3" else "5")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(b"short")
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
