@@ -37,7 +37,7 @@ class Plan:
                 places.join(out, pattern),
                 entry.options,
                 place=(batch.write.output_template, pattern),
-                missing=self.resume.wanted(entry.options).all_stages,
+                missing=self.resume.all_stages(entry.options),
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
             if batch.inputs.chooses(entry.path, ledger)

@@ -47,11 +47,6 @@ class Wanted:
             stages["diarize"] = options_digest("diarize", diarize.identity(batch.models))
         return cls(stages, options_digest("write", stages, batch.write.layout()))
 
-    @property
-    def all_stages(self) -> frozenset[str]:
-        """All that a file goes through of which nothing is there."""
-        return frozenset({"load audio", *self.stages, "write"})
-
 
 class Resume:
     """Decides for each file which stages it still has to go through."""
@@ -61,12 +56,19 @@ class Resume:
         self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
         self.options = self.wanted(AS_THE_BATCH).outputs
         """Stands for all options that change the outputs."""
+        self._batch = batch
+        aligned = frozenset({"load audio", "transcribe", "write", *(["align"] if batch.align else [])})
+        self._stages = {False: aligned, True: aligned | {"diarize"}}
         self._write = batch.write
         self._results = batch.results_folder()
         self._overwrite = batch.run.overwrite
         self._ledger = ledger
         self._stop = threading.Event()
         self.patience = Patience(TRIES)
+
+    def all_stages(self, file: FileOptions) -> frozenset[str]:
+        """Return all that a file with these options goes through of which nothing is there."""
+        return self._stages[file.diarizing(self._batch.diarize) is not None]
 
     def stop(self) -> None:
         """Read no further."""

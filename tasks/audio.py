@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import av
@@ -57,13 +58,18 @@ class Audio:
         self.samples = np.empty(0, np.int16)
 
 
-def _open(path: str) -> av.container.InputContainer:
+@contextmanager
+def _open(path: str) -> Iterator[av.container.InputContainer]:
     check_regular(path)
-    try:
-        # An absolute path and the allow-list keep playlists and names like "concat:…" from opening anything else.
-        return av.open(os.path.abspath(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise _fault("not audio that FFmpeg reads", error) from error
+    with ExitStack() as opened:
+        source = opened.enter_context(places.opened(path)) if places.is_url(path) else os.path.abspath(path)
+        try:
+            # An absolute path and the allow-list keep playlists and names like "concat:…" from opening anything else.
+            container = av.open(source, options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise _fault("not audio that FFmpeg reads", error) from error
+        opened.enter_context(container)
+        yield container
 
 
 def check_regular(path: str) -> places.Print:

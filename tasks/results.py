@@ -26,9 +26,14 @@ VERSION = "v1"
 """To be raised when this program changes what a stage makes of the same audio and options."""
 
 
+@cache
+def _whisperx() -> str:
+    return version("whisperx")
+
+
 def options_digest(*parts: Any) -> str:
     """Return 64 bits, in hex, that stand for options (anything that JSON holds), WhisperX's version, and ours."""
-    canonical = json.dumps([VERSION, version("whisperx"), *parts], sort_keys=True)
+    canonical = json.dumps([VERSION, _whisperx(), *parts], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

@@ -73,7 +73,7 @@ def test_a_bucket_that_is_not_there_is_no_fault_that_passes(s3: str) -> None:
     """But a store that does not answer is."""
     with pytest.raises(FileNotFoundError):
         read("s3://no-such-bucket/a.mp3")
-    with pytest.raises(OSError, match="refused|connect|Connect") as away:
+    with pytest.raises(OSError, match=r"refused|connect|Connect") as away:
         read("http://127.0.0.1:9/a.mp3")
     assert is_passing(away.value)
 
@@ -91,7 +91,7 @@ def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:
 
 def test_a_download_that_was_cut_short_is_not_taken_for_the_file(web: str) -> None:
     """Half an interview would be transcribed."""
-    with pytest.raises(OSError) as short, local_copy(f"{web}/short.mp3"):
+    with pytest.raises(OSError, match=r"short.mp3|ended") as short, local_copy(f"{web}/short.mp3"):
         pass
     assert is_passing(short.value)
 

@@ -16,6 +16,7 @@ from flows.plan import Plan
 from flows.report import FileRun
 from flows.settings import Batch
 from tasks.diarize import Diarization
+from tasks.places import put, read
 from tasks.results import result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
@@ -283,3 +284,61 @@ def test_one_run_at_a_time_writes_to_an_output_folder(speech: Path) -> None:
     with claimed(batch.own_folder()), claimed(batch.own_folder()):
         pass
     assert batch.own_folder().stat().st_mode & 0o777 == 0o700
+
+
+def with_manifest(speech: Path, rows: list[dict[str, Any]], **options: Any) -> Batch:
+    """Return a batch of the files that a manifest names."""
+    manifest = speech.parent / "manifest.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in rows))
+    return batch_of(speech, inputs={"manifest": str(manifest)}, **options)
+
+
+def test_a_files_own_options_change_what_is_done_with_it_alone(speech: Path) -> None:
+    """Another language in the manifest makes another transcript; the other file is done."""
+    paths = [{"path": str(speech / name)} for name in ("call.wav", "hello.wav")]
+    do(with_manifest(speech, paths), "transcribe", "align", "write")
+    assert missing(batch_of(speech)) == {}
+    changed = with_manifest(speech, [paths[0], paths[1] | {"language": "de"}])
+    assert missing(changed) == {"hello.wav": ALL}
+
+
+def test_only_the_files_that_a_manifest_marks_are_diarized(speech: Path) -> None:
+    """The others need no diarizer."""
+    rows = [{"path": str(speech / "call.wav"), "diarize": True}, {"path": str(speech / "hello.wav")}]
+    batch = with_manifest(speech, rows, diarize={"diarize_model": "some/pipeline", "by_default": False})
+    assert missing(batch) == {"call.wav": ALL | {"diarize"}, "hello.wav": ALL}
+
+
+def test_what_a_manifest_said_is_known_when_the_failed_files_are_done_again(speech: Path) -> None:
+    """`--only failed` names no manifest."""
+    planned(with_manifest(speech, [{"path": str(speech / "call.wav"), "language": "de"}]))
+    again = batch_of(speech, inputs={"only": "failed"})
+    assert [(file.options.language, file.source.name) for file in planned(again).values()] == [("de", "call.wav")]
+
+
+def test_outputs_whose_paths_have_the_language_are_known_once_it_is(speech: Path) -> None:
+    """A file that is done is skipped; another template is another place, and needs the outputs alone."""
+    out = {"output_dir": str(speech.parent / "out"), "output_template": "{language}/{stem}.{format}"}
+    batch = batch_of(speech, write=out)
+    do(batch, "transcribe", "align", "write")
+    assert sorted(os.listdir(speech.parent / "out" / "en"))[:2] == ["call.json", "call.srt"]
+    assert missing(batch) == {}
+    assert missing(batch_of(speech, write=out | {"output_template": "{stem}/{stem}.{format}"}))["call.wav"] == {"write"}
+
+
+def test_a_batch_between_places_in_a_store_is_planned_like_one_here(
+    speech: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done is known, also to another machine; the contents are those of the local files."""
+    put({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
+    monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "state"))
+    batch = batch_of(speech, inputs={"inputs": [f"{bucket}/in/"]}, write={"output_dir": f"{bucket}/out"})
+    assert missing(batch) == {"call.wav": ALL, "hello.wav": ALL}
+    local, away = planned(batch_of(speech))["call.wav"], planned(batch)["call.wav"]
+    assert (away.source.keys, away.source.duration_s) == (local.source.keys, local.source.duration_s)
+    do(batch, "transcribe", "align", "write")
+    assert read(f"{bucket}/out/hello.txt") == b"Hello.\n"
+    assert missing(batch) == {}
+    batch.ledger().begin({})
+    monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "elsewhere"))
+    assert missing(batch) == {}
