@@ -65,7 +65,7 @@ def _open(path: str) -> Iterator[av.container.InputContainer]:
         source = opened.enter_context(places.opened(path)) if places.is_url(path) else os.path.abspath(path)
         try:
             # An absolute path and the allow-list keep playlists and names like "concat:…" from opening anything else.
-            container = av.open(source, options={"protocol_whitelist": "file"}, metadata_errors="replace")
+            container = av.open(source, "r", options={"protocol_whitelist": "file"}, metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _fault("not audio that FFmpeg reads", error) from error
         opened.enter_context(container)
