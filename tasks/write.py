@@ -1,20 +1,22 @@
-"""Stage write: the files that WhisperX's own writers make, each whole or not there at all."""
+"""Stage write: the outputs of a file, each whole or not there at all."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.faults import FileFault
-from tasks.files import durable_file, new_draft
+from tasks.files import new_draft, write_new
+from tasks.formats import ALL, EXTENSIONS, encode
+from tasks.formats.writers import Layout
 from tasks.options import Options
 from tasks.results import stage_task
 from tasks.transcribe import Transcript
 
-OutputFormat = Literal["all", "srt", "vtt", "txt", "tsv", "json", "aud"]
+OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 Print = tuple[int, int]
 """Size and mtime_ns of an output as it was written: what tells it from one that somebody has changed."""
 
@@ -23,25 +25,41 @@ class WriteOptions(Options):
     """Output files. Names and defaults are those of the `whisperx` program."""
 
     output_dir: str = Field(".", description="folder for the outputs; it is made if it is missing")
-    output_format: OutputFormat = Field("all", description="all: every format but aud")
+    output_format: str = Field(
+        "all", description=f"formats, with commas between: {', '.join(ALL)} (these five: all), {', '.join(OTHERS)}"
+    )
     max_line_width: int | None = Field(None, ge=1, description="characters in a subtitle line")
     max_line_count: int | None = Field(None, ge=1, description="lines in a subtitle (needs max_line_width)")
     highlight_words: bool = Field(False, description="underline each word in srt and vtt as it is spoken")
     segment_resolution: Literal["sentence", "chunk"] = Field("sentence", description="no effect in WhisperX 3.8.6")
 
-    def formats(self) -> list[str]:
-        """Return the formats to write, by their extensions."""
-        if self.output_format != "all":
-            return [self.output_format]
-        return [extension for extension in get_args(OutputFormat) if extension not in ("all", "aud")]
+    @field_validator("output_format", mode="before")
+    @classmethod
+    def _known_formats(cls, names: Any) -> Any:
+        """Take a list as well, which a settings file may hold."""
+        listed = ",".join(map(str, names)) if isinstance(names, list | tuple) else str(names)
+        formats = [name.strip() for name in listed.split(",")]
+        for name in formats:
+            if name != "all" and name not in EXTENSIONS:
+                raise ValueError(f"there is no format {name!r}; there are {', '.join(['all', *EXTENSIONS])}")
+        return ",".join(dict.fromkeys(formats))
 
-    def layout(self) -> dict[str, Any]:
-        """Return the options of WhisperX's writers."""
-        return self.model_dump(include={"max_line_width", "max_line_count", "highlight_words"})
+    def formats(self) -> list[str]:
+        """Return the formats to write."""
+        named = [ALL if name == "all" else (name,) for name in self.output_format.split(",")]
+        return list(dict.fromkeys(name for names in named for name in names))
+
+    def layout(self) -> Layout:
+        """Return the options of subtitles."""
+        return Layout(
+            max_line_width=self.max_line_width,
+            max_line_count=self.max_line_count,
+            highlight_words=self.highlight_words,
+        )
 
     def outputs(self, stem: str) -> dict[str, Path]:
         """Return the outputs, by extension, of the file whose outputs begin with `stem`."""
-        return {extension: Path(f"{stem}.{extension}") for extension in self.formats()}
+        return {EXTENSIONS[name]: Path(f"{stem}.{EXTENSIONS[name]}") for name in self.formats()}
 
 
 @dataclass(frozen=True)
@@ -82,46 +100,42 @@ def not_ours(path: Path, owner: str | None = None) -> OutputNotOurs:
     return OutputNotOurs(f"{path.name} is there and {why}: move it away, use another --output_dir, or --overwrite")
 
 
-def render(transcript: Transcript, stem: Path, options: WriteOptions, earlier: Earlier | None = None) -> Written:
-    """Write `stem` plus the extension of each format. If one cannot be written, none is.
+def put(
+    contents: dict[str, bytes], stem: Path, earlier: Earlier | None = None
+) -> tuple[dict[str, Print], dict[str, Print]]:
+    """Write each content to `stem` plus its extension. If one cannot be written, none is.
 
     What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
     alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
-    options. Without `earlier` it is replaced. Raises OutputNotOurs.
+    options. Without `earlier` it is replaced. Returns the prints of the outputs, and of those that are left alone
+    because they were changed. Raises OutputNotOurs.
     """
-    from whisperx.utils import get_writer
-
     stem.parent.mkdir(parents=True, exist_ok=True)
-    finals, drafts = options.outputs(str(stem)), {extension: new_draft(stem.parent) for extension in options.formats()}
+    finals = {extension: Path(f"{stem}.{extension}") for extension in contents}
+    places = {
+        extension: _place(final, contents[extension], earlier, extension) if earlier else "free"
+        for extension, final in finals.items()
+    }
+    drafts = {extension: new_draft(stem.parent) for extension, place in places.items() if place == "free"}
     try:
         for extension, draft in drafts.items():
-            with durable_file(draft) as file:
-                writer: Any = get_writer(extension, str(stem.parent))
-                writer.write_result(transcript.result, file=file, options=options.layout())
-        places = {
-            extension: "free" if earlier is None else _place(final, drafts[extension], earlier, extension)
-            for extension, final in finals.items()
-        }
-        for extension, place in places.items():
-            if place == "free":
-                drafts[extension].replace(finals[extension])
+            write_new(draft, contents[extension])
+        for extension, draft in drafts.items():
+            draft.replace(finals[extension])
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
     prints = {extension: print_of(final) or (0, 0) for extension, final in finals.items()}
-    return Written(
-        {extension: print_ for extension, print_ in prints.items() if places[extension] != "changed"},
-        transcript.language,
-        {extension: print_ for extension, print_ in prints.items() if places[extension] == "changed"},
-    )
+    changed = {extension: print_ for extension, print_ in prints.items() if places[extension] == "changed"}
+    return {extension: print_ for extension, print_ in prints.items() if extension not in changed}, changed
 
 
-def _place(final: Path, draft: Path, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
+def _place(final: Path, new: bytes, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
     """Tell what is in an output's place: nothing to keep, the same already, or what is to be left there."""
     found = print_of(final)
     if found is None or found == earlier.outputs.get(extension):
         return "free"
-    there, new = final.read_bytes(), draft.read_bytes()
+    there = final.read_bytes()
     if there == new:
         return "written"
     if new.startswith(there):
@@ -143,7 +157,11 @@ def write(
     """Join speakers and words of one file and write its outputs, whose paths begin with `stem`."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
-    transcript.result["language"] = transcript.language
-    written = render(transcript, Path(stem), options, earlier)
+    title = "".join(c if c.isprintable() else "_" for c in Path(stem).name)
+    contents = {
+        EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s)
+        for name in options.formats()
+    }
+    outputs, changed = put(contents, Path(stem), earlier)
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
-    return replace(written, speakers=None if diarization is None else len(speakers))
+    return Written(outputs, transcript.language, changed, None if diarization is None else len(speakers))
