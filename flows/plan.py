@@ -15,13 +15,14 @@ from flows.report import FileRun, Report, one_line
 from flows.resume import Resume, reason
 from tasks.audio import AudioFile, check_regular, probe
 from tasks.files import DRAFT
+from tasks.formats import EXTENSIONS
 
 if TYPE_CHECKING:
     from flows.settings import Batch
 
 LONGEST_NAME = 255
 """Bytes in a file's name, on the file systems that people use."""
-LONGEST_EXTENSION = len(".json")
+LONGEST_EXTENSION = max(len(f".{extension}") for extension in EXTENSIONS.values())
 
 
 def output_stems(paths: list[Path], known: dict[str, str]) -> list[str]:
@@ -39,7 +40,9 @@ def output_stems(paths: list[Path], known: dict[str, str]) -> list[str]:
             stems[i] = relative[i]
     for i in _clashes(stems) - fixed:
         stems[i] = f"{relative[i]}-{_mark(str(paths[i]))}"
-    return [str(Path(stem).parent / _short_enough(Path(stem).name)) for stem in stems]
+    return [
+        stem if i in fixed else str(Path(stem).parent / _short_enough(Path(stem).name)) for i, stem in enumerate(stems)
+    ]
 
 
 def _clashes(stems: list[str]) -> set[int]:

@@ -61,7 +61,7 @@ def test_a_stem_that_leaves_no_room_for_an_extension_is_cut() -> None:
     long = "ü" * 125 + "a"
     stems = output_stems([Path(f"/in/{long}{end}.wav") for end in "bc"] + [Path("/in/short.wav")], {})
     assert len(set(stems)) == 3
-    assert all(len(os.fsencode(f"{stem}.json")) <= 255 for stem in stems)
+    assert all(len(os.fsencode(f"{stem}.TextGrid")) <= 255 for stem in stems)
     assert stems[0].startswith("ü" * 100)
     assert stems[2] == "short"
 
