@@ -80,6 +80,8 @@ class Batch(Options):
         wanted = [name for name in ("highlight_words", "max_line_count", "max_line_width") if getattr(self.write, name)]
         if self.align is None and wanted:
             raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
+        if self.diarize is None and "rttm" in self.write.formats():
+            raise ValueError("output_format rttm holds speaker turns: set diarize too, or leave rttm out")
         return self
 
     def own_folder(self) -> Path:

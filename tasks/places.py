@@ -9,11 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from tasks.faults import FileFault
-from tasks.files import DRAFT, durable_draft
+from tasks.files import DRAFT, new_draft, write_new
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 EXTRAS = {
@@ -173,17 +174,17 @@ def put(contents: dict[str, bytes]) -> None:
     On this machine's file systems all are on the disk before the first takes its place. An object appears whole.
     """
     local = {location: content for location, content in contents.items() if not is_url(location)}
-    drafts: dict[str, str] = {}
+    for location in local:
+        os.makedirs(os.path.dirname(location), exist_ok=True)
+    drafts = {location: new_draft(Path(location).parent) for location in local}
     try:
-        for location, content in local.items():
-            os.makedirs(os.path.dirname(location), exist_ok=True)
-            drafts[location] = durable_draft(os.path.dirname(location), content)
         for location, draft in drafts.items():
-            os.replace(draft, location)
+            write_new(draft, local[location])
+        for location, draft in drafts.items():
+            draft.replace(location)
     finally:
         for draft in drafts.values():
-            if os.path.lexists(draft):
-                os.unlink(draft)
+            draft.unlink(missing_ok=True)
     for location in contents.keys() - local.keys():
         with as_os_errors(location):
             filesystem(location).pipe_file(location, contents[location])

@@ -1,10 +1,9 @@
-"""Stage write: the files that WhisperX's own writers make, each whole or not there at all."""
+"""Stage write: the outputs of a file, each whole or not there at all."""
 
-import io
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from string import Formatter
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,13 +11,15 @@ from tasks import places
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.faults import FileFault
+from tasks.formats import ALL, EXTENSIONS, encode
+from tasks.formats.writers import Layout
 from tasks.options import Options
 from tasks.places import Print, print_of
 from tasks.results import stage_task
 from tasks.transcribe import Transcript
 
-OutputFormat = Literal["all", "srt", "vtt", "txt", "tsv", "json", "aud"]
-LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", "TextGrid"
+OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
+LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
 """What takes the most room in an output's name."""
 IN_TEMPLATES = ("relpath", "stem", "language", "format")
 
@@ -32,25 +33,42 @@ class WriteOptions(Options):
         description="path of an output in the output folder; there are {relpath}, the folder below the inputs' common "
         "one, {stem}, the name without extension, {language} and {format}",
     )
-    output_format: OutputFormat = Field("all", description="all: every format but aud")
+    output_format: str = Field(
+        "all", description=f"formats, with commas between: {', '.join(ALL)} (these five: all), {', '.join(OTHERS)}"
+    )
     max_line_width: int | None = Field(None, ge=1, description="characters in a subtitle line")
     max_line_count: int | None = Field(None, ge=1, description="lines in a subtitle (needs max_line_width)")
     highlight_words: bool = Field(False, description="underline each word in srt and vtt as it is spoken")
     segment_resolution: Literal["sentence", "chunk"] = Field("sentence", description="no effect in WhisperX 3.8.6")
 
-    def formats(self) -> list[str]:
-        """Return the formats to write, by their extensions."""
-        if self.output_format != "all":
-            return [self.output_format]
-        return [extension for extension in get_args(OutputFormat) if extension not in ("all", "aud")]
+    @field_validator("output_format", mode="before")
+    @classmethod
+    def _known_formats(cls, names: Any) -> Any:
+        """Take a list as well, which a settings file may hold."""
+        listed = ",".join(map(str, names)) if isinstance(names, list | tuple) else str(names)
+        formats = [name.strip() for name in listed.split(",")]
+        for name in formats:
+            if name != "all" and name not in EXTENSIONS:
+                raise ValueError(f"there is no format {name!r}; there are {', '.join(['all', *EXTENSIONS])}")
+        return ",".join(dict.fromkeys(formats))
 
-    def layout(self) -> dict[str, Any]:
-        """Return the options of WhisperX's writers."""
-        return self.model_dump(include={"max_line_width", "max_line_count", "highlight_words"})
+    def formats(self) -> list[str]:
+        """Return the formats to write."""
+        named = [ALL if name == "all" else (name,) for name in self.output_format.split(",")]
+        return list(dict.fromkeys(name for names in named for name in names))
+
+    def layout(self) -> Layout:
+        """Return the options of subtitles."""
+        return Layout(
+            max_line_width=self.max_line_width,
+            max_line_count=self.max_line_count,
+            highlight_words=self.highlight_words,
+        )
 
     def outputs(self, pattern: str, language: str) -> dict[str, str]:
         """Return where the outputs, by extension, of a file go whose pattern this is."""
-        return {extension: output_path(pattern, language, extension) for extension in self.formats()}
+        extensions = [EXTENSIONS[name] for name in self.formats()]
+        return {extension: output_path(pattern, language, extension) for extension in extensions}
 
     @field_validator("output_template")
     @classmethod
@@ -106,35 +124,24 @@ def not_ours(path: str, owner: str | None = None) -> OutputNotOurs:
     )
 
 
-def render(transcript: Transcript, pattern: str, options: WriteOptions, earlier: Earlier | None = None) -> Written:
-    """Write each format where the pattern says. If one cannot be made, none is written.
+def put(
+    contents: dict[str, bytes], outputs: dict[str, str], earlier: Earlier | None = None
+) -> tuple[dict[str, Print], dict[str, Print]]:
+    """Write each content, by its extension, to its place in `outputs`.
 
     What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
     alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
-    options. Without `earlier` it is replaced. Raises OutputNotOurs.
+    options. Without `earlier` it is replaced. Returns the prints of the outputs, and of those that are left alone
+    because they were changed. Raises OutputNotOurs.
     """
-    outputs = options.outputs(pattern, transcript.language)
-    contents = {extension: _encode(transcript, extension, options) for extension in outputs}
     found = {
-        extension: "free" if earlier is None else _place(output, contents[extension], earlier, extension)
+        extension: _place(output, contents[extension], earlier, extension) if earlier else "free"
         for extension, output in outputs.items()
     }
     places.put({outputs[extension]: contents[extension] for extension, place in found.items() if place == "free"})
     prints = {extension: print_of(output) or (0, 0) for extension, output in outputs.items()}
-    return Written(
-        {extension: print_ for extension, print_ in prints.items() if found[extension] != "changed"},
-        transcript.language,
-        {extension: print_ for extension, print_ in prints.items() if found[extension] == "changed"},
-    )
-
-
-def _encode(transcript: Transcript, extension: str, options: WriteOptions) -> bytes:
-    from whisperx.utils import get_writer
-
-    text = io.StringIO()
-    writer: Any = get_writer(extension, ".")
-    writer.write_result(transcript.result, file=text, options=options.layout())
-    return text.getvalue().encode()
+    changed = {extension: print_ for extension, print_ in prints.items() if found[extension] == "changed"}
+    return {extension: print_ for extension, print_ in prints.items() if extension not in changed}, changed
 
 
 def _place(output: str, new: bytes, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
@@ -164,7 +171,13 @@ def write(
     """Join speakers and words of one file and write its outputs, where the pattern says."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
-    transcript.result["language"] = transcript.language
-    written = render(transcript, pattern, options, earlier)
+    outputs = options.outputs(pattern, transcript.language)
+    name = os.path.basename(output_path(pattern, transcript.language, "")).removesuffix(".")
+    title = "".join(c if c.isprintable() else "_" for c in name)
+    contents = {
+        EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s)
+        for name in options.formats()
+    }
+    written, changed = put(contents, outputs, earlier)
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
-    return replace(written, speakers=None if diarization is None else len(speakers))
+    return Written(written, transcript.language, changed, None if diarization is None else len(speakers))

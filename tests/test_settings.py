@@ -15,6 +15,7 @@ from flows.inputs import find_inputs
 from flows.settings import Batch
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
+from tasks.write import WriteOptions
 
 PREDECESSOR = {
     "batch_file": None,
@@ -152,6 +153,36 @@ def test_options_that_contradict_each_other_are_refused() -> None:
         _parse(["--no_align", "--highlight_words", "True"])[0].batch([])
     with pytest.raises(ValidationError, match="more than max_speakers"):
         DiarizeOptions(min_speakers=3, max_speakers=2)
+
+
+def test_any_formats_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With commas on the command line and in the environment, as a list in a settings file; `all` is WhisperX's."""
+    monkeypatch.chdir(tmp_path)
+    all_of_whisperx = ["srt", "vtt", "txt", "tsv", "json"]
+    assert _parse([])[0].batch([]).write.formats() == all_of_whisperx
+    assert _parse(["-f", "json, all,md"])[0].batch([]).write.formats() == ["json", "srt", "vtt", "txt", "tsv", "md"]
+    (tmp_path / "whisperx-batch.toml").write_text('output_format = ["srt", "textgrid"]\n')
+    assert _parse([])[0].batch([]).write.formats() == ["srt", "textgrid"]
+    monkeypatch.setenv("WHISPERX_BATCH_OUTPUT_FORMAT", "docx,ass")
+    assert _parse([])[0].batch([]).write.formats() == ["docx", "ass"]
+
+
+@pytest.mark.parametrize("wrong", ["", "srt,", "SRT", "json,pdf", [], ["srt", 3]])
+def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(wrong: Any) -> None:
+    """The form of Prefect's UI has them too."""
+    formats = "srt, vtt, txt, tsv, json, aud, rttm, ass, docx, md, textgrid"
+    with pytest.raises(ValidationError, match=f"there is no format '.*'; there are all, {formats}"):
+        Batch.model_validate({"write": {"output_format": wrong}})
+    field = WriteOptions.model_json_schema()["properties"]["output_format"]
+    assert (field["type"], field["default"]) == ("string", "all")
+    assert all(name in field["description"] for name in formats.split(", "))
+
+
+def test_speaker_turns_need_diarization() -> None:
+    """RTTM holds nothing else."""
+    with pytest.raises(ValidationError, match="rttm holds speaker turns: set diarize too"):
+        _parse(["--output_format", "rttm"])[0].batch([])
+    assert _parse(["--output_format", "rttm", "--diarize"])[0].batch([]).write.formats() == ["rttm"]
 
 
 def test_a_translation_is_not_aligned() -> None:

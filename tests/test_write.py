@@ -1,4 +1,4 @@
-"""tasks/write.py: WhisperX's own formats, whole or not there at all."""
+"""tasks/write.py: the outputs of a file, whole or not there at all."""
 
 import json
 import os
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.audio import AudioFile
+from tasks.diarize import Diarization
 from tasks.transcribe import Transcript
-from tasks.write import Earlier, OutputNotOurs, WriteOptions, render, write
+from tasks.write import Earlier, OutputNotOurs, WriteOptions, Written, write
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(
@@ -18,6 +19,11 @@ GREETING = Transcript(
         "language": "en",
     },
 )
+
+
+def render(transcript: Transcript, pattern: str, options: WriteOptions, earlier: Earlier | None = None) -> Written:
+    """Write the outputs of a file of 2 s that was not diarized in this run."""
+    return write.fn(AudioFile("/in/a.wav", "a.wav", 2.0), pattern, transcript, None, options, earlier)
 
 
 def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
@@ -32,9 +38,8 @@ def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
 
 def test_the_language_written_is_the_true_one(tmp_path: Path) -> None:
     """Where our outputs differ on purpose: WhisperX writes `en` for every file whose language it has detected."""
-    file = AudioFile("/in/a.wav", "a.wav", 1.0)
     german = Transcript("de", {"segments": [{"start": 0.0, "end": 1.0, "text": " Guten Tag."}]})
-    written = write.fn(file, f"{tmp_path}/a.{{format}}", german, None, WriteOptions(output_format="json"), None)
+    written = render(german, f"{tmp_path}/a.{{format}}", WriteOptions(output_format="json"))
     assert written.language == "de"
     assert json.loads((tmp_path / "a.json").read_text())["language"] == "de"
 
@@ -43,6 +48,24 @@ def test_the_layout_of_subtitles_is_chosen(tmp_path: Path) -> None:
     """Words underlined as they are spoken."""
     render(GREETING, f"{tmp_path}/a.{{format}}", WriteOptions(output_format="srt", highlight_words=True))
     assert "<u>Good</u> day." in (tmp_path / "a.srt").read_text()
+
+
+def test_any_formats_can_be_written_together(tmp_path: Path) -> None:
+    """Each once, and under the extension that its programs look for."""
+    file = AudioFile("/in/a.wav", "a.wav", 2.0)
+    options = WriteOptions(output_format="all,srt,textgrid,rttm,ass,docx,md,aud")
+    transcript = Transcript("en", {"segments": [{"start": 0.5, "end": 1.4, "text": " Good day."}]})
+    turns = Diarization([(0.4, 1.5, "SPEAKER_00"), (1.6, 1.8, "SPEAKER_01")])
+    written = write.fn(file, f"{tmp_path}/a\nb c.{{format}}", transcript, turns, options, None)
+    extensions = "srt vtt txt tsv json TextGrid rttm ass docx md aud".split()
+    assert list(written.outputs) == extensions
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"a\nb c.{each}" for each in extensions)
+    assert written.speakers == 1
+    lines = (tmp_path / "a\nb c.rttm").read_text().splitlines()
+    assert [line.split()[1:5] for line in lines] == [["a_b_c", "1", "0.400", "1.100"], ["a_b_c", "1", "1.600", "0.200"]]
+    assert "\nxmax = 2 \n" in (tmp_path / "a\nb c.TextGrid").read_text()
+    again = render(transcript, f"{tmp_path}/a\nb c.{{format}}", WriteOptions(output_format="docx"), Earlier())
+    assert again.changed == {}
 
 
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:

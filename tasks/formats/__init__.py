@@ -1,0 +1,38 @@
+"""The formats of outputs: what a file holds, as bytes. Where it lies is no matter here."""
+
+from tasks.diarize import Diarization
+from tasks.formats.ass import ass
+from tasks.formats.docx import docx
+from tasks.formats.markdown import markdown
+from tasks.formats.rttm import rttm
+from tasks.formats.textgrid import textgrid
+from tasks.formats.writers import Layout, as_whisperx
+from tasks.transcribe import Transcript
+
+ALL = ("srt", "vtt", "txt", "tsv", "json")
+"""What WhisperX means by `all`."""
+EXTENSIONS = {name: name for name in (*ALL, "aud", "rttm", "ass", "docx", "md")} | {"textgrid": "TextGrid"}
+"""Of every format, what the names of its files end with."""
+
+
+def encode(
+    name: str, transcript: Transcript, diarization: Diarization | None, layout: Layout, title: str, duration_s: float
+) -> bytes:
+    """Return an output in the format of this name; the same arguments give the same bytes.
+
+    `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
+    """
+    result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
+    match name:
+        case "rttm":
+            return rttm(diarization, title)
+        case "textgrid":
+            return textgrid(result, duration_s)
+        case "ass":
+            return ass(result, layout, title)
+        case "docx":
+            return docx(result, title)
+        case "md":
+            return markdown(result, title)
+        case _:
+            return as_whisperx(name, result, layout)

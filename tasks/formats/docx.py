@@ -1,0 +1,48 @@
+"""DOCX, a document for Word and LibreOffice."""
+
+import re
+from datetime import datetime
+from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from docx import Document
+from docx.oxml.ns import qn
+
+from tasks.formats.paragraphs import language_line, paragraphs
+from tasks.formats.writers import Result
+
+NEVER = datetime(1980, 1, 1)  # noqa: DTZ001 - python-docx takes none with a zone
+"""The earliest time that ZIP holds: the same transcript gives the same bytes, whenever it is written."""
+
+
+def docx(result: Result, title: str) -> bytes:
+    """Return the document: a title, the language, and the paragraphs."""
+    document = Document()
+    properties = document.core_properties
+    properties.title, properties.language = _valid(title), result["language"]
+    properties.author, properties.comments = "whisperx-batch", ""
+    properties.created = properties.modified = NEVER
+    for language in document.styles.element.iter(qn("w:lang")):
+        language.set(qn("w:val"), result["language"])  # what a spelling checker goes by
+    document.add_heading(_valid(title), 0)
+    document.add_paragraph(language_line(result["language"]))
+    for each in paragraphs(result):
+        paragraph = document.add_paragraph()
+        paragraph.add_run(_valid(each.heading)).bold = True
+        paragraph.add_run(_valid(f" {each.text}"))
+    made = BytesIO()
+    document.save(made)
+    return _without_times(made)
+
+
+def _valid(text: str) -> str:
+    """Return the text without the control characters that XML cannot hold."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _without_times(made: BytesIO) -> bytes:
+    fixed = BytesIO()
+    with ZipFile(made) as parts, ZipFile(fixed, "w") as archive:
+        for name in parts.namelist():
+            archive.writestr(ZipInfo(name, NEVER.timetuple()[:6]), parts.read(name), ZIP_DEFLATED)
+    return fixed.getvalue()

@@ -1,0 +1,48 @@
+"""A transcript to be read: paragraphs, each with its time and its speaker."""
+
+from dataclasses import dataclass
+
+from whisperx.utils import LANGUAGES, LANGUAGES_WITHOUT_SPACES
+
+from tasks.formats.writers import Result
+
+PAUSE_S = 2.0
+"""A silence after which a new paragraph begins."""
+LONGEST_S = 60.0
+"""A paragraph ends with the segment before this, so that a place in the audio is found by the times."""
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """What one speaker says without a long pause."""
+
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+
+    @property
+    def heading(self) -> str:
+        """When it begins, and who speaks."""
+        seconds = int(self.start)
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        return f"{clock} {self.speaker}:" if self.speaker else clock
+
+
+def paragraphs(result: Result) -> list[Paragraph]:
+    """Return the paragraphs of a transcript, which leave out no text."""
+    space = "" if result["language"] in LANGUAGES_WITHOUT_SPACES else " "
+    found: list[Paragraph] = []
+    for segment in result["segments"]:
+        start, end, text, speaker = segment["start"], segment["end"], segment["text"].strip(), segment.get("speaker")
+        last = found[-1] if found else None
+        if last and speaker == last.speaker and start - last.end < PAUSE_S and end - last.start < LONGEST_S:
+            found[-1] = Paragraph(last.start, end, speaker, f"{last.text}{space}{text}")
+        elif text:
+            found.append(Paragraph(start, end, speaker, text))
+    return found
+
+
+def language_line(code: str) -> str:
+    """Return the language as a reader knows it."""
+    return f"Language: {LANGUAGES.get(code, code).title()} ({code})"
