@@ -19,12 +19,13 @@ LEDGER = "ledger.jsonl"
 
 
 class Row(TypedDict, total=False):
-    """What is known of a file; `digest` and `duration_s` are those of the content with this size and mtime."""
+    """What is known of a file; `digest`, `duration_s` and `track` are of the content with this size and mtime."""
 
     size: int
     mtime_ns: int
     digest: str
     duration_s: float
+    track: str
     status: str
     error: str | None
     language: str | None

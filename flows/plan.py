@@ -10,10 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.ledger import Ledger
+from flows.ledger import Ledger, Row
 from flows.report import FileRun, Report, one_line
 from flows.resume import Resume, reason
-from tasks.audio import AudioFile, check_regular, probe
+from tasks.audio import AudioFile, probe
+from tasks.container import check_regular
 from tasks.files import DRAFT
 
 if TYPE_CHECKING:
@@ -105,9 +106,10 @@ class Plan:
             file.report.failed(file, reason(error))
             return
         remembered = self._ledger.remembers(file.source.path, status)
-        duration_s = self._ledger.row(file.source.path).get("duration_s") if remembered else None
+        row = self._ledger.row(file.source.path) if remembered else Row()
+        duration_s, track = row.get("duration_s"), row.get("track", "")
         file.source = replace(
-            file.source, size=status.st_size, mtime_ns=status.st_mtime_ns, duration_s=duration_s or 0.0
+            file.source, size=status.st_size, mtime_ns=status.st_mtime_ns, duration_s=duration_s or 0.0, track=track
         )
         if duration_s is None:
             self._new.append(file)
@@ -127,11 +129,11 @@ class Plan:
 
     def _probe(self, file: FileRun) -> None:
         try:
-            duration_s = self.resume.patience.again(partial(probe, file.source.path))
+            probed = self.resume.patience.again(partial(probe, file.source.path))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             file.report.failed(file, reason(error))
             return
-        file.source = replace(file.source, duration_s=duration_s)
+        file.source = replace(file.source, duration_s=probed.duration_s, track=probed.track)
         if file.source.size in self._known_sizes:
             self.resume.find(file)
 
@@ -139,7 +141,7 @@ class Plan:
         """Remember how long the new files are, so that a later run need not open them."""
         for file in self._new:
             if file.status == "waiting":
-                self._ledger.note(file.source.path, duration_s=file.source.duration_s)
+                self._ledger.note(file.source.path, duration_s=file.source.duration_s, track=file.source.track)
 
     def waiting(self) -> list[FileRun]:
         """Return the files that are to be done, longest first, so that no long one ends the batch alone."""

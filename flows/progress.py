@@ -115,8 +115,8 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
                 _line(console, f"skip    {file.source.name}: done before")
             else:
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
-                length = duration(file.source.duration_s)
-                _line(console, f"do      {file.source.name} ({length}): {stages} -> {file.stem}.*")
+                sound = ", ".join(filter(None, [duration(file.source.duration_s), file.source.track]))
+                _line(console, f"do      {file.source.name} ({sound}): {stages} -> {file.stem}.*")
     _line(console, plan_line(files))
 
 
