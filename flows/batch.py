@@ -31,15 +31,13 @@ from flows.speed import note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
 from flows.stop_after import seconds_left
-from flows.stream import Admission, Stream
+from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import CROSS_ATTENTION, AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
-
-MEGABYTE = 1_000_000
 
 
 @flow(name="whisperx-batch", flow_run_name=first_name, persist_result=False)
@@ -173,7 +171,8 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
     budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees what we let go of a little later
     remaining = plan.resume.remaining(plan.waiting())
-    report.admission = admission = Admission(remaining, budget, most_files=pools.window)
+    largest = max(budget, session.object_store_bytes)
+    report.admission = admission = Admission(remaining, budget, largest, most_files=pools.window)
     written = Stream("write")
     threads = StageThreads(pools, admission)
     progress = Progress(report, pools, run.console)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from tasks.audio import check_regular
+from tasks.container import check_regular
 from tasks.files import whole_file
 from tasks.places import BadPlace, Print, digest_of, is_url, print_of, put, read
 
@@ -23,12 +23,13 @@ COPIED = "ledger.copied"
 
 
 class Row(TypedDict, total=False):
-    """What is known of a file; `digest` and `duration_s` are those of the content with this size and mtime."""
+    """What is known of a file; `digest`, `duration_s` and `track` are of the content with this size and mtime."""
 
     size: int
     mtime_ns: int
     digest: str
     duration_s: float
+    track: str
     status: str
     error: str | None
     language: str | None

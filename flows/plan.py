@@ -15,7 +15,8 @@ from flows.names import common_folder, name_below, output_patterns
 from flows.report import FileRun, Report
 from flows.resume import Resume, reason
 from tasks import places
-from tasks.audio import AudioFile, check_regular, probe
+from tasks.audio import AudioFile, probe
+from tasks.container import check_regular
 from tasks.files import DRAFT
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class Plan:
             file.report.failed(file, reason(error))
             return
         remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
-        duration_s = self.ledger.row(file.source.path).get("duration_s") if remembered else None
-        file.source = replace(file.source, size=size, mtime_ns=mtime_ns, duration_s=duration_s or 0.0)
+        row = self.ledger.row(file.source.path) if remembered else Row()
+        duration_s, track = row.get("duration_s"), row.get("track", "")
+        file.source = replace(file.source, size=size, mtime_ns=mtime_ns, duration_s=duration_s or 0.0, track=track)
         if duration_s is None:
             self._new.append(file)
         else:
@@ -95,11 +97,11 @@ class Plan:
 
     def _probe(self, file: FileRun) -> None:
         try:
-            duration_s = self.resume.patience.again(partial(probe, file.source.path))
+            probed = self.resume.patience.again(partial(probe, file.source.path))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             file.report.failed(file, reason(error))
             return
-        file.source = replace(file.source, duration_s=duration_s)
+        file.source = replace(file.source, duration_s=probed.duration_s, track=probed.track)
         if file.source.size in self._known_sizes:
             self.resume.find(file)
 
@@ -107,7 +109,7 @@ class Plan:
         """Remember how long the new files are, so that a later run need not open them."""
         for file in self._new:
             if file.status == "waiting":
-                self.ledger.note(file.source.path, duration_s=file.source.duration_s)
+                self.ledger.note(file.source.path, duration_s=file.source.duration_s, track=file.source.track)
 
     def waiting(self) -> list[FileRun]:
         """Return the files that are to be done, longest first, so that no long one ends the batch alone."""

@@ -116,9 +116,9 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
                 _line(console, f"skip    {file.source.name}: done before")
             else:
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
-                length = duration(file.source.duration_s)
+                sound = ", ".join(filter(None, [duration(file.source.duration_s), file.source.track]))
                 outputs = output_path(file.pattern, "{language}", "*")
-                _line(console, f"do      {file.source.name} ({length}): {stages} -> {outputs}")
+                _line(console, f"do      {file.source.name} ({sound}): {stages} -> {outputs}")
     _line(console, plan_line(files))
 
 

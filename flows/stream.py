@@ -4,8 +4,11 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 from flows.report import FileRun
+
+MEGABYTE = 1_000_000
 
 
 class Stream:
@@ -59,15 +62,16 @@ class Stream:
 class Admission(Stream):
     """The first stream: admits a file when the decoded audio of all files in flight fits the budget.
 
-    A file larger than the whole budget is admitted alone.
+    A file larger than the whole budget is admitted alone; one that is larger than `largest_bytes` fails.
     """
 
-    __slots__ = ("_budget_bytes", "_changed", "_in_flight", "_most_files", "_pending", "_stopped")
+    __slots__ = ("_budget_bytes", "_changed", "_in_flight", "_largest_bytes", "_most_files", "_pending", "_stopped")
 
-    def __init__(self, files: Iterable[FileRun], budget_bytes: int, most_files: int) -> None:
+    def __init__(self, files: Iterable[FileRun], budget_bytes: int, largest_bytes: int, most_files: int) -> None:
         super().__init__()
         self._pending = files
         self._budget_bytes = budget_bytes
+        self._largest_bytes = largest_bytes
         self._most_files = most_files
         self._in_flight: dict[int, int] = {}
         self._stopped = False
@@ -76,12 +80,22 @@ class Admission(Stream):
     def drain(self) -> Iterator[FileRun]:
         """Yield each file once there is room for it."""
         for file in self._pending:
+            if file.decoded_bytes > self._largest_bytes:
+                file.report.failed(file, self._too_large(file))
+                continue
             with self._changed:
                 self._changed.wait_for(lambda file=file: self._stopped or self._has_room(file))  # type: ignore[misc]
                 if self._stopped:
                     return
                 self._in_flight[file.index] = file.decoded_bytes
             yield file
+
+    def _too_large(self, file: FileRun) -> str:
+        length, takes = timedelta(seconds=round(file.source.duration_s)), file.decoded_bytes // MEGABYTE
+        return (
+            f"its {length} of audio take {takes:,} MB decoded, and Ray's object store holds "
+            f"{self._largest_bytes // MEGABYTE:,} MB: cut it, or raise --audio_budget"
+        )
 
     def _has_room(self, file: FileRun) -> bool:
         if not self._in_flight:

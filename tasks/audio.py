@@ -1,35 +1,32 @@
-"""Stage load audio: any container and codec that FFmpeg's libraries read, to 16 kHz mono int16."""
+"""Stage load audio: any container and codec of recordings, to 16 kHz mono int16."""
 
-import errno
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import av
 import numpy as np
 import numpy.typing as npt
 
 from tasks import places
-from tasks.faults import LASTING_ERRNOS, FileFault
+from tasks.container import UnreadableAudio, audio_stream, fault, open_container, reason
 from tasks.results import stage_task
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
 
-PASSING_ERRNOS = frozenset({errno.EAGAIN, errno.EHOSTDOWN, errno.EIO, errno.EMFILE, errno.ESTALE, errno.ETIMEDOUT})
-"""Faults of a network share or a busy machine."""
+RATES = range(1_000, 768_001)
+"""Sampling rates, in Hz, of recordings. For others a header of a few bytes makes the resampler take gigabytes."""
+
+LONGEST_BELIEVED_S = 24 * 3600
+"""A header that says more, or nothing, is not asked: the packets are counted."""
 
 Samples = npt.NDArray[np.int16]
 
 
-class UnreadableAudio(FileFault):
-    """The file holds no audio that can be decoded."""
-
-
 @dataclass(frozen=True)
 class AudioFile:
-    """One input: where it lies, the name that people see, and how long it says it is.
+    """One input: where it lies, the name that people see, what its header says of its audio.
 
     `size` and `mtime_ns` are those of the content that `keys`, the keys of its stage results, stand for.
     """
@@ -40,6 +37,7 @@ class AudioFile:
     size: int | None = None
     mtime_ns: int = 0
     keys: dict[str, str] = field(default_factory=dict)
+    track: str = ""
 
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
@@ -58,74 +56,43 @@ class Audio:
         self.samples = np.empty(0, np.int16)
 
 
-@contextmanager
-def _open(path: str) -> Iterator[av.container.InputContainer]:
-    check_regular(path)
-    with ExitStack() as opened:
-        source = opened.enter_context(places.opened(path)) if places.is_url(path) else os.path.abspath(path)
-        try:
-            # An absolute path and the allow-list keep playlists and names like "concat:…" from opening anything else.
-            container = av.open(source, "r", options={"protocol_whitelist": "file"}, metadata_errors="replace")
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise _fault("not audio that FFmpeg reads", error) from error
-        opened.enter_context(container)
-        yield container
+@dataclass(frozen=True)
+class Probed:
+    """What a file says of its audio: how long it is; its codec, and which track it is if there are several."""
+
+    duration_s: float
+    track: str
 
 
-def check_regular(path: str) -> places.Print:
-    """Return the print of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
-
-    Other faults of the file system, or of the store, which may pass, are raised as OSError.
-    """
-    try:
-        found = places.print_of(path)
-    except OSError as error:
-        if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
-            raise UnreadableAudio(f"cannot be opened: {error.strerror}") from None
-        raise
-    if found is None:
-        raise UnreadableAudio("no such file")
-    if not places.is_url(path) and not os.path.isfile(path):
-        raise UnreadableAudio("not a regular file")
-    if found[0] == 0:
-        raise UnreadableAudio("the file is empty")
-    return found
-
-
-def _fault(what: str, error: Exception) -> Exception:
-    """Return an error of the storage as it is, for another try may help, and any other as the file's own fault."""
-    if isinstance(error, OSError) and error.errno in PASSING_ERRNOS:
-        return OSError(error.errno, f"{what}: {_reason(error)}")
-    return UnreadableAudio(f"{what}: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _audio_stream(container: av.container.InputContainer) -> av.AudioStream:
-    stream = container.streams.best("audio")  # the choice of the ffmpeg program
-    if not isinstance(stream, av.AudioStream):
-        raise UnreadableAudio("no audio track")
-    return stream
-
-
-def probe(path: str) -> float:
-    """Return the duration in seconds, from the header where it has one, else from the packets, without decoding.
+def probe(path: str) -> Probed:
+    """Look at the file's header, and if that has no duration at its packets, without decoding.
 
     Raises UnreadableAudio.
     """
-    with _open(path) as container:
-        stream = _audio_stream(container)
-        if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        if container.duration is not None:
-            return float(container.duration / av.time_base)
-        try:
-            packets = [packet for packet in container.demux(stream) if packet.duration]
-        except av.error.FFmpegError as error:
-            raise _fault("cannot be read to its end", error) from error
-        return float(sum(packet.duration * packet.time_base for packet in packets if packet.duration))
+    with open_container(path) as container:
+        stream = audio_stream(container)
+        _check_rate(stream.sample_rate or SAMPLE_RATE)  # 0: not known before some of it is decoded
+        track, tracks = stream.codec_context.codec.canonical_name, container.streams.audio
+        if len(tracks) > 1:
+            track += f", track {tracks.index(stream) + 1} of {len(tracks)}"
+        return Probed(_duration_s(container, stream), track)
+
+
+def _duration_s(container: av.container.InputContainer, stream: av.AudioStream) -> float:
+    of_stream = float((stream.duration or 0) * (stream.time_base or 0))
+    for seconds in (of_stream, (container.duration or 0) / av.time_base):
+        if 0 < seconds <= LONGEST_BELIEVED_S:
+            return seconds
+    try:
+        durations = (packet.duration * packet.time_base for packet in container.demux(stream) if packet.duration)
+        return float(max(sum(durations), 0))
+    except av.error.FFmpegError as error:
+        raise fault("cannot be read to its end", error) from error
+
+
+def _check_rate(rate: int) -> None:
+    if rate not in RATES:
+        raise UnreadableAudio(f"its sampling rate cannot be: {rate} Hz")
 
 
 def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
@@ -141,30 +108,56 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             good += 1
             yield frame
     if broken and not good:
-        raise UnreadableAudio(f"no packet of its audio decodes: {_reason(broken)}")
+        raise UnreadableAudio(f"no packet of its audio decodes: {reason(broken)}")
+    if stream.duration and not good:
+        raise UnreadableAudio("its header promises audio, and there is none: cut off, or it lies in another file")
 
 
-def decode(path: str) -> Samples:
+def _longest_s(duration_s: float) -> float:
+    """Return how long the audio of a file may be that says it is so long.
+
+    Where the header has no duration FFmpeg guesses it from the bit rate of the first seconds, and may be wrong by a
+    factor of ten. What is far beyond that is made to fill the memory.
+    """
+    return duration_s + min(9 * duration_s, 4 * 3600) + 600
+
+
+def decode(path: str, duration_s: float | None = None) -> Samples:
     """Decode the best audio track to int16 samples at 16 kHz, mono, shape (samples,).
 
-    The samples are those of `ffmpeg -ac 1 -ar 16000 -f s16le`, which WhisperX runs. Raises UnreadableAudio.
+    The samples are those of `ffmpeg -ac 1 -ar 16000 -f s16le`, which WhisperX runs. Raises UnreadableAudio, also if
+    they are far more than is planned for, which is `duration_s`.
     """
-    chunks: list[Samples] = []
-    with _open(path) as container:
-        stream = _audio_stream(container)
-        resampler, shape = None, None
+    samples = bytearray()  # it grows in place, where to join arrays would take twice the memory
+    longest = None if duration_s is None else _longest_s(duration_s) * BYTES_PER_SECOND
+    with open_container(path) as container:
+        stream = audio_stream(container)
         try:
-            for frame in _frames(container, stream):
-                # Streams that were pieced together change format midway, which a resampler refuses.
-                if resampler is None or shape != (frame.format.name, frame.layout.name, frame.sample_rate):
-                    chunks += _resampled(resampler, None)
-                    shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-                    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-                chunks += _resampled(resampler, frame)
-            chunks += _resampled(resampler, None)
+            for piece in _mono(container, stream):
+                samples.extend(piece.data)
+                if longest is not None and len(samples) > longest:
+                    raise UnreadableAudio(
+                        f"far more audio than the {timedelta(seconds=round(duration_s or 0))} that it says it has; if "
+                        "that is wrong, `ffmpeg -i OLD -c copy NEW` mends it"
+                    )
         except av.error.FFmpegError as error:
-            raise _fault("cannot be decoded", error) from error
-    return np.concatenate(chunks) if chunks else np.empty(0, np.int16)
+            channels = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
+            raise fault(f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
+    return np.frombuffer(samples, np.int16)
+
+
+def _mono(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[Samples]:
+    """Yield the samples at 16 kHz, mono, shape (samples,), piece by piece."""
+    resampler, shape = None, None
+    for frame in _frames(container, stream):
+        # Streams that were pieced together change format midway, which a resampler refuses.
+        if resampler is None or shape != (frame.format.name, frame.layout.name, frame.sample_rate):
+            _check_rate(frame.sample_rate)
+            yield from _resampled(resampler, None)
+            shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        yield from _resampled(resampler, frame)
+    yield from _resampled(resampler, None)
 
 
 def _resampled(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[Samples]:
@@ -182,6 +175,6 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
 def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
     with places.local_copy(file.path) as path:
-        audio = Audio(decode(path))
+        audio = Audio(decode(path, file.duration_s))
     file.check_unchanged()  # what was decoded is what the keys of its results stand for
     return audio

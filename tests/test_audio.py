@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
 
-from tasks.audio import SAMPLE_RATE, UnreadableAudio, as_float, decode, probe
+from tasks.audio import SAMPLE_RATE, as_float, decode, probe
+from tasks.container import UnreadableAudio
 
 
 def encode(path: Path, codec: str, *, rate: int, layout: str, video: bool = False) -> Path:
@@ -66,7 +67,7 @@ def test_decodes_the_samples_that_the_ffmpeg_program_decodes(
         shared = len(expected) - SAMPLE_RATE // 100
         found, expected = found[:shared], expected[:shared]
     np.testing.assert_array_equal(found, expected)
-    assert probe(str(path)) == pytest.approx(len(raw) / 2 / SAMPLE_RATE, abs=0.1)
+    assert probe(str(path)).duration_s == pytest.approx(len(raw) / 2 / SAMPLE_RATE, abs=0.1)
 
 
 def test_reads_the_sound_of_a_video(tmp_path: Path) -> None:

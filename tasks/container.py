@@ -1,0 +1,110 @@
+"""Opening a recording: which files may be, by which of FFmpeg's parts, and what is wrong with one that cannot be."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
+
+import av
+
+from tasks import places
+from tasks.faults import LASTING_ERRNOS, FileFault
+
+FORMATS = (
+    # of flows.inputs.AUDIO_EXTENSIONS
+    "aac ac3 aiff amr ape asf au avi caf dts dtshd eac3 flac flv gsm loas matroska mov mp3 mpeg mpegts mxf ogg rm tta "
+    "voc w64 wav wv "
+    # of telephones, dictaphones, corpora of speech, recorded television
+    "alaw dss g722 g729 mulaw nistsphere qcp sln wtv"
+).split()
+"""FFmpeg's names of the demuxers that may read a file: those of recordings, which read that one file alone.
+
+FFmpeg has 360 and takes the one that the content fits best, whatever the file is called. Some open other files and
+addresses that the content names (hls, dash, concat, sdp, rtsp, vobsub) or that lie beside it (image2), lavfi runs what
+it reads, many read text and pictures, and those of old games have been looked after by few. mov belongs here: it opens
+what a file refers to (`dref`) only if it is told to (`enable_drefs`)."""
+
+PASSING_ERRNOS = frozenset({errno.EAGAIN, errno.EHOSTDOWN, errno.EIO, errno.EMFILE, errno.ESTALE, errno.ETIMEDOUT})
+"""Faults of a network share or a busy machine."""
+
+
+class UnreadableAudio(FileFault):
+    """The file holds no audio that can be decoded."""
+
+
+def _decodes_audio(codec: str) -> bool:
+    try:
+        return av.Codec(codec, "r").type == "audio"
+    except ValueError:  # it only encodes
+        return False
+
+
+OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(FORMATS),
+    # Opening a file decodes some of each of its tracks; pictures are nothing to us, and their decoders much to attack.
+    "codec_whitelist": ",".join(filter(_decodes_audio, av.codecs_available)),
+}
+
+
+@contextmanager
+def open_container(location: str) -> Iterator[av.container.InputContainer]:
+    """Open a recording. Raises UnreadableAudio, and OSError for faults of the storage that may pass."""
+    check_regular(location)
+    with ExitStack() as opened:
+        # The path is absolute, or a name like "concat:…" or "-" would mean something else than a file.
+        source = opened.enter_context(places.opened(location)) if places.is_url(location) else os.path.abspath(location)
+        opened.enter_context(container := _open(source))
+        yield container
+
+
+def _open(source: str | BinaryIO) -> av.container.InputContainer:
+    try:
+        return av.open(source, "r", options=OPTIONS, metadata_errors="replace")
+    except av.error.ArgumentError as error:  # what FFmpeg says of a format that is not among ours
+        raise UnreadableAudio("no recording: a playlist, text, pictures or another format that is not read") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise fault("not audio that FFmpeg reads", error) from error
+
+
+def check_regular(path: str) -> places.Print:
+    """Return the print of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
+
+    Other faults of the file system, or of the store, which may pass, are raised as OSError.
+    """
+    try:
+        found = places.print_of(path)
+    except OSError as error:
+        if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
+            raise UnreadableAudio(f"cannot be opened: {error.strerror}") from None
+        raise
+    if found is None:
+        raise UnreadableAudio("no such file")
+    if not places.is_url(path) and not os.path.isfile(path):
+        raise UnreadableAudio("not a regular file")
+    if found[0] == 0:
+        raise UnreadableAudio("the file is empty")
+    return found
+
+
+def fault(what: str, error: Exception) -> Exception:
+    """Return an error of the storage as it is, for another try may help, and any other as the file's own fault."""
+    if isinstance(error, OSError) and error.errno in PASSING_ERRNOS:
+        return OSError(error.errno, f"{what}: {reason(error)}")
+    return UnreadableAudio(f"{what}: {reason(error)}")
+
+
+def reason(error: Exception) -> str:
+    """Return what FFmpeg or the system says of an error."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def audio_stream(container: av.container.InputContainer) -> av.AudioStream:
+    """Return the audio track that is heard: the choice of the ffmpeg program. Raises UnreadableAudio."""
+    stream = container.streams.best("audio")
+    if not isinstance(stream, av.AudioStream):
+        raise UnreadableAudio("no audio track")
+    if not stream.codec_context:
+        raise UnreadableAudio("no decoder for its audio: an unknown codec, or encrypted")
+    return stream
