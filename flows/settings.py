@@ -16,12 +16,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from flows.inputs import BadInput, check_model, check_output_folder, check_report, find_inputs, given_paths
+from flows.check_models import check_names
+from flows.inputs import BadInput, check_output_folder, check_report, find_inputs, given_paths
 from flows.layout import PoolSettings
 from flows.ledger import FOLDER, Ledger
+from flows.offline import offline_notices
 from flows.report import one_line
 from flows.stop_after import STOP_AFTER
-from tasks.align import CROSS_ATTENTION, AlignOptions
+from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.options import Options
@@ -172,21 +174,9 @@ class Batch(Options):
         return os.path.abspath(self.run.results_dir) if self.run.results_dir else str(self.own_folder() / "results")
 
     def check(self) -> list[Path]:
-        """Return the input files, after all that can be checked before a model loads. Raises BadInput."""
+        """Return the input files, after all that can be checked before they are looked into. Raises BadInput."""
         paths = self.inputs.paths(self.own_folder())
-        if not os.path.exists(self.transcribe.model) and "/" not in self.transcribe.model:
-            from faster_whisper.utils import available_models
-
-            if self.transcribe.model not in available_models():
-                raise BadInput(
-                    f"--model {self.transcribe.model}: no such folder, and no such Whisper model; "
-                    f"there are {', '.join(available_models())}"
-                )
-        check_model("model", self.transcribe.model, ("model.bin",))
-        if self.align and self.align.align_model and self.align.align_model != CROSS_ATTENTION:
-            check_model("align_model", self.align.align_model, ("config.json",))
-        if self.diarize:
-            check_model("diarize_model", self.diarize.diarize_model, ("config.yaml",))
+        check_names(self)
         check_output_folder(self.write.output_dir)
         if self.run.report:
             check_report(self.run.report)
@@ -226,7 +216,7 @@ class Batch(Options):
             notices.append("--device_index has no effect: Ray assigns GPUs; choose them with CUDA_VISIBLE_DEVICES")
         if self.write.max_line_count and not self.write.max_line_width:
             notices.append("--max_line_count has no effect without --max_line_width")
-        return notices
+        return notices + offline_notices(self)
 
 
 class Command(
@@ -260,6 +250,7 @@ class Command(
     speaker_embeddings: CliToggleFlag[bool] = Field(
         False, description=DiarizeOptions.model_fields["speaker_embeddings"].description
     )
+    offline: CliToggleFlag[bool] = Field(False, description=ModelOptions.model_fields["offline"].description)
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
