@@ -4,6 +4,8 @@ from functools import cache
 
 from tasks.sources import Repository
 
+TIMEOUT_S = 10
+
 
 class HubUnreachable(RuntimeError):
     """The Hub does not answer, or not as it should."""
@@ -12,7 +14,7 @@ class HubUnreachable(RuntimeError):
 def refusal(source: Repository) -> str | None:
     """Return why the Hub does not let us have this model; None if it does. Raises HubUnreachable."""
     name, *alternatives = source.needed[0]
-    return _refusal(source.name, name, source.revision, certain=not alternatives)
+    return _refusal(source.name, name, source.revision, certain=not alternatives and "*" not in name)
 
 
 @cache
@@ -21,12 +23,14 @@ def _refusal(repository: str, name: str, revision: str | None, *, certain: bool)
 
     Not for the repository: what the Hub tells of that, it tells also of a gated one.
     """
-    from huggingface_hub import constants, get_hf_file_metadata, get_token, hf_hub_url
+    from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    url = hf_hub_url(repository, name, revision=revision, endpoint=constants.ENDPOINT)
+    url = hf_hub_url(repository, name, revision=revision)
     try:
-        get_hf_file_metadata(url, token=get_token())
+        # Not get_hf_file_metadata, which goes on trying for 23 s where nobody answers.
+        hf_raise_for_status(get_session().head(url, headers=build_hf_headers(), timeout=TIMEOUT_S))
     except GatedRepoError:
         return (
             f"it is gated: accept its terms at {constants.ENDPOINT}/{repository}, and set HF_TOKEN to a token of that "

@@ -1,6 +1,5 @@
 """A folder of models and its `models.json`: which models, pinned to which revision, with the digest of each file."""
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from flows.inputs import BadInput
 from flows.report import one_line
+from tasks.files import sha256_of
 from tasks.sources import Bundle, Repository, Source
 
 RECORD = "models.json"
@@ -72,7 +72,7 @@ def damaged(pinned: Pinned, model_dir: str) -> list[str]:
     return [
         name
         for name, file in pinned.files.items()
-        if _size(Path(model_dir, name)) != file.size or digest(Path(model_dir, name)) != file.sha256
+        if _size(Path(model_dir, name)) != file.size or sha256_of(Path(model_dir, name)) != file.sha256
     ]
 
 
@@ -87,17 +87,11 @@ def pin(source: Source, model_dir: str) -> Pinned:
     paths = [source.file(model_dir)] if isinstance(source, Bundle) else sorted((folder or Path()).rglob("*"))
     files = {}
     for path in filter(Path.is_file, paths):
-        sha256, blob = digest(path), path.resolve().name
+        sha256, blob = sha256_of(path), path.resolve().name
         if re.fullmatch("[0-9a-f]{64}", blob) and blob != sha256:
             raise OSError(f"{path} is damaged: remove it")
         files[str(path.relative_to(model_dir))] = ModelFile(size=path.stat().st_size, sha256=sha256)
     return Pinned(revision=folder.name if folder else None, files=files)
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _size(path: Path) -> int:

@@ -32,6 +32,8 @@ class ModelsCommand(Command):
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 all models are there, 1 some are not, 2 the command is wrong."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
     command = _parse(sys.argv[1:])
     if command.offline:

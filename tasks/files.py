@@ -61,3 +61,9 @@ def digest_of(path: str, stop: threading.Event | None = None) -> str:
                 raise Stopped
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, by which the Hugging Face Hub knows large ones."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from tasks.files import digest_of
+from tasks.files import digest_of, sha256_of
 
 WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
 """What tells a model's revisions apart, of CTranslate2, of Transformers and of pyannote. Not the commit of its
@@ -48,7 +48,7 @@ def _cached(repository: str, cache_dir: str | None) -> str:
         path = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
         if isinstance(path, str):
             # A copy of the cache may have files in place of its links.
-            return os.path.basename(os.path.realpath(path)) if os.path.islink(path) else digest_of(path)
+            return os.path.basename(os.path.realpath(path)) if os.path.islink(path) else sha256_of(Path(path))
     return ""
 
 

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import threading
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +20,7 @@ class LocalHub:
     """Its repositories, as folders; those that are gated; what it was asked for."""
 
     repositories: dict[str, Path]
-    gated: frozenset[str] = frozenset()
+    gated: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -35,7 +35,7 @@ class LocalHub:
         Answer.hub = hub
         server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield self
         finally:
