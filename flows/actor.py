@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from flows.task_runner import Outcome, Sessions, flush
 from tasks.align import CROSS_ATTENTION, AlignOptions, aligner, aligner_of
 from tasks.diarize import DiarizeOptions, diarizers
-from tasks.models import ModelOptions, loads, share
+from tasks.models import ModelOptions, go_offline, loads, share
 from tasks.transcribe import TranscribeOptions, pipelines
 
 LIBRARIES = ("whisperx", "faster_whisper", "pyannote", "huggingface_hub", "transformers")
@@ -56,10 +56,12 @@ class StageProcess:
     Not decorated with `ray.remote`: Ray then pickles it by value, with copies of the modules' state that it uses.
     """
 
-    def __init__(self, parallel: int, threads: int) -> None:
+    def __init__(self, parallel: int, threads: int, *, offline: bool = False) -> None:
         share.take(parallel, threads)
+        # Here, where Ray comes by again after a restart; libraries that are not yet imported read both.
+        if offline:
+            go_offline()
         if threads:
-            # Here, where Ray comes by again after a restart; PyTorch, which is not yet imported, reads it.
             os.environ["OMP_NUM_THREADS"] = str(threads)
         forward_logs()
         self._sessions = Sessions()

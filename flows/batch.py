@@ -17,6 +17,7 @@ from rich.console import Console
 from flows.actor import Models
 from flows.artifacts import Artifacts
 from flows.cancellation import noticing_cancellation
+from flows.check_models import check_models
 from flows.claim import claimed
 from flows.input_options import Inputs
 from flows.layout import PoolSettings, place, plan_pools
@@ -127,6 +128,7 @@ def _in_time(run: Run) -> bool:
 def _run_ray(run: Run, probing: Future[None]) -> str | None:
     """Start the pools while the new files are opened; then send what is to be done through them."""
     settings = run.batch.run
+    check_models(run.batch, run.plan.stages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
         pools = start_pools(run.batch, session, run.plan.stages())
         try:

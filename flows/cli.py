@@ -7,11 +7,13 @@ import signal
 import sys
 import tomllib
 import warnings
+from collections.abc import Container
 from contextlib import ExitStack
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from flows.ray_loopback import keep_to_loopback
+from tasks.models import go_offline
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from flows.manifest import Entry
     from flows.settings import Batch
 
+C = TypeVar("C", bound="Command")
 BROKEN = "Flow run encountered an exception: "
 """How Prefect begins the message of a run that failed as a whole, not in some of its files."""
 INTERRUPTED = 130
@@ -35,6 +38,7 @@ def main() -> NoReturn:
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "8")
     # Where Prefect does not find the run's server it would quietly start another one, which outlives a killed run.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # Prefect reports its first import before --offline is read
     # Prefect, and Python, would end at once, and leave the server and Ray behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_in_order)
@@ -60,30 +64,42 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
     parser.add_argument("--version", "-V", action="version", version=f"%(prog)s {version('whisperx-batch')}")
     parser.add_argument("--python-version", "-P", action="version", version=f"Python {platform.python_version()}")
 
+    from flows.command import Command
+
+    return read_options(parser, Command, arguments)
+
+
+def read_options(
+    parser: argparse.ArgumentParser, kind: "type[C]", arguments: list[str], shown: Container[str] | None = None
+) -> "tuple[C, list[str]]":
+    """Return the options from the command line, the environment and the settings file, and the inputs.
+
+    Exits with 2 if something is wrong with them. With `shown`, the help shows these alone.
+    """
     from pydantic import ValidationError
     from pydantic_settings import CliApp, CliSettingsSource
 
-    from flows.command import Command
-
-    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(Command, root_parser=parser)
+    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(kind, root_parser=parser)
+    for action in parser._actions:  # noqa: SLF001, argparse has no public name for them
+        if shown is not None and action.dest not in shown:
+            action.help = argparse.SUPPRESS
     namespace = parser.parse_intermixed_args(arguments)
-    inputs = namespace.inputs
-    del namespace.inputs
+    inputs = vars(namespace).pop("inputs", [])
     try:
-        return CliApp.run(Command, cli_args=namespace, cli_settings_source=source), inputs
+        return CliApp.run(kind, cli_args=namespace, cli_settings_source=source), inputs
     except ValidationError as error:
-        parser.exit(2, _usage_errors(error))
+        parser.exit(2, usage_errors(error, parser.prog))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        parser.exit(2, f"whisperx-batch: the settings file: {error}\n")
+        parser.exit(2, f"{parser.prog}: the settings file: {error}\n")
 
 
-def _usage_errors(error: "ValidationError") -> str:
+def usage_errors(error: "ValidationError", program: str) -> str:
     """Return a line for each value that is wrong, naming its option."""
     lines = []
     for problem in error.errors():
         option = str(problem["loc"][-1]) if problem["loc"] else ""
         message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"whisperx-batch: --{option}: {message}" if option else f"whisperx-batch: {message}")
+        lines.append(f"{program}: --{option}: {message}" if option else f"{program}: {message}")
     return "\n".join(lines) + "\n"
 
 
@@ -97,6 +113,8 @@ def _set_up(command: "Command") -> None:
         from prefect.logging.configuration import setup_logging
 
         setup_logging(incremental=False)
+    if command.offline:
+        go_offline()
     if command.hf_token:
         os.environ["HF_TOKEN"] = command.hf_token.get_secret_value()
 
@@ -112,7 +130,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
         batch = command.batch(inputs)
         entries = batch.check()
     except ValidationError as error:
-        sys.stderr.write(_usage_errors(error))
+        sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
     except BadInput as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
@@ -136,31 +154,37 @@ def _run(command: "Command", inputs: list[str]) -> int:
 def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     from rich.console import Console
 
+    from flows.check_models import check_models
     from flows.plan import Plan
     from flows.progress import show_plan
 
     plan = Plan(batch, entries, batch.ledger())
     plan.recall()
     plan.probe()
+    check_models(batch, plan.stages())
     show_plan(plan.files, Console(), every_file=True)
 
 
 def _work_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> bool:
-    """Look, before Prefect and Ray start, whether there is anything to do; if not, say so and report."""
+    """Look, before Prefect and Ray start, whether there is anything to do; if not, say so and report.
+
+    Raises BadInput if it cannot be done for want of a model.
+    """
+    from flows.check_models import check_models
     from flows.plan import Plan
     from flows.progress import show_summary
 
     plan = Plan(batch, entries, batch.ledger())
     plan.recall()
-    if plan.needs_all_stages():
-        return True
-    plan.probe()
-    if plan.stages() or plan.report.statuses["failed"]:
-        return True
-    show_summary(plan.report, console)
-    if batch.run.report:
-        plan.report.write(batch.run.report)
-    return False
+    if not plan.needs_all_stages():
+        plan.probe()
+        if not plan.stages() and not plan.report.statuses["failed"]:
+            show_summary(plan.report, console)
+            if batch.run.report:
+                plan.report.write(batch.run.report)
+            return False
+    check_models(batch, plan.stages())
+    return True
 
 
 def _run_flow(batch: "Batch") -> int:

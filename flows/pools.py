@@ -103,7 +103,11 @@ class Pools:
                     scheduling_strategy=PlacementGroupSchedulingStrategy(
                         self._group, placement_group_bundle_index=place
                     ),
-                ).remote(spec.parallel, self._batch.models.threads or spec.threads),
+                ).remote(
+                    spec.parallel,
+                    self._batch.models.threads or spec.threads,
+                    offline=self._batch.models.offline,
+                ),
                 spec,
             )
             for place in places

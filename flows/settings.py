@@ -7,13 +7,15 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from flows.bad_input import BadInput, one_line
-from flows.checks import check_files, check_model, check_output_folder, check_report
+from flows.check_models import check_names
+from flows.checks import check_files, check_output_folder, check_report
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
 from flows.ledger import FOLDER, LEDGER, Ledger
 from flows.manifest import Entry
+from flows.offline import offline_notices
 from flows.stop_after import STOP_AFTER
-from tasks.align import CROSS_ATTENTION, AlignOptions
+from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.options import Options
@@ -106,22 +108,10 @@ class Batch(Options):
         return absolute(self.run.results_dir) if self.run.results_dir else join(join(out, FOLDER), "results")
 
     def check(self) -> list[Entry]:
-        """Return the input files, after all that can be checked before a model loads. Raises BadInput."""
+        """Return the input files, after all that can be checked before they are looked into. Raises BadInput."""
         entries = self.inputs.entries(self.ledger)
         check_files(entries, self.inputs.manifest or "", self.transcribe, self.diarize)
-        if not os.path.exists(self.transcribe.model) and "/" not in self.transcribe.model:
-            from faster_whisper.utils import available_models
-
-            if self.transcribe.model not in available_models():
-                raise BadInput(
-                    f"--model {self.transcribe.model}: no such folder, and no such Whisper model; "
-                    f"there are {', '.join(available_models())}"
-                )
-        check_model("model", self.transcribe.model, ("model.bin",))
-        if self.align and self.align.align_model and self.align.align_model != CROSS_ATTENTION:
-            check_model("align_model", self.align.align_model, ("config.json",))
-        if self.diarize:
-            check_model("diarize_model", self.diarize.diarize_model, ("config.yaml",))
+        check_names(self)
         check_output_folder(self.write.output_dir)
         if self.run.report:
             check_report(self.run.report)
@@ -162,4 +152,4 @@ class Batch(Options):
             notices.append("--device_index has no effect: Ray assigns GPUs; choose them with CUDA_VISIBLE_DEVICES")
         if self.write.max_line_count and not self.write.max_line_width:
             notices.append("--max_line_count has no effect without --max_line_width")
-        return notices
+        return notices + offline_notices(self)

@@ -8,6 +8,7 @@ from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.cross_attention import time_words
 from tasks.faults import halving
 from tasks.models import ModelOptions, share, warm
+from tasks.named_models import refuse_download
 from tasks.options import Options
 from tasks.results import stage_task
 from tasks.revisions import revision
@@ -50,6 +51,8 @@ def aligner(language: str, model: str | None, models: ModelOptions) -> tuple["to
     import whisperx
 
     ensure_sentence_data(language)
+    if models.offline:
+        refuse_download(language, model, models)
     return whisperx.load_align_model(  # type: ignore[no-any-return]
         language,
         models.torch_device(),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from tasks.files import sha256_of
 from tasks.places import digest_of
 
 WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
@@ -22,7 +23,7 @@ def revision(model: str, cache_dir: str | None, *, offline: bool) -> str:
     if os.path.isdir(model):
         files = sorted(path for path in Path(model).rglob("*") if path.is_file())
         return _joined(f"{path.relative_to(model)} {digest_of(str(path))}" for path in files)
-    repository = _repository(model)
+    repository = repository_of(model)
     found = _cached(repository, cache_dir) or ("" if offline else _on_the_hub(repository))
     return f"{model}@{found}" if found else model
 
@@ -31,7 +32,8 @@ def _joined(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _repository(model: str) -> str:
+def repository_of(model: str) -> str:
+    """Return the Hub's name of a model: that of a Whisper model that is known by its size, any other as it is."""
     from faster_whisper.utils import _MODELS
 
     return str(_MODELS.get(model, model))
@@ -46,7 +48,8 @@ def _cached(repository: str, cache_dir: str | None) -> str:
     for name in WEIGHTS:
         path = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
         if isinstance(path, str):
-            return os.path.basename(os.path.realpath(path))
+            # A copy of the cache may have files in place of its links.
+            return os.path.basename(os.path.realpath(path)) if os.path.islink(path) else sha256_of(Path(path))
     return ""
 
 

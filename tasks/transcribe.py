@@ -147,6 +147,7 @@ def pipelines(options: TranscribeOptions, models: ModelOptions) -> "Lender[Faste
             # A model that knows English alone cannot detect a language: WhisperX would fail on every file.
             language=options.language or (None if model.model.is_multilingual else "en"),
             asr_options=options.asr_options(),
+            vad_model=_silero(options) if options.vad_method == "silero" else None,
             vad_method=options.vad_method,
             vad_options={
                 "chunk_size": options.chunk_size,
@@ -158,6 +159,12 @@ def pipelines(options: TranscribeOptions, models: ModelOptions) -> "Lender[Faste
         )
 
     return Lender(make)
+
+
+def _silero(options: TranscribeOptions) -> Any:
+    from tasks.silero import PackagedSilero
+
+    return PackagedSilero(options.vad_onset, options.chunk_size)
 
 
 def transcribe_samples(samples: Samples, options: TranscribeOptions, models: ModelOptions) -> Transcript:

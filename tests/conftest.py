@@ -9,10 +9,15 @@ import wave
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from local_hub import LocalHub
+
 COMMAND = str(Path(sys.executable).parent / "whisperx-batch")
+DIARIZER = "pyannote/speaker-diarization-community-1"
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "whisperx-batch"
 
 
@@ -188,3 +193,33 @@ def _web() -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+
+
+@pytest.fixture(name="hub")
+def _hub(tiny_en: str, small_models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["LocalHub"]:
+    """A hub with the small models under their usual names, which huggingface_hub takes for the Hub in this process."""
+    from huggingface_hub import constants, file_download
+    from huggingface_hub.utils import _http
+    from local_hub import LocalHub
+
+    from flows.hub import _refusal
+
+    hub = LocalHub(
+        {
+            "Systran/faster-whisper-tiny.en": Path(tiny_en),
+            "speech/align-tiny": small_models / "align-tiny",
+            DIARIZER: small_models / "diarize-tiny",
+        },
+        gated={DIARIZER},
+    )
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with hub.serving():
+        # What it reads of HF_ENDPOINT, when it is imported; that may have happened.
+        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        _http.reset_sessions()
+        _refusal.cache_clear()
+        yield hub
+    _http.reset_sessions()

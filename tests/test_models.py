@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.models import Lender, loads, share, warm
+from tasks.models import Lender, ModelOptions, loads, share, warm
 
 
 @pytest.fixture(name="two_threads", autouse=True)
@@ -79,3 +79,9 @@ def test_an_instance_comes_back_after_a_failure() -> None:
             raise ValueError("bad")
     with lender.lend(), lender.lend():
         pass
+
+
+def test_offline_implies_the_cache_alone() -> None:
+    """Also where a form says otherwise."""
+    assert ModelOptions(offline=True, model_cache_only=False).model_cache_only
+    assert not ModelOptions().model_cache_only

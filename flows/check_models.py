@@ -1,0 +1,86 @@
+"""What is wrong with the models that are asked for, before anything starts: not here, and not to be had either."""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from flows.bad_input import BadInput
+from flows.checks import check_model
+from flows.hub import HubUnreachable, refusal
+from flows.needs import Need, aligners_for
+from flows.offline import check_here
+from tasks.align import CROSS_ATTENTION
+from tasks.named_models import aligner_source, diarizer_sources, whisper_source
+from tasks.sources import Repository
+
+if TYPE_CHECKING:
+    from flows.settings import Batch
+
+
+OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
+
+
+def check_models(batch: "Batch", stages: frozenset[str]) -> None:
+    """Raise BadInput if a model of these stages is not here and cannot be had.
+
+    Offline that is any that is not here; else one that is named and that the Hub refuses. A Hub that does not answer
+    is no reason: those who load the models try again, and say more.
+    """
+    if batch.align and batch.align.align_model == CROSS_ATTENTION and "align" in stages:
+        stages |= {"transcribe"}
+    if batch.models.offline:
+        check_here(batch, stages)
+    elif not batch.models.model_cache_only:
+        with suppress(HubUnreachable):
+            _check_hub(batch, stages)
+
+
+def check_names(batch: "Batch") -> None:
+    """Raise BadInput for a model by a path that holds none, and for a Whisper model that there is not."""
+    if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
+        from faster_whisper.utils import available_models
+
+        if batch.transcribe.model not in available_models():
+            raise BadInput(
+                f"--model {batch.transcribe.model}: no such folder, and no such Whisper model; "
+                f"there are {', '.join(available_models())}"
+            )
+    check_model("model", batch.transcribe.model, ("model.bin",))
+    if batch.align and batch.align.align_model and batch.align.align_model != CROSS_ATTENTION:
+        check_model("align_model", batch.align.align_model, ("config.json",))
+    if batch.diarize:
+        check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
+
+
+def _check_hub(batch: "Batch", stages: frozenset[str]) -> None:
+    """Ask the Hub for those models that the user names, or that are gated; the others it has."""
+    model_dir = batch.models.model_dir
+    if "transcribe" in stages and "/" in batch.transcribe.model:
+        _ask(Need("transcribe", whisper_source(batch.transcribe.model)), model_dir)
+    for language, name in aligners_for([], batch.align, batch.transcribe) if "align" in stages else ():
+        if name and (source := aligner_source(language, name)):
+            _ask(Need("align", source, language), model_dir)
+    if "diarize" in stages and batch.diarize:
+        _ask_for_pipeline(batch.diarize.diarize_model, model_dir)
+
+
+def _ask(need: Need, model_dir: str | None) -> None:
+    if not isinstance(need.source, Repository) or os.path.exists(need.source.name):
+        return
+    if need.source.missing(model_dir) and (reason := refusal(need.source)):
+        raise BadInput(f"--{OPTIONS[need.stage]} {need.source.name}: {reason}")
+
+
+def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
+    from huggingface_hub import hf_hub_download
+
+    pipeline, *parts = diarizer_sources(model, model_dir)
+    _ask(Need("diarize", pipeline), model_dir)
+    if pipeline.folder(model_dir) is None:
+        try:
+            hf_hub_download(pipeline.name, "config.yaml", cache_dir=model_dir)  # 1 kB that names the parts
+        except OSError as error:
+            raise HubUnreachable(str(error)) from error
+        _, *parts = diarizer_sources(model, model_dir)
+    for part in parts:
+        _ask(Need("diarize", part), model_dir)
