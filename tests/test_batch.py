@@ -30,6 +30,7 @@ from test_audio import encode
 from flows.batch import whisperx_batch
 from flows.settings import Batch
 from tasks.audio import SAMPLE_RATE
+from tasks.formats import EXTENSIONS
 from tasks.write import WriteOptions
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
@@ -151,14 +152,16 @@ def same_json(ours: Path, theirs: Path) -> None:
 
 @pytest.fixture(scope="module", name="diarized")
 def _diarized(speech: Path, tiny_en: str, small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """Twelve files, aligned and diarized, on a machine with a (logical) GPU."""
+    """Twelve files, aligned and diarized, in every format, on a machine with a (logical) GPU."""
     files = tmp_path_factory.mktemp("twelve")
     for path in speech.iterdir():
         for i, copy in enumerate(("", "-2", "-3")):
             copy_distinct(path, files / f"{path.stem}{copy}{path.suffix}", i)
+    out = tmp_path_factory.mktemp("out") / "diarized"
     return run_batch(
         files,
-        tmp_path_factory.mktemp("out") / "diarized",
+        out,
+        write={"output_dir": str(out), "output_format": ",".join(EXTENSIONS)},
         transcribe=transcribing(tiny_en),
         align={"align_model": str(small_models / "align-tiny")},
         diarize={"diarize_model": str(small_models / "diarize-tiny"), "speaker_embeddings": True},
@@ -312,11 +315,19 @@ def test_the_report_tells_of_each_file(diarized: Done) -> None:
     assert entry["status"] == "done"
     assert entry["duration_s"] == 30
     assert entry["language"] == "en"
-    assert sorted(Path(path).suffix[1:] for path in entry["outputs"]) == sorted(FORMATS)
+    assert sorted(Path(path).suffix[1:] for path in entry["outputs"]) == sorted(EXTENSIONS.values())
     assert all(Path(path).is_file() for path in entry["outputs"])
     assert set(entry["timings_s"]) == {"load audio", "transcribe", "align", "diarize", "write"}
     summary = diarized.report["summary"]
     assert (summary["done"], summary["failed"], summary["skipped"]) == (12, 0, 0)
+
+
+def test_speaker_turns_are_those_of_the_transcript(diarized: Done) -> None:
+    """The speakers that words and segments are labelled with have turns; others may say nothing that was heard."""
+    turns = [line.split() for line in (diarized.out / "call.rttm").read_text().splitlines()]
+    segments = json.loads((diarized.out / "call.json").read_text())["segments"]
+    assert {turn[1] for turn in turns} == {"call"}
+    assert {segment["speaker"] for segment in segments if "speaker" in segment} <= {turn[7] for turn in turns}
 
 
 def test_bad_files_harm_nobody(aligned: Done, speech: Path, tiny_en: str, small_models: Path, tmp_path: Path) -> None:

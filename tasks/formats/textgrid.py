@@ -45,10 +45,9 @@ def _words(segment: dict[str, Any]) -> Iterator[Interval]:
 def _in_a_row(intervals: Iterable[Interval]) -> list[Interval]:
     """Return the intervals without overlaps: one begins no sooner than that before it ends, or joins it for no room."""
     row: list[Interval] = []
-    plain = [
-        (float(start), float(end), text) for start, end, text in intervals
-    ]  # praatio would write `np.float64(0.5)`
-    for start, end, text in sorted(plain, key=lambda interval: interval[0]):
+    # WhisperX's times may be NumPy's, which praatio would write as np.float64(0.5).
+    timed = [(float(start), float(end), text) for start, end, text in intervals]
+    for start, end, text in sorted(timed, key=lambda interval: interval[0]):
         begin = max(start, row[-1][1]) if row else start
         if row and end - begin < SHORTEST_S:
             row[-1] = (*row[-1][:2], f"{row[-1][2]} {text}")
