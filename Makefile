@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := .venv/bin
 
-.PHONY: setup demo test up down nightly automations chaos lint
+.PHONY: setup demo test up down nightly automations chaos fuzz lint
 
 setup: .venv/.synced
 
@@ -35,6 +35,12 @@ nightly: up
 
 chaos: setup
 	$(RUN)/python tests/faults/chaos.py
+
+FUZZ_SECONDS ?= 30
+
+fuzz: setup
+	$(RUN)/python tests/fuzz/decoder.py -max_total_time=$(FUZZ_SECONDS)
+	$(RUN)/python tests/fuzz/manifests.py -max_total_time=$(FUZZ_SECONDS)
 
 lint: setup
 	$(UV) lock --check

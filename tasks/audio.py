@@ -87,7 +87,7 @@ def _duration_s(container: av.container.InputContainer, stream: av.AudioStream) 
         durations = (packet.duration * packet.time_base for packet in container.demux(stream) if packet.duration)
         return float(max(sum(durations), 0))
     except av.error.FFmpegError as error:
-        raise fault("cannot be read to its end", error) from error
+        raise fault(container.name, "cannot be read to its end", error) from error
 
 
 def _check_rate(rate: int) -> None:
@@ -142,7 +142,7 @@ def decode(path: str, duration_s: float | None = None) -> Samples:
                     )
         except av.error.FFmpegError as error:
             channels = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
-            raise fault(f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
+            raise fault(path, f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
     return np.frombuffer(samples, np.int16)
 
 

@@ -10,6 +10,7 @@ import av
 
 from tasks import places
 from tasks.faults import LASTING_ERRNOS, FileFault
+from tasks.files import digest_of
 
 FORMATS = (
     # of flows.inputs.AUDIO_EXTENSIONS
@@ -65,7 +66,7 @@ def _open(source: str | BinaryIO) -> av.container.InputContainer:
     except av.error.ArgumentError as error:  # what FFmpeg says of a format that is not among ours
         raise UnreadableAudio("no recording: a playlist, text, pictures or another format that is not read") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise fault("not audio that FFmpeg reads", error) from error
+        raise fault(path, "not audio that FFmpeg reads", error) from error
 
 
 def check_regular(path: str) -> places.Print:
@@ -88,11 +89,21 @@ def check_regular(path: str) -> places.Print:
     return found
 
 
-def fault(what: str, error: Exception) -> Exception:
-    """Return an error of the storage as it is, for another try may help, and any other as the file's own fault."""
-    if isinstance(error, OSError) and error.errno in PASSING_ERRNOS:
-        return OSError(error.errno, f"{what}: {reason(error)}")
+def fault(path: str, what: str, error: Exception) -> Exception:
+    """Return what to raise: an error of the storage as it is, for another try may help, else the file's own fault."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in PASSING_ERRNOS and not (number == errno.EIO and _reads_to_its_end(path)):
+        return OSError(number, f"{what}: {reason(error)}")
     return UnreadableAudio(f"{what}: {reason(error)}")
+
+
+def _reads_to_its_end(path: str) -> bool:
+    """Tell whether the storage gives the whole file: FFmpeg says EIO of files that are cut off, too."""
+    try:
+        digest_of(path)
+    except OSError:
+        return False
+    return True
 
 
 def reason(error: Exception) -> str:
