@@ -33,7 +33,8 @@ from flows.stages import Keeping, align_files, diarize_files, load_audio_files, 
 from flows.stop_after import seconds_left
 from flows.stream import Admission, Stream
 from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_what_is_known
-from tasks.align import CROSS_ATTENTION, AlignOptions
+from tasks.align import AlignOptions
+from tasks.aligners import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.transcribe import TranscribeOptions

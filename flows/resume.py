@@ -40,8 +40,9 @@ class Wanted:
         """Return what this batch wants. Reads the weights of models that are folders."""
         stages = {"transcribe": options_digest("transcribe", batch.transcribe.identity(batch.models))}
         if batch.align:
-            upstream = stages["transcribe"]
-            stages["align"] = options_digest("align", batch.align.identity(batch.models), upstream)
+            # An aligner that is named for no language is that of the language asked for.
+            asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
+            stages["align"] = options_digest("align", batch.align.identity(batch.models), asked, upstream)
         if batch.diarize:
             stages["diarize"] = options_digest("diarize", batch.diarize.identity(batch.models))
         return cls(stages, options_digest("write", stages, batch.write.layout()))

@@ -26,6 +26,7 @@ class DiarizeOptions(Options):
     diarize_model: str = Field(
         "pyannote/speaker-diarization-community-1", description="pyannote pipeline: a Hugging Face id or a folder"
     )
+    num_speakers: int | None = Field(None, ge=1, description="exact number of speakers in a file, where it is known")
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers in a file")
     max_speakers: int | None = Field(None, ge=1, description="most speakers in a file")
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
@@ -34,6 +35,11 @@ class DiarizeOptions(Options):
     def _range(self) -> "DiarizeOptions":
         if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
             raise ValueError(f"min_speakers {self.min_speakers} is more than max_speakers {self.max_speakers}")
+        if self.num_speakers:
+            if self.min_speakers and self.num_speakers < self.min_speakers:
+                raise ValueError(f"num_speakers {self.num_speakers} is less than min_speakers {self.min_speakers}")
+            if self.max_speakers and self.num_speakers > self.max_speakers:
+                raise ValueError(f"num_speakers {self.num_speakers} is more than max_speakers {self.max_speakers}")
         return self
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:
@@ -73,6 +79,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
         with _at_most(pipeline.model, batch_size):
             return pipeline(
                 audio,
+                num_speakers=options.num_speakers,
                 min_speakers=options.min_speakers,
                 max_speakers=options.max_speakers,
                 return_embeddings=options.speaker_embeddings,
