@@ -13,9 +13,9 @@ CROSS_ATTENTION = "whisper"
 """The `align_model` that takes word timings from the Whisper model, which needs no aligner."""
 SEGMENTS = "segments"
 """Stands for no word timings at all: the text has the times of its segments."""
-MOST = 4
+MOST = 5
 """Aligners in memory: 0.4 GB each for the languages of torchaudio, 1.3 GB for most others; on the GPU if there is one.
-Four of the large fit the share of a 24 GB GPU that `align` has."""
+Five of the large fit the share of a 24 GB GPU that a process of `align` has, 7 GB."""
 FORGET_S = 600.0
 """How long a load that failed counts for the files that come after: none of them waits for a hub that is away."""
 

@@ -52,7 +52,7 @@ def test_a_result_that_is_not_whole_is_none(tmp_path: Path) -> None:
 
 def test_keys_are_legible() -> None:
     """Stage, version, content, options."""
-    assert result_key("align", "00ff", "12ab") == "align/v1/00ff-12ab"
+    assert result_key("align", "00ff", "12ab") == "align/v2/00ff-12ab"
 
 
 def test_every_option_counts_but_those_that_change_nothing(tiny_en: str) -> None:
