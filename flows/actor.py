@@ -13,12 +13,14 @@ from prefect.states import State
 from pydantic import SecretStr
 
 from flows.task_runner import Outcome, Sessions, flush
-from tasks.align import CROSS_ATTENTION, AlignOptions, aligner, aligner_of
+from tasks.align import AlignOptions
+from tasks.aligners import best_rung
 from tasks.diarize import DiarizeOptions, diarizers
 from tasks.models import ModelOptions, go_offline, loads, share
-from tasks.transcribe import TranscribeOptions, pipelines
+from tasks.transcribe import TranscribeOptions
+from tasks.whisper import pipelines
 
-LIBRARIES = ("whisperx", "faster_whisper", "pyannote", "huggingface_hub", "transformers")
+LIBRARIES = ("tasks", "whisperx", "faster_whisper", "pyannote", "huggingface_hub", "transformers")
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ class StageProcess:
             os.environ["HF_TOKEN"] = batch.token.get_secret_value()
         if "transcribe" in stages:
             pipelines(batch.transcribe, batch.models).fill()
-        language = batch.transcribe.language
-        if "align" in stages and batch.align and batch.align.align_model != CROSS_ATTENTION and language:
-            aligner(language, aligner_of(language, batch.align, batch.transcribe), batch.models)
+        language = batch.transcribe.fixed_language
+        if "align" in stages and batch.align and language:
+            best_rung(language, batch.align.named(language, language), batch.transcribe, batch.models)
         if "diarize" in stages and batch.diarize:
             diarizers(batch.diarize.diarize_model, batch.models).fill()
 

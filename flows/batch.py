@@ -34,7 +34,8 @@ from flows.stages import Keeping, align_files, diarize_files, load_audio_files, 
 from flows.stop_after import seconds_left
 from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_what_is_known
-from tasks.align import CROSS_ATTENTION, AlignOptions
+from tasks.align import AlignOptions
+from tasks.aligners import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.transcribe import TranscribeOptions
@@ -128,7 +129,7 @@ def _in_time(run: Run) -> bool:
 def _run_ray(run: Run, probing: Future[None]) -> str | None:
     """Start the pools while the new files are opened; then send what is to be done through them."""
     settings = run.batch.run
-    check_models(run.batch, run.plan.stages())
+    check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
         pools = start_pools(run.batch, session, run.plan.stages())
         try:

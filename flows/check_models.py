@@ -9,7 +9,7 @@ from flows.checks import check_model
 from flows.hub import HubUnreachable, refusal
 from flows.needs import Need, aligners_for
 from flows.offline import check_here
-from tasks.align import CROSS_ATTENTION
+from tasks.aligners import CROSS_ATTENTION
 from tasks.named_models import aligner_source, diarizer_sources, whisper_source
 from tasks.sources import Repository
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
 
 
-def check_models(batch: "Batch", stages: frozenset[str]) -> None:
-    """Raise BadInput if a model of these stages is not here and cannot be had.
+def check_models(batch: "Batch", stages: frozenset[str], languages: set[str]) -> None:
+    """Raise BadInput if a model of these stages, in these languages that files are said to have, cannot be had.
 
     Offline that is any that is not here; else one that is named and that the Hub refuses. A Hub that does not answer
     is no reason: those who load the models try again, and say more.
     """
-    if batch.align and batch.align.align_model == CROSS_ATTENTION and "align" in stages:
+    if batch.align and CROSS_ATTENTION in batch.align.aligners().values() and "align" in stages:
         stages |= {"transcribe"}
     if batch.models.offline:
-        check_here(batch, stages)
+        check_here(batch, stages, languages)
     elif not batch.models.model_cache_only:
         with suppress(HubUnreachable):
-            _check_hub(batch, stages)
+            _check_hub(batch, stages, languages)
 
 
 def check_names(batch: "Batch") -> None:
@@ -46,18 +46,19 @@ def check_names(batch: "Batch") -> None:
                 f"there are {', '.join(available_models())}"
             )
     check_model("model", batch.transcribe.model, ("model.bin",))
-    if batch.align and batch.align.align_model and batch.align.align_model != CROSS_ATTENTION:
-        check_model("align_model", batch.align.align_model, ("config.json",))
+    for aligner in batch.align.aligners().values() if batch.align else ():
+        if aligner != CROSS_ATTENTION:
+            check_model("align_model", aligner, ("config.json",))
     if batch.diarize:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
 
 
-def _check_hub(batch: "Batch", stages: frozenset[str]) -> None:
+def _check_hub(batch: "Batch", stages: frozenset[str], languages: set[str]) -> None:
     """Ask the Hub for those models that the user names, or that are gated; the others it has."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:
         _ask(Need("transcribe", whisper_source(batch.transcribe.model)), model_dir)
-    for language, name in aligners_for([], batch.align, batch.transcribe) if "align" in stages else ():
+    for language, name in aligners_for(sorted(languages), batch.align, batch.transcribe) if "align" in stages else ():
         if name and (source := aligner_source(language, name)):
             _ask(Need("align", source, language), model_dir)
     if "diarize" in stages and batch.diarize:

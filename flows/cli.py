@@ -161,7 +161,7 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     plan = Plan(batch, entries, batch.ledger())
     plan.recall()
     plan.probe()
-    check_models(batch, plan.stages())
+    check_models(batch, plan.stages(), plan.languages())
     show_plan(plan.files, Console(), every_file=True)
 
 
@@ -183,7 +183,7 @@ def _work_remains(batch: "Batch", entries: "list[Entry]", console: "Console") ->
             if batch.run.report:
                 plan.report.write(batch.run.report)
             return False
-    check_models(batch, plan.stages())
+    check_models(batch, plan.stages(), plan.languages())
     return True
 
 

@@ -56,6 +56,9 @@ class Command(
     return_char_alignments: CliToggleFlag[bool] = Field(
         False, description=AlignOptions.model_fields["return_char_alignments"].description
     )
+    temperature_fallback: CliToggleFlag[bool] = Field(
+        False, description=TranscribeOptions.model_fields["temperature_fallback"].description
+    )
     speaker_embeddings: CliToggleFlag[bool] = Field(
         False, description=DiarizeOptions.model_fields["speaker_embeddings"].description
     )

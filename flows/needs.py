@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tasks.align import CROSS_ATTENTION, AlignOptions, aligner_of
+from tasks.align import AlignOptions
+from tasks.aligners import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
 from tasks.named_models import aligner_source, diarizer_sources, whisper_source
 from tasks.sources import Source
@@ -47,9 +48,14 @@ def needs(
 def aligners_for(
     languages: list[str], align: AlignOptions | None, transcribe: TranscribeOptions
 ) -> list[tuple[str, str | None]]:
-    """Return the aligner's name for each of these languages, and for that which `align_model` is meant for."""
-    if align is None or align.align_model == CROSS_ATTENTION:
+    """Return the aligner's name, None for WhisperX's, for each of these languages, and for those that one is named for.
+
+    Not for those whose words Whisper itself is to time.
+    """
+    if align is None or align.aligners().get("") == CROSS_ATTENTION:
         return []
-    meant = [transcribe.language or "en"] if align.align_model else []
-    every = sorted({*languages, *meant, *filter(None, [transcribe.language])})
-    return [(language, aligner_of(language, align, transcribe)) for language in every]
+    asked = transcribe.fixed_language
+    meant = [language or asked or "en" for language in align.aligners()]
+    every = sorted({*languages, *meant, *filter(None, [asked])})
+    named = [(language, align.named(language, asked)) for language in every]
+    return [(language, name) for language, name in named if name != CROSS_ATTENTION]

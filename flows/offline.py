@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 from flows.bad_input import BadInput
 from flows.model_folder import missing, read_record
 from flows.needs import aligners_for, needs
-from tasks.align import CROSS_ATTENTION
 
 if TYPE_CHECKING:
     from flows.settings import Batch
 
 
-def check_here(batch: "Batch", stages: frozenset[str]) -> None:
+def check_here(batch: "Batch", stages: frozenset[str], said: set[str]) -> None:
     """Raise BadInput, with all that is missing, if these stages cannot run with the models that are here."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
-    languages = [] if batch.transcribe.language else record.languages
+    languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
     named = needs(batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir)
     gone = [
         f"  {need}: {', '.join(lacks)}"
@@ -35,7 +34,7 @@ def offline_notices(batch: "Batch") -> list[str]:
     if not batch.models.offline or batch.transcribe.language:
         return []
     pairs = aligners_for(read_record(batch.models.model_dir).languages, batch.align, batch.transcribe)
-    if batch.align is None or batch.align.align_model == CROSS_ATTENTION:
+    if batch.align is None or not pairs:
         return []
     here = ", ".join(language for language, _ in pairs) or "no language"
     return [f"--offline, and no --language: only aligners of {here} are known to be here"]

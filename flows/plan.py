@@ -18,6 +18,7 @@ from tasks import places
 from tasks.audio import AudioFile, probe
 from tasks.container import check_regular
 from tasks.files import DRAFT
+from tasks.languages import language_code
 
 if TYPE_CHECKING:
     from flows.settings import Batch
@@ -115,6 +116,10 @@ class Plan:
         """Return the files that are to be done, longest first, so that no long one ends the batch alone."""
         waiting = [file for file in self.files if file.status == "waiting"]
         return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
+
+    def languages(self) -> set[str]:
+        """Return the languages, as codes, that a manifest says files have that are still to be done."""
+        return {language_code(file.options.language) for file in self.waiting() if file.options.language}
 
     def stages(self) -> frozenset[str]:
         """Return the stages that some file still has to go through."""

@@ -41,8 +41,9 @@ class Wanted:
         transcribe, diarize = file.transcribing(batch.transcribe), file.diarizing(batch.diarize)
         stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
         if batch.align:
-            upstream = stages["transcribe"]
-            stages["align"] = options_digest("align", batch.align.identity(batch.models), upstream)
+            # An aligner that is named for no language is that of the language asked for.
+            asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
+            stages["align"] = options_digest("align", batch.align.identity(batch.models), asked, upstream)
         if diarize:
             stages["diarize"] = options_digest("diarize", diarize.identity(batch.models))
         return cls(stages, options_digest("write", stages, batch.write.layout()))

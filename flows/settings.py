@@ -20,7 +20,7 @@ from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.options import Options
 from tasks.places import absolute, is_url, join
-from tasks.transcribe import IGNORED_BY_WHISPERX, TranscribeOptions
+from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
 
@@ -58,9 +58,9 @@ def _absolute(path: str | None) -> str | None:
     return absolute(path) if path else path
 
 
-def _if_there(model: str | None) -> str | None:
+def _if_there(model: str) -> str:
     """Return the absolute path of a model that is a folder; a name stays a name."""
-    return _absolute(model) if model and os.path.exists(model) else model
+    return os.path.abspath(model) if os.path.exists(model) else model
 
 
 class Batch(Options):
@@ -133,7 +133,7 @@ class Batch(Options):
         """Return the same batch for any other process to run: by absolute paths, and of a size that Prefect takes."""
         models = self.models.model_copy(update={"model_dir": _absolute(self.models.model_dir)})
         transcribe = self.transcribe.model_copy(update={"model": _if_there(self.transcribe.model)})
-        align = self.align and self.align.model_copy(update={"align_model": _if_there(self.align.align_model)})
+        align = self.align and self.align.with_models(_if_there)
         diarize = self.diarize and self.diarize.model_copy(
             update={"diarize_model": _if_there(self.diarize.diarize_model)}
         )
@@ -145,9 +145,12 @@ class Batch(Options):
 
     def notices(self) -> list[str]:
         """Return what the user should know of options that do nothing."""
-        idle = [name for name in IGNORED_BY_WHISPERX if name in self.transcribe.model_fields_set]
+        transcribe = self.transcribe
+        idle = [name for name in transcribe.unused() if name in transcribe.model_fields_set]
         idle += ["segment_resolution"] if "segment_resolution" in self.write.model_fields_set else []
         notices = [f"--{name} has no effect: WhisperX 3.8.6 accepts it and never reads it" for name in idle]
+        if transcribe.language not in (None, transcribe.fixed_language):
+            notices.append(f"--language {transcribe.language} has no effect: {transcribe.model} knows English alone")
         if self.models.device_index:
             notices.append("--device_index has no effect: Ray assigns GPUs; choose them with CUDA_VISIBLE_DEVICES")
         if self.write.max_line_count and not self.write.max_line_width:

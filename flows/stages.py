@@ -75,7 +75,7 @@ def align_files(
             "transcript": file.result_of("transcribe", keeping.folder),
             "audio": file.futures["load audio"],
             "options": options,
-            "transcribe": file.options.transcribing(transcribe),
+            "transcribe": transcribe,
             "models": models,
         },
     )

@@ -1,25 +1,24 @@
 """Stage align: word timings, from WhisperX's forced alignment or from Whisper's own cross-attention."""
 
-from typing import TYPE_CHECKING, Any, Literal
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from tasks.aligners import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.cross_attention import time_words
 from tasks.faults import halving
-from tasks.models import ModelOptions, share, warm
-from tasks.named_models import refuse_download
+from tasks.languages import by_language
+from tasks.models import ModelOptions, share
 from tasks.options import Options
-from tasks.results import stage_task
+from tasks.results import keep_no_result, stage_task
 from tasks.revisions import revision
-from tasks.sentences import ensure_sentence_data
 from tasks.transcribe import TranscribeOptions, Transcript
 
-if TYPE_CHECKING:
-    import torch
-
-CROSS_ATTENTION = "whisper"
-"""The `align_model` that takes word timings from the Whisper model, which needs no aligner."""
+logger = logging.getLogger(__name__)
 
 
 class AlignOptions(Options):
@@ -28,43 +27,52 @@ class AlignOptions(Options):
     align_model: str | None = Field(
         None,
         description="aligner: a name of torchaudio or Hugging Face, a folder, or 'whisper' for timings from Whisper's "
-        "own attention, which need no further model (default: WhisperX's aligner of the language)",
+        "own attention, which need no further model; by language: de=NAME,ja=FOLDER,pl=whisper (default: WhisperX's "
+        "aligner of the language, or 'whisper' where it has none)",
     )
     interpolate_method: Literal["nearest", "linear", "ignore"] = Field(
         "nearest", description="how words that were not aligned get their times"
     )
     return_char_alignments: bool = Field(False, description="add the times of characters to the json")
 
+    @field_validator("align_model")
+    @classmethod
+    def _names_languages(cls, align_model: str | None) -> str | None:
+        by_language(align_model)
+        return align_model
+
+    def aligners(self) -> dict[str, str]:
+        """Return the aligners that are named, by language; one that is named for no language has the key ''."""
+        return by_language(self.align_model)
+
+    def named(self, language: str, asked: str | None) -> str | None:
+        """Return the aligner that is named for a language.
+
+        As in WhisperX, one that is named for none is that of the language `asked` for, or of English.
+        """
+        aligners = self.aligners()
+        if language == (asked or "en") or aligners.get("") == CROSS_ATTENTION:
+            return aligners.get("") or aligners.get(language)
+        return aligners.get(language)
+
+    def with_models(self, change: Callable[[str], str]) -> "AlignOptions":
+        """Return the same options with each aligner's name changed."""
+        changed = {language: change(name) for language, name in self.aligners().items()}
+        text = ",".join(f"{language}={name}" if language else name for language, name in changed.items())
+        return self.model_copy(update={"align_model": text or None})
+
     def identity(self, models: ModelOptions) -> dict[str, Any]:
         """Return what tells one alignment of the same transcript from another: the options that change it, the weights.
 
         The default aligner of a language is the one that this version of WhisperX names.
         """
-        named = self.align_model not in (None, CROSS_ATTENTION)
-        model = revision(self.align_model or "", models.model_dir, offline=models.model_cache_only) if named else ""
-        return {**self.model_dump(), "align_model": model or self.align_model}
-
-
-@warm("align")
-def aligner(language: str, model: str | None, models: ModelOptions) -> tuple["torch.nn.Module", dict[str, Any]]:
-    """Load the aligner of a language; it keeps no state, so the threads of this process share it."""
-    import whisperx
-
-    ensure_sentence_data(language)
-    if models.offline:
-        refuse_download(language, model, models)
-    return whisperx.load_align_model(  # type: ignore[no-any-return]
-        language,
-        models.torch_device(),
-        model_name=model,
-        model_dir=models.model_dir,
-        model_cache_only=models.model_cache_only,
-    )
-
-
-def aligner_of(language: str, options: AlignOptions, transcribe: TranscribeOptions) -> str | None:
-    """Return the aligner's name for a language: as in WhisperX, `align_model` is the one of the language asked for."""
-    return options.align_model if language == (transcribe.language or "en") else None
+        weights = {
+            language: name
+            if name == CROSS_ATTENTION
+            else revision(name, models.model_dir, offline=models.model_cache_only)
+            for language, name in self.aligners().items()
+        }
+        return {**self.model_dump(), "align_model": weights}
 
 
 def align_transcript(
@@ -74,20 +82,38 @@ def align_transcript(
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
-    """Return the transcript with `words` in each segment, split into sentences as WhisperX splits it."""
+    """Return the transcript with `words` in each segment, split into sentences as WhisperX splits it.
+
+    `transcribe` is the batch's own. Where nothing can time the words the transcript is returned without.
+    """
     if not transcript.result["segments"]:
         return transcript
-    if options.align_model == CROSS_ATTENTION:
-        return halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
-    import whisperx
+    named = options.named(transcript.language, transcribe.fixed_language)
+    rung = best_rung(transcript.language, named, transcribe, models)
+    _tell(rung, transcript.language, named)
+    if rung.name == SEGMENTS:
+        aligned = transcript
+    elif rung.name == CROSS_ATTENTION:
+        aligned = halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
+    else:
+        aligned = _forced(transcript, samples, rung, options, transcribe, models)
+    return replace(aligned, aligned_by=rung.name, provisional=bool(rung.failed))
 
-    model, metadata = aligner(transcript.language, aligner_of(transcript.language, options, transcribe), models)
+
+def _forced(
+    transcript: Transcript,
+    samples: Samples,
+    rung: Rung,
+    options: AlignOptions,
+    transcribe: TranscribeOptions,
+    models: ModelOptions,
+) -> Transcript:
+    import whisperx
 
     def run(_: int) -> Any:
         return whisperx.align(
             transcript.result["segments"],
-            model,
-            metadata,
+            *rung.aligner,
             as_float(samples),
             models.torch_device(),
             interpolate_method=options.interpolate_method,
@@ -100,6 +126,16 @@ def align_transcript(
         return Transcript(transcript.language, halving(1, run))
 
 
+def _tell(rung: Rung, language: str, named: str | None) -> None:
+    """Warn, in the log of the file, of words that are not timed by the aligner that could be expected."""
+    timed = {CROSS_ATTENTION: "Whisper's own attention times the words", SEGMENTS: "the text has its segments' times"}
+    instead = timed.get(rung.name, f"{rung.name} times the words")
+    for failed in rung.failed:
+        logger.warning("aligner of %r not loaded, %s: %s", language, instead, failed)
+    if rung.name == CROSS_ATTENTION and not named and not rung.failed:
+        logger.warning("WhisperX has no aligner of %r: %s; name one with --align_model", language, instead)
+
+
 @stage_task("align", kept=True)
 def align(
     file: AudioFile,
@@ -109,5 +145,8 @@ def align(
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
-    """Time the words of one file."""
-    return align_transcript(transcript, audio.samples, options, transcribe, models)
+    """Time the words of one file; `transcribe` is the batch's own."""
+    aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
+    if aligned.provisional:
+        keep_no_result()
+    return aligned

@@ -10,7 +10,6 @@ import av
 
 from tasks import places
 from tasks.faults import LASTING_ERRNOS, FileFault
-from tasks.files import digest_of
 
 FORMATS = (
     # of flows.inputs.AUDIO_EXTENSIONS
@@ -56,17 +55,17 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
     with ExitStack() as opened:
         # The path is absolute, or a name like "concat:…" or "-" would mean something else than a file.
         source = opened.enter_context(places.opened(location)) if places.is_url(location) else os.path.abspath(location)
-        opened.enter_context(container := _open(source))
+        opened.enter_context(container := _open(source, location))
         yield container
 
 
-def _open(source: str | BinaryIO) -> av.container.InputContainer:
+def _open(source: str | BinaryIO, location: str) -> av.container.InputContainer:
     try:
         return av.open(source, "r", options=OPTIONS, metadata_errors="replace")
     except av.error.ArgumentError as error:  # what FFmpeg says of a format that is not among ours
         raise UnreadableAudio("no recording: a playlist, text, pictures or another format that is not read") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise fault(path, "not audio that FFmpeg reads", error) from error
+        raise fault(location, "not audio that FFmpeg reads", error) from error
 
 
 def check_regular(path: str) -> places.Print:
@@ -100,8 +99,8 @@ def fault(path: str, what: str, error: Exception) -> Exception:
 def _reads_to_its_end(path: str) -> bool:
     """Tell whether the storage gives the whole file: FFmpeg says EIO of files that are cut off, too."""
     try:
-        digest_of(path)
-    except OSError:
+        places.digest_of(path)
+    except (OSError, places.BadPlace):
         return False
     return True
 

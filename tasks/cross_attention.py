@@ -8,7 +8,8 @@ import numpy.typing as npt
 from tasks.audio import SAMPLE_RATE
 from tasks.models import ModelOptions, share
 from tasks.sentences import sentence_splitter
-from tasks.transcribe import TranscribeOptions, Transcript, whisper_model
+from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.whisper import whisper_model
 
 Word = dict[str, Any]
 

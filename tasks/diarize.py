@@ -26,9 +26,9 @@ class DiarizeOptions(Options):
     diarize_model: str = Field(
         "pyannote/speaker-diarization-community-1", description="pyannote pipeline: a Hugging Face id or a folder"
     )
+    num_speakers: int | None = Field(None, ge=1, description="exact number of speakers in a file, where it is known")
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers in a file")
     max_speakers: int | None = Field(None, ge=1, description="most speakers in a file")
-    num_speakers: int | None = Field(None, ge=1, description="how many speakers there are in each file")
     by_default: bool = Field(True, description="all files, and not only those of which a manifest says so")
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
 
@@ -36,6 +36,11 @@ class DiarizeOptions(Options):
     def _range(self) -> "DiarizeOptions":
         if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
             raise ValueError(f"min_speakers {self.min_speakers} is more than max_speakers {self.max_speakers}")
+        if self.num_speakers:
+            if self.min_speakers and self.num_speakers < self.min_speakers:
+                raise ValueError(f"num_speakers {self.num_speakers} is less than min_speakers {self.min_speakers}")
+            if self.max_speakers and self.num_speakers > self.max_speakers:
+                raise ValueError(f"num_speakers {self.num_speakers} is more than max_speakers {self.max_speakers}")
         return self
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:

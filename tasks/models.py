@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -77,24 +77,39 @@ loads: Counter[str] = Counter()
 """How often this process has loaded a model, per stage."""
 
 
-def warm(stage: str) -> Callable[[Callable[P, M]], Callable[P, M]]:
+def warm(stage: str, most: int | None = None) -> Callable[[Callable[P, M]], Callable[P, M]]:
     """Keep what a loader returns, one for each set of arguments, and count the loads of `stage`.
 
-    Unlike functools.cache, threads that ask for a model while it loads wait for it instead of loading it again.
+    With `most`, the one that was used the longest ago makes room; who still uses it may go on. Unlike with
+    functools.cache, threads that ask for a model while it loads wait for it instead of loading it again.
     """
 
     def decorate(load: Callable[P, M]) -> Callable[P, M]:
-        kept: dict[object, M] = {}
-        lock = threading.Lock()
+        kept: OrderedDict[object, M] = OrderedDict()
+        looking, loading = threading.Lock(), threading.Lock()
+
+        def find(key: object) -> list[M]:
+            with looking:
+                if key in kept:
+                    kept.move_to_end(key)
+                return [kept[key]] if key in kept else []
 
         @wraps(load)
         def loaded(*args: P.args, **kwargs: P.kwargs) -> M:
-            with lock:
-                key = (args, tuple(kwargs.items()))
-                if key not in kept:
-                    kept[key] = load(*args, **kwargs)
+            key = (args, tuple(kwargs.items()))
+            if found := find(key):  # without waiting for another that loads
+                return found[0]
+            with loading:
+                if found := find(key):
+                    return found[0]
+                with looking:
+                    while most and len(kept) >= most:
+                        kept.popitem(last=False)  # before the load: the memory may not hold one more
+                model = load(*args, **kwargs)
+                with looking:
+                    kept[key] = model
                     loads[stage] += 1
-                return kept[key]
+                return model
 
         return loaded
 

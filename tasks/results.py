@@ -15,6 +15,7 @@ from prefect.context import TaskRunContext
 from prefect.filesystems import LocalFileSystem, RemoteFileSystem
 from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
+from prefect.transactions import get_transaction
 
 from tasks import places
 from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
@@ -22,7 +23,7 @@ from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
 P = ParamSpec("P")
 R = TypeVar("R")
 
-VERSION = "v1"
+VERSION = "v2"
 """To be raised when this program changes what a stage makes of the same audio and options."""
 
 
@@ -67,6 +68,12 @@ def stage_task(name: str, *, kept: bool) -> Callable[[Callable[P, R]], Task[P, R
         result_serializer="json" if kept else None,
         cache_result_in_memory=not kept,
     )
+
+
+def keep_no_result() -> None:
+    """Let what the current task run returns go to the stages after it, but not into the storage for later runs."""
+    if transaction := get_transaction():
+        transaction.write_on_commit = False
 
 
 @cache

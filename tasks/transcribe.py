@@ -1,21 +1,28 @@
 """Stage transcribe: voice activity detection and batched Whisper, as WhisperX runs them."""
 
-from dataclasses import dataclass
-from functools import cache, partial
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+import numpy.typing as npt
+from pydantic import Field, field_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
-from tasks.models import Lender, ModelOptions, share, warm
-from tasks.options import Options
+from tasks.languages import language_code
+from tasks.models import ModelOptions
 from tasks.results import stage_task
 from tasks.revisions import revision
+from tasks.whisper import WhisperOptions, pipelines
 
 if TYPE_CHECKING:
-    from whisperx.asr import FasterWhisperPipeline, WhisperModel
+    from whisperx.asr import FasterWhisperPipeline
+
+logger = logging.getLogger(__name__)
 
 IGNORED_BY_WHISPERX = (
     "temperature",
@@ -28,22 +35,16 @@ IGNORED_BY_WHISPERX = (
     "fp16",
 )
 """Options that WhisperX 3.8.6 accepts and never reads (`whisperx.asr.WhisperModel.generate_segment_batched`)."""
+NEVER_USED = ("condition_on_previous_text", "fp16")
+"""Those that `temperature_fallback` does not use either: chunks are decoded side by side, none before another."""
 
 
-class TranscribeOptions(Options):
+class TranscribeOptions(WhisperOptions):
     """Speech recognition. Names and defaults are those of the `whisperx` program."""
 
-    model: str = Field("small", description="name of a Whisper model, a Hugging Face id or a folder (CTranslate2)")
     language: str | None = Field(None, description="language spoken, code or name (default: detected for each file)")
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: to English, not aligned")
     batch_size: int = Field(8, ge=1, description="chunks of one file that are decoded together")
-    compute_type: Literal["default", "float16", "float32", "int8"] = Field(
-        "default", description="default: float16 on a GPU, float32 on a CPU"
-    )
-    vad_method: Literal["pyannote", "silero"] = Field("pyannote", description="voice activity detection")
-    vad_onset: float = Field(0.500, gt=0, lt=1, description="onset threshold; lower it if speech is missed")
-    vad_offset: float = Field(0.363, gt=0, lt=1, description="offset threshold; lower it if speech is missed")
-    chunk_size: int = Field(30, ge=1, description="longest chunk of merged speech, in seconds")
     beam_size: int | None = Field(5, ge=1, description="beams in beam search")
     patience: float = Field(1.0, gt=0, description="beam search patience, https://arxiv.org/abs/2204.05424")
     length_penalty: float = Field(1.0, description="length penalty (alpha), https://arxiv.org/abs/1609.08144")
@@ -51,27 +52,29 @@ class TranscribeOptions(Options):
     suppress_numerals: bool = Field(False, description="spell numbers out, for aligners cannot time digits")
     initial_prompt: str | None = Field(None, description="text that the model takes as said before")
     hotwords: str | None = Field(None, description="hint phrases, such as rare names")
-    temperature: float = Field(0, description="no effect in WhisperX 3.8.6")
-    temperature_increment_on_fallback: float | None = Field(0.2, description="no effect in WhisperX 3.8.6")
-    compression_ratio_threshold: float | None = Field(2.4, description="no effect in WhisperX 3.8.6")
-    logprob_threshold: float | None = Field(-1.0, description="no effect in WhisperX 3.8.6")
-    no_speech_threshold: float | None = Field(0.6, description="no effect in WhisperX 3.8.6")
-    best_of: int | None = Field(5, description="no effect in WhisperX 3.8.6")
-    condition_on_previous_text: bool = Field(False, description="no effect in WhisperX 3.8.6")
+    temperature_fallback: bool = Field(
+        False,
+        description="decode chunks again that come out repetitive or unlikely, by sampling at rising temperatures, as "
+        "openai-whisper does and WhisperX does not; without it the options from temperature to best_of have no effect",
+    )
+    temperature: float = Field(0, ge=0, le=1, description="first temperature")
+    temperature_increment_on_fallback: float | None = Field(
+        0.2, gt=0, description="added for each further try, up to temperature 1 (None: no further try)"
+    )
+    compression_ratio_threshold: float | None = Field(2.4, description="text that gzip shrinks more is repetitive")
+    logprob_threshold: float | None = Field(-1.0, description="text whose average log probability is lower is unlikely")
+    no_speech_threshold: float | None = Field(
+        0.6, description="unlikely text in what is silence with a higher probability is left out"
+    )
+    best_of: int | None = Field(5, ge=1, description="samples of which the best is taken, at temperatures above 0")
+    condition_on_previous_text: bool = Field(False, description="no effect: chunks are decoded side by side")
     fp16: bool = Field(True, description="no effect in WhisperX 3.8.6")
     print_progress: bool = Field(False, description="print WhisperX's progress of each file into the actors' logs")
 
     @field_validator("language")
     @classmethod
     def _known_language(cls, language: str | None) -> str | None:
-        from whisperx.utils import LANGUAGES, TO_LANGUAGE_CODE
-
-        if language is None:
-            return None
-        code: str = TO_LANGUAGE_CODE.get(language.lower(), language.lower())
-        if code not in LANGUAGES:
-            raise ValueError(f"Whisper knows no language {language!r}; give a code such as 'en' or a name")
-        return code
+        return language and language_code(language)
 
     @field_validator("suppress_tokens")
     @classmethod
@@ -82,20 +85,30 @@ class TranscribeOptions(Options):
             raise ValueError(f"{tokens!r} is not a comma-separated list of token ids") from None
         return tokens
 
-    @model_validator(mode="before")
-    @classmethod
-    def _english_only_model(cls, values: Any) -> Any:
-        if isinstance(values, dict) and str(values.get("model", "")).endswith(".en"):
-            return {**values, "language": "en"}
-        return values
+    @property
+    def fixed_language(self) -> str | None:
+        """The language that files are transcribed in; None: it is detected. Models named `.en` know English alone."""
+        return "en" if self.model.endswith(".en") else self.language
+
+    def unused(self) -> tuple[str, ...]:
+        """Return the names of the options that change nothing."""
+        return NEVER_USED if self.temperature_fallback else IGNORED_BY_WHISPERX
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:
         """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
-        options = self.model_dump(exclude={"model", "batch_size", "print_progress", *IGNORED_BY_WHISPERX})
-        return {**options, "model": revision(self.model, models.model_dir, offline=models.model_cache_only)}
+        options = self.model_dump(exclude={"batch_size", "print_progress", *self.unused()})
+        model = revision(self.model, models.model_dir, offline=models.model_cache_only)
+        return {**options, "language": self.fixed_language, "model": model}
 
-    def asr_options(self) -> dict[str, Any]:
-        """Return what `whisperx.load_model` takes as `asr_options`."""
+    def temperatures(self) -> list[float]:
+        """Return the temperatures to decode at, in their order, until a text passes the thresholds."""
+        if self.temperature_increment_on_fallback is None:
+            return [self.temperature]
+        steps = np.arange(self.temperature, 1.0 + 1e-6, self.temperature_increment_on_fallback)
+        return [float(step) for step in steps]
+
+    def decoding(self) -> dict[str, Any]:
+        """Return the fields that these options set of faster-whisper's TranscriptionOptions, a pipeline's `options`."""
         return {
             "beam_size": self.beam_size,
             "patience": self.patience,
@@ -103,7 +116,11 @@ class TranscribeOptions(Options):
             "initial_prompt": self.initial_prompt,
             "hotwords": self.hotwords,
             "suppress_tokens": [int(token) for token in self.suppress_tokens.split(",")],
-            "suppress_numerals": self.suppress_numerals,
+            "temperatures": self.temperatures(),
+            "compression_ratio_threshold": self.compression_ratio_threshold,
+            "log_prob_threshold": self.logprob_threshold,
+            "no_speech_threshold": self.no_speech_threshold,
+            "best_of": self.best_of or 1,
         }
 
 
@@ -113,83 +130,78 @@ class Transcript:
 
     language: str
     result: dict[str, Any]
-
-
-@warm("transcribe")
-def whisper_model(options: TranscribeOptions, models: ModelOptions) -> "WhisperModel":
-    """Load Whisper's weights; the threads of this process share them."""
-    from whisperx.asr import WhisperModel
-
-    device = models.torch_device()
-    default = "float16" if device == "cuda" else "float32"
-    return WhisperModel(
-        options.model,
-        device=device,
-        compute_type=default if options.compute_type == "default" else options.compute_type,
-        cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
-        num_workers=share.parallel,
-        download_root=models.model_dir,
-        local_files_only=models.model_cache_only,
-    )
-
-
-@cache
-def pipelines(options: TranscribeOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
-    """Return the pipelines of this process. A pipeline keeps state while it transcribes, so threads cannot share it."""
-
-    def make() -> "FasterWhisperPipeline":
-        import whisperx
-
-        model = whisper_model(options, models)
-        return whisperx.load_model(
-            options.model,
-            device=models.torch_device(),
-            # A model that knows English alone cannot detect a language: WhisperX would fail on every file.
-            language=options.language or (None if model.model.is_multilingual else "en"),
-            asr_options=options.asr_options(),
-            vad_model=_silero(options) if options.vad_method == "silero" else None,
-            vad_method=options.vad_method,
-            vad_options={
-                "chunk_size": options.chunk_size,
-                "vad_onset": options.vad_onset,
-                "vad_offset": options.vad_offset,
-            },
-            model=model,
-            task=options.task,
-        )
-
-    return Lender(make)
-
-
-def _silero(options: TranscribeOptions) -> Any:
-    from tasks.silero import PackagedSilero
-
-    return PackagedSilero(options.vad_onset, options.chunk_size)
+    aligned_by: str | None = None
+    """What timed the words: an aligner's name, `whisper`, or `segments` if nothing could. None: nothing was to."""
+    provisional: bool = False
+    """Something better could not be loaded. Another run may do better: this is not kept as a result."""
 
 
 def transcribe_samples(samples: Samples, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Return the transcript, before alignment, of 16 kHz mono samples, shape (samples,)."""
     audio = as_float(samples)
+    language = options.fixed_language
+    silence = Transcript(language or "en", {"segments": [], "language": language or "en"})
     if not audio.any():  # also no samples at all, at which the models fail
-        return Transcript(options.language or "en", {"segments": [], "language": options.language or "en"})
-
-    def run(pipeline: "FasterWhisperPipeline", batch_size: int) -> Any:
-        tokenizer, decoding = pipeline.tokenizer, pipeline.options
-        try:
-            return pipeline.transcribe(
-                audio, batch_size, chunk_size=options.chunk_size, print_progress=options.print_progress
-            )
-        finally:
-            # transcribe() puts these back only when it succeeds; without this the next file gets this one's language.
-            pipeline.tokenizer, pipeline.options = tokenizer, decoding
+        return silence
+    from tasks.speech import find_speech, spoken_language
 
     with pipelines(options, models).lend() as pipeline:
-        result = halving(options.batch_size, partial(run, pipeline))
+        speech = halving(1, lambda _: find_speech(pipeline, audio, options))
+        if not speech:
+            return silence
+        if not pipeline.model.model.is_multilingual:
+            if language not in (None, "en"):
+                logger.warning("the model %s knows English alone: it is not asked for %s", options.model, language)
+            language = "en"
+        language = language or halving(1, lambda _: spoken_language(pipeline, audio, speech))
+        result = halving(options.batch_size, partial(_decode, pipeline, audio, speech, language, options))
     result["segments"] = [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
         for segment in result["segments"]
     ]
     return Transcript(result["language"], result)
+
+
+def _decode(
+    pipeline: "FasterWhisperPipeline",
+    audio: npt.NDArray[np.float32],
+    speech: list[dict[str, Any]],
+    language: str,
+    options: TranscribeOptions,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Return WhisperX's result for the chunks of speech."""
+    from faster_whisper.tokenizer import Tokenizer
+
+    from tasks.fallback import decode_again
+    from tasks.speech import FoundSpeech
+
+    model = pipeline.model
+    tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=language)
+    own = {"options": replace(pipeline.options, **options.decoding()), "suppress_numerals": options.suppress_numerals}
+    with _set(pipeline, tokenizer=tokenizer, vad_model=FoundSpeech(speech), **own):
+        result: dict[str, Any] = pipeline.transcribe(
+            audio,
+            batch_size,
+            language=language,
+            task=options.task,
+            chunk_size=options.chunk_size,
+            print_progress=options.print_progress,
+        )
+        if options.temperature_fallback:
+            result["segments"] = list(decode_again(pipeline, audio, speech, result["segments"], tokenizer))
+    return result
+
+
+@contextmanager
+def _set(pipeline: "FasterWhisperPipeline", **own: Any) -> Iterator[None]:
+    """Set attributes of a pipeline for one file, so that none of it reaches the next, whatever happens."""
+    usual = {name: getattr(pipeline, name) for name in own}
+    vars(pipeline).update(own)
+    try:
+        yield
+    finally:
+        vars(pipeline).update(usual)
 
 
 @stage_task("transcribe", kept=True)

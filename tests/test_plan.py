@@ -17,7 +17,7 @@ from flows.report import FileRun
 from flows.settings import Batch
 from tasks.diarize import Diarization
 from tasks.places import put, read
-from tasks.results import result_store
+from tasks.results import VERSION, result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
 
@@ -187,7 +187,7 @@ def test_a_result_that_was_cut_short_is_made_again(speech: Path) -> None:
     """Prefect does not write it in one step."""
     batch = batch_of(speech)
     do(batch, "transcribe")
-    results = sorted(Path(batch.results_folder(), "transcribe", "v1").iterdir())
+    results = sorted(Path(batch.results_folder(), "transcribe", VERSION).iterdir())
     os.truncate(results[0], 100)
     assert sorted(map(len, missing(batch).values())) == [3, 4]
 

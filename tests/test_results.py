@@ -10,7 +10,7 @@ from tasks.diarize import Diarization
 from tasks.models import ModelOptions
 from tasks.results import StoredResult, options_digest, result_key, result_store
 from tasks.revisions import revision
-from tasks.transcribe import IGNORED_BY_WHISPERX, TranscribeOptions, Transcript
+from tasks.transcribe import IGNORED_BY_WHISPERX, NEVER_USED, TranscribeOptions, Transcript
 
 ANYWHERE = ModelOptions()
 
@@ -52,7 +52,7 @@ def test_a_result_that_is_not_whole_is_none(tmp_path: Path) -> None:
 
 def test_keys_are_legible() -> None:
     """Stage, version, content, options."""
-    assert result_key("align", "00ff", "12ab") == "align/v1/00ff-12ab"
+    assert result_key("align", "00ff", "12ab") == "align/v2/00ff-12ab"
 
 
 def test_every_option_counts_but_those_that_change_nothing(tiny_en: str) -> None:
@@ -60,6 +60,8 @@ def test_every_option_counts_but_those_that_change_nothing(tiny_en: str) -> None
     told = TranscribeOptions(model=tiny_en).identity(ANYWHERE)
     assert TranscribeOptions.model_fields.keys() - told.keys() == {"batch_size", "print_progress", *IGNORED_BY_WHISPERX}
     assert options_digest(told) != options_digest({**told, "beam_size": 1})
+    told = TranscribeOptions(model=tiny_en, temperature_fallback=True).identity(ANYWHERE)
+    assert TranscribeOptions.model_fields.keys() - told.keys() == {"batch_size", "print_progress", *NEVER_USED}
 
 
 def test_a_model_is_known_by_its_weights_not_by_its_place(small_models: Path, tmp_path: Path) -> None:

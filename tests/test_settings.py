@@ -140,11 +140,19 @@ def test_long_lists_and_names_that_are_no_text_go_to_a_file(tmp_path: Path) -> N
 
 
 def test_a_language_is_known_by_code_and_by_name() -> None:
-    """As in WhisperX; a model that knows English alone is asked for English."""
+    """As in WhisperX."""
     assert TranscribeOptions(language="German").language == "de"
-    assert TranscribeOptions(model="tiny.en", language="de").language == "en"
     with pytest.raises(ValidationError, match="no language 'klingon'"):
         TranscribeOptions(language="klingon")
+
+
+def test_a_model_of_english_alone_is_asked_for_english() -> None:
+    """As in WhisperX, which says so too."""
+    batch = _parse(["--model", "tiny.en", "--language", "German"])[0].batch([])
+    assert batch.transcribe.fixed_language == "en"
+    assert batch.notices() == ["--language de has no effect: tiny.en knows English alone"]
+    for quiet in (["--model", "tiny.en"], ["--model", "tiny.en", "--language", "en"], ["--language", "de"]):
+        assert _parse(quiet)[0].batch([]).notices() == []
 
 
 def test_options_that_contradict_each_other_are_refused() -> None:
@@ -153,6 +161,10 @@ def test_options_that_contradict_each_other_are_refused() -> None:
         _parse(["--no_align", "--highlight_words", "True"])[0].batch([])
     with pytest.raises(ValidationError, match="more than max_speakers"):
         DiarizeOptions(min_speakers=3, max_speakers=2)
+    with pytest.raises(ValidationError, match="num_speakers 1 is less than min_speakers 2"):
+        DiarizeOptions(num_speakers=1, min_speakers=2)
+    with pytest.raises(ValidationError, match="num_speakers 3 is more than max_speakers 2"):
+        DiarizeOptions(num_speakers=3, max_speakers=2)
 
 
 def test_any_formats_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +210,14 @@ def test_options_without_effect_say_so_when_they_are_set() -> None:
     )
     assert len(notices) == 3
     assert all("no effect" in notice for notice in notices)
+
+
+def test_temperature_fallback_gives_options_their_effect() -> None:
+    """All but one that decoding side by side cannot honour, and one of precision that another option sets."""
+    fallback = ["--temperature_fallback", "--best_of", "3", "--logprob_threshold", "-0.5"]
+    assert _parse(fallback)[0].batch([]).notices() == []
+    notices = _parse([*fallback, "--condition_on_previous_text", "True", "--fp16", "False"])[0].batch([]).notices()
+    assert [notice.partition(" ")[0] for notice in notices] == ["--condition_on_previous_text", "--fp16"]
 
 
 def test_a_token_is_no_parameter_of_the_flow() -> None:

@@ -7,7 +7,8 @@ from conftest import SAMPLES
 from tasks.audio import decode
 from tasks.faults import GpuOutOfMemory
 from tasks.models import ModelOptions, share
-from tasks.transcribe import TranscribeOptions, pipelines, transcribe_samples
+from tasks.transcribe import TranscribeOptions, transcribe_samples
+from tasks.whisper import pipelines
 
 CPU = ModelOptions(device="cpu", threads=1)
 

@@ -1,0 +1,101 @@
+"""What times words: the last few languages' aligners stay warm; where none can be loaded there are other ways."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.faults import again, is_poisoning
+from tasks.models import ModelOptions, warm
+from tasks.named_models import refuse_download
+from tasks.sentences import ensure_sentence_data
+from tasks.whisper import WhisperOptions, whisper_model
+
+CROSS_ATTENTION = "whisper"
+"""The `align_model` that takes word timings from the Whisper model, which needs no aligner."""
+SEGMENTS = "segments"
+"""Stands for no word timings at all: the text has the times of its segments."""
+MOST = 5
+"""Aligners in memory: 0.4 GB each for the languages of torchaudio, 1.3 GB for most others; on the GPU if there is one.
+Five of the large fit the share of a 24 GB GPU that a process of `align` has, 7 GB."""
+FORGET_S = 600.0
+"""How long a load that failed counts for the files that come after: none of them waits for a hub that is away."""
+
+
+class CannotLoad(Exception):
+    """An aligner cannot be loaded, now or as of late."""
+
+
+@dataclass
+class Rung:
+    """What times the words of a file, and why what would be better does not."""
+
+    name: str
+    """An aligner's name, CROSS_ATTENTION or SEGMENTS."""
+    aligner: Any = None
+    """The model and its metadata, if it is an aligner."""
+    failed: list[str] = field(default_factory=list)
+
+
+_failed: dict[object, tuple[float, str]] = {}
+
+
+@warm("align", most=MOST)
+def _aligner(language: str, model: str, models: ModelOptions) -> Any:
+    """Load an aligner; it keeps no state, so the threads of this process share it. Raises CannotLoad."""
+    key = (language, model, models)
+    since, reason = _failed.get(key, (0.0, ""))
+    if reason and time.monotonic() < since + FORGET_S:
+        raise CannotLoad(reason)
+    try:
+        return again(lambda: _load(language, model, models))
+    except Exception as error:
+        if is_poisoning(error):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        _failed[key] = time.monotonic(), reason
+        raise CannotLoad(reason) from error
+
+
+def _load(language: str, model: str, models: ModelOptions) -> Any:
+    import whisperx
+
+    ensure_sentence_data(language)
+    if models.offline:
+        refuse_download(language, model, models)
+    try:
+        return whisperx.load_align_model(
+            language,
+            models.torch_device(),
+            model_name=model,
+            model_dir=models.model_dir,
+            model_cache_only=models.model_cache_only,
+        )
+    except ValueError as error:
+        # WhisperX says the same of all that goes wrong with a model of Hugging Face's kind; what did is the context.
+        raise error.__context__ or error from None
+
+
+def default_aligner(language: str) -> str | None:
+    """Return the name of WhisperX's own aligner of a language, None where it has none."""
+    from whisperx.alignment import DEFAULT_ALIGN_MODELS_HF, DEFAULT_ALIGN_MODELS_TORCH
+
+    name: str | None = DEFAULT_ALIGN_MODELS_TORCH.get(language) or DEFAULT_ALIGN_MODELS_HF.get(language)
+    return name
+
+
+def best_rung(language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions) -> Rung:
+    """Load what times the words of a language best: the aligner that is `named`, WhisperX's, or Whisper itself."""
+    failed: list[str] = []
+    for name in dict.fromkeys((named, None if named == CROSS_ATTENTION else default_aligner(language))):
+        if name and name != CROSS_ATTENTION:
+            try:
+                return Rung(name, _aligner(language, name, models), failed)
+            except CannotLoad as error:
+                failed.append(f"{name}: {error}")
+    try:
+        whisper_model(whisper, models)
+    except Exception as error:
+        if is_poisoning(error):
+            raise
+        return Rung(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
+    return Rung(CROSS_ATTENTION, failed=failed)

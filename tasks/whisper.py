@@ -1,0 +1,76 @@
+"""Whisper's weights and WhisperX's pipelines of this process: one lot of them for all files."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tasks.models import Lender, ModelOptions, share, warm
+from tasks.options import Options
+
+if TYPE_CHECKING:
+    from whisperx.asr import FasterWhisperPipeline, WhisperModel
+
+
+class WhisperOptions(Options):
+    """What a pipeline is loaded with; all other options of transcription are set for each file."""
+
+    model: str = Field("small", description="name of a Whisper model, a Hugging Face id or a folder (CTranslate2)")
+    compute_type: Literal["default", "float16", "float32", "int8"] = Field(
+        "default", description="default: float16 on a GPU, float32 on a CPU"
+    )
+    vad_method: Literal["pyannote", "silero"] = Field("pyannote", description="voice activity detection")
+    vad_onset: float = Field(0.500, gt=0, lt=1, description="onset threshold; lower it if speech is missed")
+    vad_offset: float = Field(0.363, gt=0, lt=1, description="offset threshold; lower it if speech is missed")
+    chunk_size: int = Field(30, ge=1, description="longest chunk of merged speech, in seconds")
+
+
+def whisper_model(options: WhisperOptions, models: ModelOptions) -> "WhisperModel":
+    """Return Whisper's weights; the threads of this process share them."""
+    return _whisper_model(options.model, options.compute_type, models)
+
+
+@warm("transcribe")
+def _whisper_model(model: str, compute_type: str, models: ModelOptions) -> "WhisperModel":
+    from whisperx.asr import WhisperModel
+
+    device = models.torch_device()
+    default = "float16" if device == "cuda" else "float32"
+    return WhisperModel(
+        model,
+        device=device,
+        compute_type=default if compute_type == "default" else compute_type,
+        cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
+        num_workers=share.parallel,
+        download_root=models.model_dir,
+        local_files_only=models.model_cache_only,
+    )
+
+
+def pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+    """Return the pipelines of this process. A pipeline keeps state while it transcribes, so threads cannot share it."""
+    loaded = options.model_dump(include=set(WhisperOptions.model_fields))
+    return _pipelines(WhisperOptions(**loaded), models)
+
+
+@cache
+def _pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+    def make() -> "FasterWhisperPipeline":
+        import whisperx
+
+        return whisperx.load_model(
+            options.model,
+            device=models.torch_device(),
+            vad_model=_silero(options) if options.vad_method == "silero" else None,
+            vad_method=options.vad_method,
+            vad_options=options.model_dump(include={"chunk_size", "vad_onset", "vad_offset"}),
+            model=whisper_model(options, models),
+        )
+
+    return Lender(make)
+
+
+def _silero(options: WhisperOptions) -> Any:
+    from tasks.silero import PackagedSilero
+
+    return PackagedSilero(options.vad_onset, options.chunk_size)
