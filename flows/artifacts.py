@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -123,10 +124,16 @@ def report_text(report: Report) -> str:
             f"{duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}: {speed:.1f} times real time",
             *_failures("Failed", [file for file in files if file.status == "failed"]),
             "## Files",
-            *_table(("file", "state", "language", "speakers", "audio", "speed", "outputs"), map(_row, files[:ROWS])),
+            *_table(
+                ("file", "state", "language", "speakers", "words timed by", "audio", "speed", "outputs"),
+                map(_row, files[:ROWS]),
+            ),
             *_more(files),
         ]
     )
+
+
+FILE_COLUMNS = ("file", "state", "language", "speakers", "words timed by", "audio", "speed", "outputs")
 
 
 def _row(file: FileRun) -> tuple[Any, ...]:
@@ -137,6 +144,7 @@ def _row(file: FileRun) -> tuple[Any, ...]:
         record["status"],
         record["language"] or "",
         "" if record["speakers"] is None else record["speakers"],
+        os.path.basename(record["aligned_by"] or ""),
         duration(record["duration_s"]) if record["duration_s"] else "",
         f"{record['duration_s'] / worked:.1f} ×" if worked and record["status"] == "done" else "",
         " ".join(output.rpartition(".")[2] for output in record["outputs"]),

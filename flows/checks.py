@@ -77,6 +77,9 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
 
     Raises BadInput.
     """
+    if places.is_url(model):
+        _check_model_url(option, model, holds)
+        return
     first, *rest = model.split("/")
     looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
     if os.path.isdir(model):
@@ -84,3 +87,12 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
             raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
     elif looks_like_path and not os.path.isfile(model):
         raise BadInput(f"--{option} {one_line(model)}: no such folder")
+
+
+def _check_model_url(option: str, model: str, holds: tuple[str, ...]) -> None:
+    try:
+        found = places.find(model)
+    except (OSError, places.BadPlace) as error:
+        raise BadInput(f"--{option} {one_line(places.shown(model))}: {why(error)}") from None
+    if not any(name.endswith(f"/{held}") for name in found for held in holds):
+        raise BadInput(f"--{option} {one_line(places.shown(model))}: no {' or '.join(holds)} there")

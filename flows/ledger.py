@@ -35,6 +35,8 @@ class Row(TypedDict, total=False):
     language: str | None
     speakers: int | None
     """How many speakers were told apart; None without diarization."""
+    aligned_by: str | None
+    """What timed the words."""
     key: str
     """Stands for the content and all options of its outputs."""
     pattern: str

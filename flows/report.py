@@ -78,6 +78,7 @@ class FileRun:
                 changed=self.written.changed,
                 language=self.written.language,
                 speakers=self.written.speakers,
+                aligned_by=self.written.aligned_by,
             )
         return row
 
@@ -93,6 +94,7 @@ class FileRun:
             "timings_s": self.timings_s,
             "language": self.written.language if self.written else None,
             "speakers": self.written.speakers if self.written else None,
+            "aligned_by": self.written.aligned_by if self.written else None,
         }
 
 

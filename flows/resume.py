@@ -111,6 +111,7 @@ class Resume:
                 row.get("language") or "",
                 {name: found for name, found in there.items() if found and found != intact.get(name)},
                 row.get("speakers"),
+                row.get("aligned_by"),
             )
         ours, other = self._ours(file)
         file.earlier = Earlier(ours, same)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.faults import again, is_poisoning
+from tasks.model_copies import at_hand
 from tasks.models import ModelOptions, warm
 from tasks.named_models import refuse_download
 from tasks.sentences import ensure_sentence_data
@@ -61,12 +62,12 @@ def _load(language: str, model: str, models: ModelOptions) -> Any:
 
     ensure_sentence_data(language)
     if models.offline:
-        refuse_download(language, model, models)
+        refuse_download(language, at_hand(model), models)
     try:
         return whisperx.load_align_model(
             language,
             models.torch_device(),
-            model_name=model,
+            model_name=at_hand(model),
             model_dir=models.model_dir,
             model_cache_only=models.model_cache_only,
         )

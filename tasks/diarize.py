@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
+from tasks.model_copies import at_hand
 from tasks.models import Lender, ModelOptions, loads
 from tasks.options import Options
 from tasks.results import stage_task
@@ -65,7 +66,7 @@ def diarizers(model: str, models: ModelOptions) -> "Lender[DiarizationPipeline]"
         from whisperx.diarize import DiarizationPipeline
 
         loads["diarize"] += 1
-        return DiarizationPipeline(model, device=models.torch_device(), cache_dir=models.model_dir)
+        return DiarizationPipeline(at_hand(model), device=models.torch_device(), cache_dir=models.model_dir)
 
     return Lender(make)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tasks.model_copies import at_hand
 from tasks.models import ModelOptions
 from tasks.revisions import repository_of
 from tasks.sources import Bundle, Repository, Source
@@ -31,6 +32,7 @@ DEFAULT_PLDA = "pyannote/speaker-diarization-community-1"
 
 def whisper_source(model: str) -> Repository:
     """Return where a Whisper model comes from."""
+    model = at_hand(model)
     wanted = tuple(name for group in WHISPER for name in group)
     return Repository(
         model if os.path.isdir(model) else repository_of(model), WHISPER, (*wanted, "preprocessor_config.json")
@@ -47,7 +49,7 @@ def aligner_source(language: str, model: str | None) -> Source | None:
 
         if name in torchaudio.pipelines.__all__:
             return Bundle(name)
-    return Repository(name, ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
+    return Repository(at_hand(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
 
 
 def refuse_download(language: str, model: str | None, models: ModelOptions) -> None:
@@ -75,6 +77,7 @@ def default_aligners() -> dict[str, str]:
 
 def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
     """Return where a pyannote pipeline comes from, then the models that its config.yaml names, if that is here."""
+    model = at_hand(model)
     pipeline = Repository(model, PIPELINE)
     folder = pipeline.folder(model_dir)
     config = model if os.path.isfile(model) else folder and folder / "config.yaml"

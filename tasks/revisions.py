@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from tasks.files import sha256_of
+from tasks.model_copies import at_hand
 from tasks.places import digest_of
 
 WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
@@ -20,6 +21,7 @@ def revision(model: str, cache_dir: str | None, *, offline: bool) -> str:
 
     A name of a model that is neither here nor to be asked for stands for itself.
     """
+    model = at_hand(model)
     if os.path.isdir(model):
         files = sorted(path for path in Path(model).rglob("*") if path.is_file())
         return _joined(f"{path.relative_to(model)} {digest_of(str(path))}" for path in files)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from tasks.model_copies import at_hand
 from tasks.models import Lender, ModelOptions, share, warm
 from tasks.options import Options
 
@@ -37,7 +38,7 @@ def _whisper_model(model: str, compute_type: str, models: ModelOptions) -> "Whis
     device = models.torch_device()
     default = "float16" if device == "cuda" else "float32"
     return WhisperModel(
-        model,
+        at_hand(model),
         device=device,
         compute_type=default if compute_type == "default" else compute_type,
         cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program

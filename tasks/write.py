@@ -105,6 +105,8 @@ class Written:
     changed: dict[str, Print] = field(default_factory=dict)
     speakers: int | None = None
     """How many were told apart; None without diarization."""
+    aligned_by: str | None = None
+    """What timed the words; None if nothing was to."""
 
 
 def output_path(pattern: str, language: str, extension: str) -> str:
@@ -180,4 +182,6 @@ def write(
     }
     written, changed = put(contents, outputs, earlier)
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
-    return Written(written, transcript.language, changed, None if diarization is None else len(speakers))
+    return Written(
+        written, transcript.language, changed, None if diarization is None else len(speakers), transcript.aligned_by
+    )

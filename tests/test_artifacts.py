@@ -31,10 +31,12 @@ def test_the_report_has_the_failures_before_the_files() -> None:
     """With their reasons; a file that is done has its language, speakers, length, speed and outputs."""
     report = Report([file(0, "a.wav"), file(1, "b.wav")])
     report.files[0].timings_s = {"transcribe": 20.0, "write": 10.0}
-    report.done(report.files[0], Written({"json": (1, 1), "srt": (1, 1)}, "de", speakers=2))
+    report.done(
+        report.files[0], Written({"json": (1, 1), "srt": (1, 1)}, "de", speakers=2, aligned_by="/models/align-de")
+    )
     report.failed(report.files[1], "transcribe: it broke")
     text = report_text(report)
-    assert "| a.wav | done | de | 2 | 0:01:00 | 2.0 × | json srt |" in text
+    assert "| a.wav | done | de | 2 | align-de | 0:01:00 | 2.0 × | json srt |" in text
     assert text.index("transcribe: it broke") < text.index("## Files") < text.index("| b.wav | failed |")
 
 

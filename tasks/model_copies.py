@@ -1,0 +1,41 @@
+"""Models that lie in a store: the libraries that load them read folders of this machine."""
+
+import hashlib
+import json
+import os
+import tempfile
+from functools import cache
+
+from filelock import FileLock
+
+from tasks import places
+from tasks.sentences import cache_folder
+
+
+@cache
+def at_hand(model: str) -> str:
+    """Return the path of a copy of a model that is named by a URL; any other name as it is. Raises OSError, BadPlace.
+
+    A copy is made once on each machine, and anew when the model has changed.
+    """
+    if not places.is_url(model):
+        return model
+    found = places.find(model)
+    if not found:
+        raise places.BadPlace(f"{places.shown(model)}: there is no model")
+    version = hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:24]
+    folder = cache_folder() / "models" / version
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # the actors of a machine start together
+        if not folder.is_dir():
+            with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+                for url in found:
+                    _copy(url, os.path.join(draft, "model", url.removeprefix(model.rstrip("/")).lstrip("/")))
+                os.rename(os.path.join(draft, "model"), folder)
+    return str(folder)
+
+
+def _copy(url: str, path: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with places.as_os_errors(url):
+        places.filesystem(url).get_file(url, path)
