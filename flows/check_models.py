@@ -1,6 +1,7 @@
 """What is wrong with the models that are asked for, before anything starts: not here, and not to be had either."""
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
 
 
-def check_models(batch: "Batch", stages: frozenset[str], languages: set[str]) -> None:
+def check_models(batch: "Batch", stages: frozenset[str], languages: Collection[str] = ()) -> None:
     """Raise BadInput if a model of these stages, in these languages that files are said to have, cannot be had.
 
     Offline that is any that is not here; else one that is named and that the Hub refuses. A Hub that does not answer
@@ -53,7 +54,7 @@ def check_names(batch: "Batch") -> None:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
 
 
-def _check_hub(batch: "Batch", stages: frozenset[str], languages: set[str]) -> None:
+def _check_hub(batch: "Batch", stages: frozenset[str], languages: Collection[str]) -> None:
     """Ask the Hub for those models that the user names, or that are gated; the others it has."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:

@@ -1,6 +1,7 @@
 """A run that reaches for nothing outside: what of its models is here, and which command fetches the rest."""
 
 import shlex
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from flows.bad_input import BadInput
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from flows.settings import Batch
 
 
-def check_here(batch: "Batch", stages: frozenset[str], said: set[str]) -> None:
+def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) -> None:
     """Raise BadInput, with all that is missing, if these stages cannot run with the models that are here."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)

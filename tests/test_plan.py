@@ -11,7 +11,6 @@ from conftest import SAMPLES, TWO_SPEAKERS
 
 from flows.bad_input import BadInput
 from flows.claim import claimed
-from flows.ledger import Ledger
 from flows.plan import Plan
 from flows.report import FileRun
 from flows.settings import Batch
@@ -45,7 +44,7 @@ def batch_of(speech: Path, **options: Any) -> Batch:
 def planned(batch: Batch) -> dict[str, FileRun]:
     """Return the files of a batch by their names, as a run that begins now would have them."""
     with claimed(batch.own_folder()):
-        plan = Plan(batch, batch.check(), Ledger(batch.own_folder()))
+        plan = Plan(batch, batch.check(), batch.ledger())
         plan.begin()
         plan.recall()
         plan.probe()
@@ -58,7 +57,7 @@ def do(batch: Batch, *stages: str) -> None:
     """Put results of these stages where a run would, with the real store and the real writers."""
     files = planned(batch)
     store = result_store(batch.results_folder())
-    ledger = Ledger(batch.own_folder())
+    ledger = batch.ledger()
     ledger.begin({})
     for file in files.values():
         transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
@@ -85,7 +84,7 @@ def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) ->
     """An empty file is in the plan as failed; the others are not touched by it."""
     (speech / "empty.wav").touch()
     batch = batch_of(speech)
-    plan = Plan(batch, batch.check(), Ledger(batch.own_folder()))
+    plan = Plan(batch, batch.check(), batch.ledger())
     plan.recall()
     plan.probe()
     assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
