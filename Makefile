@@ -19,7 +19,7 @@ demo: setup
 	$(RUN)/python demo.py
 
 test: setup
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile
 
 up: setup
 	$(RUN)/python -m deployments.box up

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,10 @@ def watching() -> Iterator[Watch]:
             seen.free_gpus.append(ray.available_resources().get("GPU", 0.0))
             seen.stored_bytes.append(get_memory_info_reply(state).store_stats.object_store_bytes_used)
             seen.driver_bytes.append(me.memory_info().rss)
-            for process in psutil.process_iter(["name", "cmdline"]):
-                if any("ray::StageProcess" in part for part in process.info["cmdline"] or []):
-                    seen.actor_pids.add(process.pid)
+            for process in me.children(recursive=True):  # other tests may run beside these, with their own Ray
+                with suppress(psutil.Error):
+                    if any("ray::StageProcess" in part for part in process.cmdline()):
+                        seen.actor_pids.add(process.pid)
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
