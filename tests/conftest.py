@@ -32,6 +32,7 @@ def package_folder(package: str) -> Path:
 
 
 SAMPLES = package_folder("pytest_audioeval") / "samples" / "audio"
+QUICK_BROWN_FOX = SAMPLES / "en" / "quick_brown_fox.wav"
 TWO_SPEAKERS = package_folder("pyannote.audio") / "sample" / "sample.wav"
 """30 s of a telephone call, 16 kHz mono."""
 
@@ -152,6 +153,14 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "NLTK_DATA": str(cache_folder() / "nltk_data"),
         "HF_HUB_OFFLINE": "1",
     }
+
+
+@pytest.fixture(scope="session", name="recordings")
+def _recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same sentence in every format, by the names of tests/recordings.py."""
+    from recordings import record
+
+    return {path.name: path for path in record(QUICK_BROWN_FOX, tmp_path_factory.mktemp("recordings"))}
 
 
 @pytest.fixture(name="alone")

@@ -52,8 +52,8 @@ LOSSY = {
     "opus.ogg": "-c:a libopus -b:a 24k",
     "meeting.webm": "-c:a libopus",
     "film.webm": f"{PICTURE} libvpx -c:a libvorbis",
-    "film.mp4": f"{PICTURE} libx264 -c:a aac",
-    "film.mkv": f"{PICTURE} libx264 -c:a ac3",
+    "film.mp4": f"{PICTURE} libx264 -preset ultrafast -c:a aac",
+    "film.mkv": f"{PICTURE} libx264 -preset ultrafast -c:a ac3",
     "film.avi": f"{PICTURE} mpeg4 -c:a libmp3lame",
     "film.flv": f"{PICTURE} flv1 -c:a aac -ar 44100",
     "film.wmv": f"{PICTURE} wmv2 -c:a wmav2",
@@ -62,9 +62,9 @@ LOSSY = {
     "film.mxf": f"{PICTURE} mpeg2video -r 25 -c:a pcm_s16le -ar 48000",
     "film.mpeg": f"{PICTURE} mpeg2video -r 25 -c:a ac3",
     "film.vob": f"{PICTURE} mpeg2video -r 25 -c:a ac3",
-    "camera.mts": f"{PICTURE} libx264 -c:a ac3 -f mpegts",
-    "camera.m2ts": f"{PICTURE} libx264 -c:a ac3 -mpegts_m2ts_mode 1 -f mpegts",
-    "apple.m4v": f"{PICTURE} libx264 -c:a aac -f mp4",
+    "camera.mts": f"{PICTURE} libx264 -preset ultrafast -c:a ac3 -f mpegts",
+    "camera.m2ts": f"{PICTURE} libx264 -preset ultrafast -c:a ac3 -mpegts_m2ts_mode 1 -f mpegts",
+    "apple.m4v": f"{PICTURE} libx264 -preset ultrafast -c:a aac -f mp4",
     "free.ogv": f"{PICTURE} libtheora -c:a libvorbis -f ogg",
     "free.oga": "-c:a libvorbis -f ogg",
     "windows.asf": "-c:a wmav1 -ar 44100",
@@ -83,7 +83,18 @@ def record(source: Path, folder: Path, names: dict[str, str] = LOSSLESS | LOSSY)
     """Encode a wav in each of these formats."""
     import imageio_ffmpeg
 
-    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-y", "-loglevel", "error", "-bitexact", "-i", str(source)]
+    ffmpeg = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-nostdin",
+        "-y",
+        "-loglevel",
+        "error",
+        "-threads",
+        "1",
+        "-bitexact",
+        "-i",
+        str(source),
+    ]
     for name, options in names.items():
         subprocess.run([*ffmpeg, *options.split(), str(folder / name)], check=True)
     return [folder / name for name in names]

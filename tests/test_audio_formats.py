@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import QUICK_BROWN_FOX
 
 from flows.inputs import AUDIO_EXTENSIONS
-from recordings import LOSSLESS, LOSSY, record
+from recordings import LOSSLESS, LOSSY
 from tasks.audio import SAMPLE_RATE, Samples, decode, probe
 from tasks.container import UnreadableAudio
 from tasks.models import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 
-SPEECH = SAMPLES / "en" / "quick_brown_fox.wav"
 TEXT = "The quick brown fox jumps over the lazy dog."
 SECONDS = 2.889
 
@@ -25,13 +24,6 @@ WITHOUT_ENCODER = {".ape", ".gsm", ".spx"}
 
 PADDING = 0.1 * SAMPLE_RATE
 """Samples of silence that coders of frames add at the end."""
-
-
-@pytest.fixture(scope="module", name="recordings")
-def _recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same sentence in every format."""
-    folder = tmp_path_factory.mktemp("recordings")
-    return {path.name: path for path in record(SPEECH, folder, LOSSLESS | LOSSY)}
 
 
 def ffmpeg_decodes(path: Path, environment: dict[str, str]) -> Samples:
@@ -63,7 +55,7 @@ def test_gives_the_samples_of_the_ffmpeg_program(
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_what_loses_nothing_sounds_like_the_original(recordings: dict[str, Path], name: str) -> None:
     """As long, as loud, and alike to a hundredth; channels that are mixed to one may come out at a fifth."""
-    expected, found = decode(str(SPEECH)).astype(float), decode(str(recordings[name])).astype(float)
+    expected, found = decode(str(QUICK_BROWN_FOX)).astype(float), decode(str(recordings[name])).astype(float)
     assert abs(len(found) - len(expected)) <= 2
     both = min(len(found), len(expected))
     assert np.corrcoef(found[:both], expected[:both])[0, 1] > 0.99

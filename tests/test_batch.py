@@ -90,11 +90,11 @@ class Done:
         return next(each for each in self.report["files"] if Path(each["path"]).name == name)
 
 
-def run_batch(inputs: Path, out: Path, **options: Any) -> Done:
+def run_batch(folder: Path, out: Path, **options: Any) -> Done:
     """Run the flow in this process, and look at it through the API."""
     report = out.parent / f"{out.name}.report.json"
     batch = Batch.model_validate(
-        {"inputs": {"inputs": [str(inputs)]}, "write": {"output_dir": str(out)}, **options}
+        {"inputs": {"inputs": [str(folder)]}, "write": {"output_dir": str(out)}, **options}
         | {"run": {"report": str(report), **options.get("run", {})}}
     )
     with watching() as seen:

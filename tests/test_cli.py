@@ -87,7 +87,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
         cli.main()
     assert exit_.value.code == 0
     shown = capsys.readouterr().out
-    assert "sample.wav (0:00:30)" in shown
+    assert "sample.wav (0:00:30, pcm_s16le)" in shown
     assert "no such file" in shown
     assert "1 file to do, 0:00:30 of audio; 1 refused" in shown
 

@@ -2,6 +2,7 @@
 
 import io
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,9 +59,10 @@ def test_the_plan_names_what_is_done_and_what_is_not() -> None:
     report.files[0].missing = frozenset({"load audio", "transcribe", "align", "write"})
     report.failed(report.files[1], "the file is empty")
     report.skipped(report.files[2], Written({}, "en"))
+    report.files[0].source = replace(report.files[0].source, track="aac, track 1 of 2")
     show_plan(report.files, Console(file=text, width=40), every_file=True)
     assert text.getvalue().splitlines() == [
-        "do      0.wav (0:01:00): transcribe, align, write -> /out/0.*",
+        "do      0.wav (0:01:00, aac, track 1 of 2): transcribe, align, write -> /out/0.*",
         "refuse  1.wav: the file is empty",
         "skip    2.wav: done before",
         "1 file to do, 0:01:00 of audio; 1 done before; 1 refused",

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import atheris
@@ -10,10 +11,8 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parent))
 from fuzzing import fuzz
 
-from flows.inputs import BadInput
-
-with atheris.instrument_imports(include=["flows.manifest"]):
-    from flows.manifest import read_manifest
+with atheris.instrument_imports(include=["flows"]):
+    inputs, manifest = map(import_module, ("flows.inputs", "flows.manifest"))
 
 FOLDER = Path(tempfile.mkdtemp())
 
@@ -32,8 +31,8 @@ def target(content: bytes) -> None:
     for extension in ("csv", "tsv", "jsonl", "json"):
         path = FOLDER / f"manifest.{extension}"
         path.write_bytes(content)
-        with suppress(BadInput):
-            read_manifest(str(path))
+        with suppress(inputs.BadInput):
+            manifest.read_manifest(str(path))
 
 
 if __name__ == "__main__":
