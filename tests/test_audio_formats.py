@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX
+from sound_files import LOSSLESS, LOSSY
 
 from flows.inputs import AUDIO_EXTENSIONS
-from recordings import LOSSLESS, LOSSY
 from tasks.audio import SAMPLE_RATE, Samples, decode, probe
 from tasks.container import UnreadableAudio
 from tasks.models import ModelOptions, share

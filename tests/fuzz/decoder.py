@@ -11,8 +11,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from conftest import cut_speech
 from fuzzing import FOLDER, fuzz
-
-from recordings import record
+from sound_files import record
 
 with atheris.instrument_imports(include=["tasks.audio", "tasks.container"]):
     from tasks.audio import decode, probe
