@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fuzzing import fuzz
 
 with atheris.instrument_imports(include=["flows"]):
-    inputs, manifest = map(import_module, ("flows.inputs", "flows.manifest"))
+    bad_input, manifest = map(import_module, ("flows.bad_input", "flows.manifest"))
 
 FOLDER = Path(tempfile.mkdtemp())
 
@@ -31,7 +31,7 @@ def target(content: bytes) -> None:
     for extension in ("csv", "tsv", "jsonl", "json"):
         path = FOLDER / f"manifest.{extension}"
         path.write_bytes(content)
-        with suppress(inputs.BadInput):
+        with suppress(bad_input.BadInput):
             manifest.read_manifest(str(path))
 
 
