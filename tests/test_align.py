@@ -36,7 +36,7 @@ def said(*segments: tuple[str, float, float], language: str = "en") -> Transcrip
 def aligned(transcript: Transcript, align_model: str | None, whisper: TranscribeOptions) -> Transcript:
     """Align it with three seconds of speech."""
     samples = decode(str(SAMPLES / "en" / "counting.wav"))
-    return align_transcript(transcript, samples, AlignOptions(align_model=align_model), whisper, CPU)
+    return align_transcript(transcript, samples, AlignOptions(align_model=f"cy={align_model}"), whisper, CPU)
 
 
 def text_of(transcript: Transcript) -> str:
@@ -160,8 +160,8 @@ def test_a_makeshift_is_not_kept_for_the_next_run(
         def once() -> Any:
             task = align.with_options(result_storage=tmp_path)
             audio = Audio(decode(str(SAMPLES / "en" / "counting.wav")))
-            said_ = said((" One two three.", 0.0, 2.9))
-            return task(file, said_, audio, AlignOptions(align_model=align_model), whisper, CPU).aligned_by
+            said_ = said((" One two three.", 0.0, 2.9), language="cy")
+            return task(file, said_, audio, AlignOptions(align_model=f"cy={align_model}"), whisper, CPU).aligned_by
 
         return once(), (tmp_path / key).exists()
 
