@@ -156,13 +156,17 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
 
     from flows.check_models import check_models
     from flows.plan import Plan
-    from flows.progress import show_plan
+    from flows.progress import show_estimate, show_plan
+    from flows.speed import expected
 
     plan = Plan(batch, entries, batch.ledger())
     plan.recall()
     plan.probe()
     check_models(batch, plan.stages(), plan.languages())
-    show_plan(plan.files, Console(), every_file=True)
+    console = Console()
+    show_plan(plan.files, console, every_file=True)
+    audio_s = sum(file.source.duration_s for file in plan.waiting())
+    show_estimate(expected(batch.own_folder(), plan.resume.options, audio_s), console)
 
 
 def _work_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> bool:

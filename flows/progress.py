@@ -122,6 +122,15 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
     _line(console, plan_line(files))
 
 
+def show_estimate(estimate: tuple[float, float] | None, console: Console) -> None:
+    """Print how long what is planned will take, if a batch like it has been done before."""
+    if estimate is None:
+        _line(console, "How long that takes is not known before a first run with these options.")
+    else:
+        seconds, speed = estimate
+        _line(console, f"It takes about {duration(seconds)}, at {speed:.1f} times real time as in the last such run.")
+
+
 def plan_line(files: list[FileRun]) -> str:
     """Return in a line what will be done."""
     hours = duration(sum(file.source.duration_s for file in files if file.status == "waiting"))

@@ -27,3 +27,9 @@ def _read(folder: Path) -> dict[str, float]:
         return dict(json.loads((folder / SPEEDS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
+
+
+def expected(folder: Path, options: str, audio_s: float) -> tuple[float, float] | None:
+    """Return how many seconds so much audio takes, and the speed, as a multiple of real time; None if that is new."""
+    speed = known_speed(folder, options)
+    return (audio_s / speed, speed) if speed else None

@@ -14,7 +14,7 @@ from flows.plan import Plan
 from flows.progress import counted, plan_line, show_plan, show_summary, summary_line
 from flows.report import Report
 from flows.settings import Batch
-from flows.speed import known_speed
+from flows.speed import expected
 
 LOGGED = 100
 """Failures that the run's log names; the report names all."""
@@ -55,11 +55,12 @@ def _expected_finish(run: Run) -> str:
     if not waiting:
         return "nothing is to be done now"
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    speed = known_speed(run.batch.own_folder(), run.plan.resume.options)
-    if speed is None:
-        return "not known before the first files are through: see the progress" + stop
     audio_s = sum(file.source.duration_s for file in waiting)
-    finish = datetime.fromtimestamp(time.time() + audio_s / speed).astimezone()
+    estimate = expected(run.batch.own_folder(), run.plan.resume.options, audio_s)
+    if estimate is None:
+        return "not known before the first files are through: see the progress" + stop
+    seconds, speed = estimate
+    finish = datetime.fromtimestamp(time.time() + seconds).astimezone()
     return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed:.1f} times real time as in the last such run{stop}"
 
 

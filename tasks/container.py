@@ -40,6 +40,8 @@ def _decodes_audio(codec: str) -> bool:
         return False
 
 
+HEADER_BYTES = 1 << 20
+"""What is fetched of an object at a time, while its header is looked for."""
 OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join(FORMATS),
@@ -54,7 +56,11 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
     check_regular(location)
     with ExitStack() as opened:
         # The path is absolute, or a name like "concat:…" or "-" would mean something else than a file.
-        source = opened.enter_context(places.opened(location)) if places.is_url(location) else os.path.abspath(location)
+        source = (
+            opened.enter_context(places.opened(location, HEADER_BYTES))
+            if places.is_url(location)
+            else os.path.abspath(location)
+        )
         opened.enter_context(container := _open(source, location))
         yield container
 

@@ -7,7 +7,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -30,7 +30,6 @@ EXTRAS = {
 """The extra of this package that reads a protocol for which fsspec needs a package of its own."""
 VERSIONS = ("ETag", "etag", "md5Hash", "checksum", "LastModified", "last_modified", "mtime", "updated")
 """What object stores call that which changes with an object, the best first."""
-BLOCK_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 20
 NOT_FOUND = 404
 LASTING_STATUSES = {400, 401, 403, 405, 406, 407, 410, 451}
@@ -152,14 +151,29 @@ def print_from(info: dict[str, Any]) -> Print:
 
 
 @contextmanager
-def opened(location: str) -> Iterator[BinaryIO]:
-    """Open for reading, in pieces of some MiB where it is not local. Raises OSError, BadPlace."""
+def opened(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
+    """Open for reading, also here and there; in such pieces where it is not local. Raises OSError, BadPlace."""
     if not is_url(location):
         with open(location, "rb", buffering=0) as file:
             yield cast(BinaryIO, file)
         return
-    with as_os_errors(location), filesystem(location).open(location, "rb", block_size=BLOCK_BYTES) as file:
-        yield file
+    with ExitStack() as needed:
+        needed.enter_context(as_os_errors(location))
+        away = needed.enter_context(filesystem(location).open(location, "rb", block_size=block_bytes))
+        if _seeks(away):
+            yield away
+        else:  # some web servers give all or nothing
+            yield needed.enter_context(open(needed.enter_context(local_copy(location)), "rb"))
+
+
+def _seeks(file: Any) -> bool:
+    try:
+        file.seek(1)
+        file.read(1)
+        file.seek(0)
+    except ValueError:  # what fsspec raises where the server does not know ranges
+        return False
+    return True
 
 
 def read(location: str) -> bytes:

@@ -206,17 +206,21 @@ def _bucket(s3: str, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session", name="web")
 def _web() -> Iterator[str]:
-    """A web server on loopback that answers with the status that is asked for, and cuts short.mp3 short."""
+    """A web server on loopback: it answers with the status that is asked for, has fox.wav, and cuts short.mp3 short.
+
+    It knows no ranges.
+    """
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status = self.path.strip("/")
-            self.send_response(int(status) if status.isdigit() else 200)
-            self.send_header("Content-Length", "100" if status == "short.mp3" else "5")
+            asked = self.path.strip("/")
+            content = QUICK_BROWN_FOX.read_bytes() if asked == "fox.wav" else b"short"
+            self.send_response(int(asked) if asked.isdigit() else 200)
+            self.send_header("Content-Length", "100" if asked == "short.mp3" else str(len(content)))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(b"short")
+                self.wfile.write(content)
 
         do_HEAD = do_GET  # noqa: N815
 

@@ -90,6 +90,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     assert "sample.wav (0:00:30, pcm_s16le)" in shown
     assert "no such file" in shown
     assert "1 file to do, 0:00:30 of audio; 1 refused" in shown
+    assert "not known before a first run" in shown
 
 
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(

@@ -5,9 +5,12 @@ import os
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import QUICK_BROWN_FOX
 
 from tasks import places
+from tasks.audio import AudioFile, decode, load_audio, probe
 from tasks.faults import is_passing
 from tasks.places import BadPlace, Stopped, absolute, digest_of, join, local_copy, print_of, put, read, shown
 
@@ -94,6 +97,13 @@ def test_a_download_that_was_cut_short_is_not_taken_for_the_file(web: str) -> No
     with pytest.raises(OSError, match=r"short.mp3|ended") as short, local_copy(f"{web}/short.mp3"):
         pass
     assert is_passing(short.value)
+
+
+def test_audio_is_read_from_a_web_server(web: str) -> None:
+    """Also from one that gives all or nothing."""
+    assert probe(f"{web}/fox.wav") == probe(str(QUICK_BROWN_FOX))
+    away = load_audio.fn(AudioFile(f"{web}/fox.wav", "fox.wav", 2.9))
+    np.testing.assert_array_equal(away.samples, decode(str(QUICK_BROWN_FOX)))
 
 
 @pytest.mark.parametrize(
