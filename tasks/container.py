@@ -1,9 +1,11 @@
 """Opening a recording: which files may be, by which of FFmpeg's parts, and what is wrong with one that cannot be."""
 
+import ctypes
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
 import av
@@ -42,6 +44,18 @@ def _decodes_audio(codec: str) -> bool:
 
 HEADER_BYTES = 1 << 20
 """What is fetched of an object at a time, while its header is looked for."""
+LARGEST_ALLOCATION = 128 << 20
+"""In bytes, of anything that FFmpeg's libraries hold in one piece. A header of 2 kB that counts 60 million samples
+would make them take 2 GB for an index; that of 24 hours of AAC takes 100 MB."""
+
+
+def _bound_allocations() -> None:
+    """Set it, with FFmpeg's own `av_max_alloc`, which PyAV does not pass on, in the library that its wheels bring."""
+    for library in (Path(av.__file__).parent.parent / "av.libs").glob("libavutil-*"):
+        ctypes.CDLL(str(library)).av_max_alloc(ctypes.c_size_t(LARGEST_ALLOCATION))
+
+
+_bound_allocations()
 OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join(FORMATS),

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 from conftest import TWO_SPEAKERS
 
 from tasks.audio import SAMPLE_RATE, decode, probe
-from tasks.container import FORMATS, UnreadableAudio
+from tasks.container import FORMATS, UnreadableAudio, open_container
 
 NO_RECORDING = "no recording: a playlist, text, pictures or another format that is not read"
 
@@ -139,16 +140,18 @@ def alias(path: str) -> bytes:
     return full_box(b"alis", bytes(10 + 28 + 12 + 64 + 36), struct.pack(">HH", 2, len(name)), name, b"\xff\xff\0\0")
 
 
-def quicktime(path: Path, *, refers_to: str | None = None, says: int = 16_000) -> None:
-    """Write a mov of 16-bit samples, a second of them; its header may lie about how many, or where."""
+def quicktime(
+    path: Path, *, refers_to: str | None = None, says: int = 16_000, codec: bytes = b"sowt", samples: int = 16_000
+) -> None:
+    """Write a mov of 16-bit samples, a second of them; its header may lie about how many, or where, or what."""
     reference = alias(refers_to) if refers_to else struct.pack(">I4sI", 12, b"url ", 1)
-    sound = box(b"sowt", bytes(6), struct.pack(">H8xHHHHI", 1, 1, 16, 0, 0, 16_000 << 16))
+    sound = box(codec, bytes(6), struct.pack(">H8xHHHHI", 1, 1, 16, 0, 0, 16_000 << 16))
     table = box(
         b"stbl",
         full_box(b"stsd", struct.pack(">I", 1), sound),
-        full_box(b"stts", struct.pack(">III", 1, 16_000, 1)),
-        full_box(b"stsc", struct.pack(">IIII", 1, 1, 16_000, 1)),
-        full_box(b"stsz", struct.pack(">II", 2, 16_000)),
+        full_box(b"stts", struct.pack(">III", 1, samples, 1)),
+        full_box(b"stsc", struct.pack(">IIII", 1, 1, samples, 1)),
+        full_box(b"stsz", struct.pack(">II", 2, samples)),
         full_box(b"stco", struct.pack(">II", 1, 8)),
     )
     data = box(b"dinf", full_box(b"dref", struct.pack(">I", 1), reference))
@@ -161,6 +164,16 @@ def quicktime(path: Path, *, refers_to: str | None = None, says: int = 16_000) -
     header = full_box(b"mvhd", struct.pack(">IIIIIH70xI", 0, 0, 16_000, says, 1 << 16, 256, 2))
     track = full_box(b"tkhd", struct.pack(">IIIII60x", 0, 0, 1, 0, says))
     path.write_bytes(box(b"mdat", bytes(32_000)) + box(b"moov", header, box(b"trak", track, media)))
+
+
+def test_a_header_that_counts_millions_of_samples_takes_no_gigabytes(tmp_path: Path) -> None:
+    """FFmpeg makes an index of them when it opens a file; ours is bounded, and such a file has no audio."""
+    quicktime(tmp_path / "bomb.m4a", codec=b"mp4a", samples=60_000_000)
+    before = psutil.Process().memory_info().rss
+    with open_container(str(tmp_path / "bomb.m4a")):
+        assert psutil.Process().memory_info().rss - before < 300_000_000
+    with pytest.raises(UnreadableAudio):
+        decode(str(tmp_path / "bomb.m4a"))
 
 
 def test_a_film_whose_sound_lies_in_another_file_does_not_open_that(tmp_path: Path, canary: Canary) -> None:
