@@ -30,6 +30,7 @@ LASTING_ERRNOS = frozenset(
 )
 LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, AssertionError)
 """What a program raises at values that will be the same the next time."""
+NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED", "OUT_OF_MEMORY", "is probably too large")
 POISONING = (
     "CUDA error",
     "CUDA failed with error",  # CTranslate2
@@ -96,10 +97,12 @@ def again(run: Callable[[], R]) -> R:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether a GPU had no room: torch.OutOfMemoryError, or the RuntimeError of CTranslate2, cuBLAS and cuDNN."""
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("out of memory", "STATUS_ALLOC_FAILED", "OUT_OF_MEMORY")
-    )
+    """Tell whether a GPU had no room.
+
+    That is torch.OutOfMemoryError, or the RuntimeError of CTranslate2, cuBLAS and cuDNN, or the MemoryError that
+    pyannote.audio makes of it (`Inference.infer`), in the diarization and in the VAD.
+    """
+    return isinstance(error, (RuntimeError, MemoryError)) and any(words in str(error) for words in NO_ROOM)
 
 
 def is_poisoning(error: BaseException) -> bool:
@@ -114,7 +117,7 @@ def halving(batch_size: int, run: Callable[[int], R]) -> R:
     while True:
         try:
             return run(batch_size)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if batch_size == 1:
