@@ -63,6 +63,8 @@ class StageProcess:
         # Here, where Ray comes by again after a restart; libraries that are not yet imported read both.
         if offline:
             go_offline()
+        # It would tell its maker of each file: how long it is, and how many speakers were asked for.
+        os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
         if threads:
             os.environ["OMP_NUM_THREADS"] = str(threads)
         forward_logs()

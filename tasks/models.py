@@ -53,7 +53,6 @@ def go_offline() -> None:
     os.environ |= {
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
-        # They tell their makers of each run: pyannote.audio how long each file is and how many speakers were asked for.
         "PYANNOTE_METRICS_ENABLED": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -98,7 +99,8 @@ class TranscribeOptions(WhisperOptions):
         """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
         options = self.model_dump(exclude={"batch_size", "print_progress", *self.unused()})
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
-        return {**options, "language": self.fixed_language, "model": model}
+        vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}
+        return {**options, **vad, "language": self.fixed_language, "model": model}
 
     def temperatures(self) -> list[float]:
         """Return the temperatures to decode at, in their order, until a text passes the thresholds."""
