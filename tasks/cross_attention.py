@@ -46,6 +46,8 @@ def _timed_words(segment: dict[str, Any], audio: npt.NDArray[np.float32], model:
     from whisperx.audio import HOP_LENGTH, N_SAMPLES, log_mel_spectrogram
 
     chunk = audio[int(segment["start"] * SAMPLE_RATE) : int(segment["end"] * SAMPLE_RATE)][:N_SAMPLES]
+    if len(chunk) < HOP_LENGTH:  # beyond the end of the audio: faster-whisper fails at no frames
+        return []
     features = log_mel_spectrogram(
         chunk, n_mels=model.feat_kwargs.get("feature_size") or 80, padding=N_SAMPLES - len(chunk)
     )

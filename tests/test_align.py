@@ -36,7 +36,7 @@ def said(*segments: tuple[str, float, float], language: str = "en") -> Transcrip
 def aligned(transcript: Transcript, align_model: str | None, whisper: TranscribeOptions) -> Transcript:
     """Align it with three seconds of speech."""
     samples = decode(str(SAMPLES / "en" / "counting.wav"))
-    return align_transcript(transcript, samples, AlignOptions(align_model=f"cy={align_model}"), whisper, CPU)
+    return align_transcript(transcript, samples, AlignOptions(align_model=align_model), whisper, CPU)
 
 
 def text_of(transcript: Transcript) -> str:

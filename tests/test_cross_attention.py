@@ -73,3 +73,11 @@ def test_pieces_without_a_space_between_are_one_word() -> None:
     assert [(word["word"], word["end"]) for word in _whole_words(pieces)] == [(" wait-a.", 0.7)]
     japanese = [{"word": word, "start": 0.0, "end": 0.1, "score": 1.0} for word in ("今日", "は")]
     assert [word["word"] for word in _whole_words(japanese)] == ["今日", "は"]
+
+
+def test_a_segment_beyond_the_end_of_the_audio_keeps_its_text(tiny_en: str) -> None:
+    """Without words: there is nothing to time them by."""
+    options = TranscribeOptions(model=tiny_en, language="en", compute_type="int8")
+    late = Transcript("en", {"segments": [{"text": " Too late.", "start": 40.0, "end": 41.0}]})
+    aligned = align_transcript(late, decode(str(TWO_SPEAKERS)), AlignOptions(align_model="whisper"), options, CPU)
+    assert aligned.result["segments"] == [{"start": 40.0, "end": 41.0, "text": " Too late.", "words": []}]

@@ -275,7 +275,9 @@ def test_a_run_explains_itself(box: Prefect, first: dict[str, Any]) -> None:
     assert "4/4 files" in shown["whisperx-batch-progress"]["description"]
     for name in FILES:
         row = next(line for line in shown["whisperx-batch-report"]["data"].splitlines() if name in line)
-        assert re.match(r"\| \w+\.wav \| done \| en \| \d \| 0:00:06 \| [\d.]+ × \| srt vtt txt tsv json \|", row)
+        assert re.match(
+            r"\| \w+\.wav \| done \| en \| \d \| align-tiny \| 0:00:06 \| [\d.]+ × \| srt vtt txt tsv json \|", row
+        )
 
 
 def test_what_a_library_warns_of_is_in_the_log_of_the_file(box: Prefect, first: dict[str, Any]) -> None:
