@@ -124,10 +124,7 @@ def report_text(report: Report) -> str:
             f"{duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}: {speed:.1f} times real time",
             *_failures("Failed", [file for file in files if file.status == "failed"]),
             "## Files",
-            *_table(
-                ("file", "state", "language", "speakers", "words timed by", "audio", "speed", "outputs"),
-                map(_row, files[:ROWS]),
-            ),
+            *_table(FILE_COLUMNS, map(_row, files[:ROWS])),
             *_more(files),
         ]
     )

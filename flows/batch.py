@@ -37,7 +37,7 @@ from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_wh
 from tasks.align import AlignOptions
 from tasks.aligners import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
-from tasks.models import ModelOptions
+from tasks.models import ModelOptions, go_offline
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -68,6 +68,8 @@ def whisperx_batch(
         run=run,
         pools=pools,
     )
+    if batch.models.offline:
+        go_offline()
     if runtime.deployment.id:
         batch.check_absolute()
     for notice in batch.notices():

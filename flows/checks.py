@@ -16,7 +16,7 @@ from tasks.transcribe import TranscribeOptions
 
 
 def check_files(
-    entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+    entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None, *, rttm: bool
 ) -> None:
     """Raise BadInput for what a manifest says of files and a batch with these options cannot do."""
     wrong = []
@@ -24,7 +24,7 @@ def check_files(
     for entry in entries:
         first.setdefault(entry.options, entry)
     for options, entry in first.items():
-        where = f"--manifest {one_line(manifest)}, line {entry.line}"
+        where = f"--manifest {one_line(manifest)}, line {entry.line}" if entry.line else "what is known of a file"
         try:
             options.transcribing(transcribe)
             options.diarizing(diarize)
@@ -32,7 +32,9 @@ def check_files(
             wrong += [f"{where}: {problem['msg'].removeprefix('Value error, ')}" for problem in error.errors()]
         if options.diarize and not diarize:
             wrong.append(f"{where}: the batch has no options for diarization (diarize), which this file asks for")
-    outputs = Counter(entry.options.output for entry in entries if entry.options.output)
+        if rttm and not options.diarizing(diarize):
+            wrong.append(f"{where}: output_format rttm holds speaker turns, and this file is not diarized")
+    outputs = Counter(entry.options.output.casefold() for entry in entries if entry.options.output)
     wrong += [
         f"--manifest {one_line(manifest)}: {counted} files have the output {one_line(output)}"
         for output, counted in outputs.items()
@@ -45,10 +47,7 @@ def check_files(
 def check_output_folder(folder: str) -> None:
     """Make the output folder and see that it can be written to; of a URL, that it can be asked. Raises BadInput."""
     if places.is_url(folder):
-        try:
-            places.print_of(places.join(folder, "whisperx-batch"))
-        except (OSError, places.BadPlace) as error:
-            raise BadInput(f"--output_dir {one_line(folder)}: {why(error)}") from None
+        check_reachable("output_dir", folder)
         return
     path = Path(folder)
     try:
@@ -59,9 +58,18 @@ def check_output_folder(folder: str) -> None:
         raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
 
 
+def check_reachable(option: str, url: str) -> None:
+    """See that a store can be asked. Raises BadInput."""
+    try:
+        places.print_of(places.join(url, "whisperx-batch"))
+    except (OSError, places.BadPlace) as error:
+        raise BadInput(f"--{option} {one_line(places.shown(url))}: {why(error)}") from None
+
+
 def check_report(report: str) -> None:
     """See that a report can be written to this file. Raises BadInput."""
     if places.is_url(report):
+        check_reachable("report", report)
         return
     path = Path(report)
     try:

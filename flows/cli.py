@@ -125,26 +125,23 @@ def _run(command: "Command", inputs: list[str]) -> int:
 
     from flows.bad_input import BadInput
     from flows.claim import claimed
+    from tasks.places import BadPlace
 
+    console = Console(file=sys.stderr)
     try:
         batch = command.batch(inputs)
         entries = batch.check()
-    except ValidationError as error:
-        sys.stderr.write(usage_errors(error, "whisperx-batch"))
-        return 2
-    except BadInput as error:
-        sys.stderr.write(f"whisperx-batch: {error}\n")
-        return 2
-    console = Console(file=sys.stderr)
-    for notice in batch.notices():
-        console.print(notice, highlight=False)
-    try:
+        for notice in batch.notices():
+            console.print(notice, highlight=False)
         if command.dry_run:
             _show_plan(batch, entries)
             return 0
         with claimed(batch.own_folder()):
             return _run_flow(batch.as_parameters()) if _work_remains(batch, entries, console) else 0
-    except (BadInput, OSError) as error:
+    except ValidationError as error:
+        sys.stderr.write(usage_errors(error, "whisperx-batch"))
+        return 2
+    except (BadInput, BadPlace, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
+    CliSuppress,
     CliToggleFlag,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -59,6 +60,7 @@ class Command(
     temperature_fallback: CliToggleFlag[bool] = Field(
         False, description=TranscribeOptions.model_fields["temperature_fallback"].description
     )
+    by_default: CliSuppress[bool] = Field(True, description="what --diarize says")
     speaker_embeddings: CliToggleFlag[bool] = Field(
         False, description=DiarizeOptions.model_fields["speaker_embeddings"].description
     )
@@ -100,10 +102,10 @@ class Command(
         )
 
     def _diarizing(self) -> DiarizeOptions | None:
-        given = self._given(DiarizeOptions)
-        if self.diarize:
-            return DiarizeOptions(**given)
-        return DiarizeOptions(**given, by_default=False) if self.manifest else None
+        """Return the options of diarization; what a manifest says counts, also when its failed files are done again."""
+        if not (self.diarize or self.manifest or self.only):
+            return None
+        return DiarizeOptions(**self._given(DiarizeOptions) | {"by_default": self.diarize})
 
     def _given(self, group: type[BaseModel]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}

@@ -1,5 +1,6 @@
 """What may be another for each file of a batch: the columns of a manifest."""
 
+import os
 from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
@@ -28,7 +29,7 @@ class FileOptions(Options):
     def _below_the_output_folder(cls, output: str | None) -> str | None:
         if output is not None and (output.startswith(("/", "~")) or ".." in output.split("/") or "\0" in output):
             raise ValueError(f"{output!r} leads out of the output folder")
-        return output.strip("/") if output else None
+        return os.path.normpath(output.strip("/")) if output and output.strip("/. ") else None
 
     def transcribing(self, batch: TranscribeOptions) -> TranscribeOptions:
         """Return the options with which this file is transcribed. Raises pydantic.ValidationError."""

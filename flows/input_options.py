@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from pydantic import Field
+from pathspec import GitIgnoreSpec
+from pydantic import Field, field_validator
 
 from flows.bad_input import BadInput, one_line
 from flows.file_options import FileOptions
@@ -44,6 +45,12 @@ class Inputs(Options):
         None, description="failed: of the inputs (default: all of earlier runs) those alone that are not done yet"
     )
     of_report: str | None = Field(None, description="with --only: the report whose failed files are meant")
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _patterns(cls, patterns: list[str]) -> list[str]:
+        GitIgnoreSpec.from_lines(patterns)  # raises ValueError for what is no pattern
+        return patterns
 
     def entries(self, ledger: Callable[[], Ledger]) -> list[Entry]:
         """Return the files that are meant: those named, or all of the report or the last runs. Raises BadInput."""
@@ -82,7 +89,8 @@ class Inputs(Options):
     def as_parameters(self, folder: Path) -> "Inputs":
         """Return the same inputs, by absolute paths, as parameters that Prefect's server takes.
 
-        It refuses more than 512 KiB of them, and bytes that are not UTF-8: such inputs go to a list in `folder`.
+        It refuses more than 512 KiB of them, and bytes that are not UTF-8, and shows them to all: such inputs, and URLs
+        with secrets, go to a list in `folder`.
         """
         known: dict[str, Any] = {
             "manifest": _absolute(self.manifest),
@@ -90,12 +98,14 @@ class Inputs(Options):
             "input_roots": [absolute(root) for root in self.input_roots],
         }
         text = "".join(self.inputs)
-        if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")):
+        secret = any(shown(path) != path for path in self.inputs)
+        if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")) and not secret:
             known |= {"batch_file": _absolute(self.batch_file), "inputs": [absolute(path) for path in self.inputs]}
             return self.model_copy(update=known)
         paths = [os.fsencode(absolute(path)) for path in given_paths(self.inputs, self.batch_file)]
         folder.mkdir(parents=True, exist_ok=True)
         listed = folder / f"inputs-{uuid4().hex}"
+        listed.touch(mode=0o600)
         listed.write_bytes(b"\0".join(paths) + b"\0")
         return self.model_copy(update=known | {"inputs": [], "batch_file": str(listed.absolute())})
 

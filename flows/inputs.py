@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pathspec import GitIgnoreSpec
 
@@ -36,6 +36,11 @@ class Patterns:
         for name in names:
             if (include.match_file(name) if self.include else _is_media(name)) and not exclude.match_file(name):
                 yield name
+
+    def not_excluded(self, locations: list[str]) -> list[str]:
+        """Return those of these files that `exclude` leaves in."""
+        exclude = GitIgnoreSpec.from_lines(self.exclude)
+        return [each for each in locations if not exclude.match_file(places.path_in(each).lstrip("/"))]
 
 
 def _is_media(name: str) -> bool:
@@ -105,8 +110,7 @@ def _expand(name: str, patterns: Patterns) -> list[str]:
         matches = sorted(os.path.abspath(match) for match in glob.iglob(name, recursive=True))
         if not matches:
             raise BadInput(f"nothing matches {one_line(name)}")
-        excluding = Patterns(("*",), patterns.exclude)
-        return [match for match in matches if not os.path.isdir(match) and list(excluding.chosen([match.lstrip("/")]))]
+        return patterns.not_excluded([match for match in matches if not os.path.isdir(match)])
     return [path]
 
 
@@ -118,8 +122,8 @@ def _expand_url(url: str, patterns: Patterns) -> list[str]:
         if glob.has_magic(url):
             found = list(places.glob(url))
             if not found:
-                raise BadInput(f"nothing matches {one_line(url)}")
-            return found
+                raise BadInput(f"nothing matches {one_line(places.shown(url))}")
+            return patterns.not_excluded(found)
         folder = f"{url.rstrip('/')}/"
         below = [each.removeprefix(folder) for each in places.find(url) if each.startswith(folder)]
     except (OSError, places.BadPlace) as error:
@@ -145,8 +149,8 @@ def _search(folder: str) -> Iterator[str]:
 
 def check_below(entries: list[Entry], roots: list[str]) -> None:
     """Raise BadInput for files that lie below none of these folders, also by way of `..` or a symbolic link."""
-    allowed = [_resolved(root).rstrip("/") + "/" for root in roots]
-    outside = [entry for entry in entries if not _resolved(entry.path).startswith(tuple(allowed))]
+    allowed = [_resolved(root) for root in roots]
+    outside = [entry for entry in entries if not any(_lies_below(_resolved(entry.path), root) for root in allowed)]
     if outside:
         raise BadInput(
             "\n".join(
@@ -157,9 +161,20 @@ def check_below(entries: list[Entry], roots: list[str]) -> None:
         )
 
 
-def _resolved(location: str) -> str:
+def _resolved(location: str) -> tuple[str, str, str]:
+    """Return the scheme, the host or the bucket, and the path."""
     location = places.absolute(location)
     if not places.is_url(location):
-        return os.path.realpath(location)
-    scheme, _, path = location.partition("://")
-    return f"{scheme.lower()}://{os.path.normpath(unquote(path))}"
+        return "", "", os.path.realpath(location)
+    scheme, _, rest = location.partition("://")
+    if scheme.lower() in ("http", "https"):
+        parts = urlsplit(location)
+        return scheme.lower(), parts.netloc, unquote(parts.path)
+    bucket, _, key = rest.partition("/")
+    return scheme.lower(), bucket, f"/{key}"
+
+
+def _lies_below(location: tuple[str, str, str], root: tuple[str, str, str]) -> bool:
+    path = location[2]
+    same_host = location[:2] == root[:2]
+    return same_host and ".." not in path.split("/") and path.startswith(f"{root[2].rstrip('/')}/")

@@ -91,13 +91,15 @@ class Ledger:
 
     def share(self) -> None:
         """Let other machines know what this one does, if the output folder is one that they may write to."""
-        if self._copy is None or not self._open:
-            return
         try:
-            put({self._copy: self._path.read_bytes()})
-            self._copied.write_text(str(print_of(self._copy)))
+            self._put_copy()
         except (OSError, BadPlace) as error:
             logger.warning("%s: %s", self._copy, error)
+
+    def _put_copy(self) -> None:
+        if self._copy is not None and self._open:
+            put({self._copy: self._path.read_bytes()})
+            self._copied.write_text(str(print_of(self._copy)))
 
     def _learn(self, path: str, learnt: Row) -> None:
         row = self.rows.setdefault(path, Row())
@@ -165,16 +167,18 @@ class Ledger:
     def begin(self, rows: Mapping[str, Row]) -> None:
         """Note this of these files, and write the ledger anew, without what has been superseded.
 
-        Until then nothing that is noted is written: only the run that has claimed the output folder may.
+        Until then nothing that is noted is written: only the run that has claimed the output folder may. Raises OSError
+        or BadPlace if the output folder is a store that cannot be written to.
         """
         self._open = True
         for path, learnt in rows.items():
             self._learn(path, learnt)
         try:
             with whole_file(self._path) as file:
+                os.fchmod(file.fileno(), 0o600)  # URLs in it can hold tokens
                 for path, row in self.rows.items():
                     row_of_path: dict[str, Any] = {"path": path, **row}
                     file.write(json.dumps(row_of_path) + "\n")
         except OSError as error:
             logger.warning("%s: %s", self._path, error)
-        self.share()
+        self._put_copy()

@@ -63,7 +63,10 @@ class _Reader:
                 self._wrong(line, f"no {PATH}")
             elif (options := self._file_options(line, row)) is not None:
                 path = path.strip()
-                yield Entry(path if places.is_url(path) else places.join(self._folder, path), options, line)
+                yield Entry(places.absolute(path if places.is_url(path) else self._beside(path)), options, line)
+
+    def _beside(self, path: str) -> str:
+        return places.join(self._folder, path)
 
     def _wrong(self, line: int, what: str) -> None:
         self.errors.append(f"--manifest {one_line(self._manifest)}, line {line}: {one_line(what)}")

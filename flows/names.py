@@ -23,7 +23,8 @@ def name_below(root: str, path: str) -> str:
 
 
 def _path(location: str) -> str:
-    return os.path.join("/", places.path_in(location))
+    # Normal, so that no `..` in a URL leads out of the output folder.
+    return os.path.normpath(os.path.join("/", places.path_in(location)))
 
 
 def output_patterns(write: WriteOptions, entries: list[Entry], known: dict[str, str]) -> list[str]:

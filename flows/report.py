@@ -71,7 +71,7 @@ class FileRun:
         row = Row(status=self.status, error=self.error)
         if self.written:
             row |= Row(
-                key=self.key,
+                key="" if self.written.provisional else self.key,
                 template=self.place[0],
                 pattern=self.place[1],
                 outputs=self.written.outputs,

@@ -14,7 +14,7 @@ from flows.ledger import Ledger
 from flows.report import FileRun
 from flows.task_runner import named
 from tasks.faults import FileFault, Patience
-from tasks.places import Print, Stopped, is_url, print_of
+from tasks.places import Print, Stopped, is_url, print_of, shown
 from tasks.results import StoredResult, options_digest, result_key
 from tasks.write import Earlier, Written, not_ours, output_path
 
@@ -141,7 +141,7 @@ class Resume:
             if path == file.source.path or row.get("digest") == digest or _is_gone(path):
                 ours |= row.get("outputs", {})
             else:
-                other = path
+                other = shown(path)
         return ours, other
 
     def _missing(self, file: FileRun) -> frozenset[str]:

@@ -13,6 +13,7 @@ from flows.bad_input import one_line
 from flows.input_options import Inputs
 from flows.progress import counted
 from flows.settings import Batch
+from tasks.places import shown
 from tasks.write import WriteOptions
 
 
@@ -33,5 +34,6 @@ def rename(batch: Batch, files: int) -> None:
 def _name(inputs: Inputs, write: WriteOptions) -> str:
     if runtime.deployment.name:
         return f"{runtime.deployment.name} {datetime.now().astimezone():%Y-%m-%d}"
-    given = [inputs.batch_file] if inputs.batch_file else inputs.inputs
+    listed = [each for each in (inputs.batch_file, inputs.manifest) if each]
+    given = [shown(each) for each in [*listed, *inputs.inputs]]
     return one_line(f"{', '.join(given[:2])}{' …' if given[2:] else ''} → {write.output_dir}")[:200]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from flows.bad_input import BadInput, one_line
 from flows.check_models import check_names
-from flows.checks import check_files, check_output_folder, check_report
+from flows.checks import check_files, check_output_folder, check_reachable, check_report
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
 from flows.ledger import FOLDER, LEDGER, Ledger
@@ -110,9 +110,17 @@ class Batch(Options):
     def check(self) -> list[Entry]:
         """Return the input files, after all that can be checked before they are looked into. Raises BadInput."""
         entries = self.inputs.entries(self.ledger)
-        check_files(entries, self.inputs.manifest or "", self.transcribe, self.diarize)
+        check_files(
+            entries,
+            self.inputs.manifest or "",
+            self.transcribe,
+            self.diarize,
+            rttm="rttm" in self.write.formats(),
+        )
         check_names(self)
         check_output_folder(self.write.output_dir)
+        if is_url(self.results_folder()):
+            check_reachable("results_dir", self.results_folder())
         if self.run.report:
             check_report(self.run.report)
         if self.inputs.of_report and not self.inputs.only:
@@ -125,7 +133,11 @@ class Batch(Options):
         named |= {"inputs.batch_file": self.inputs.batch_file, "inputs.of_report": self.inputs.of_report}
         named |= {"inputs.manifest": self.inputs.manifest}
         named |= {"write.output_dir": self.write.output_dir, "models.model_dir": self.models.model_dir}
-        for name, path in [*named.items(), *(("inputs.inputs", path) for path in self.inputs.inputs)]:
+        for name, path in [
+            *named.items(),
+            *(("inputs.inputs", path) for path in self.inputs.inputs),
+            *(("inputs.input_roots", path) for path in self.inputs.input_roots),
+        ]:
             if path and not os.path.isabs(path) and not is_url(path):
                 raise BadInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
 

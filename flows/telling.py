@@ -10,11 +10,13 @@ from prefect.states import Cancelled, Completed, Failed, State
 from rich.console import Console
 
 from flows.artifacts import Artifacts, plan_text, report_text
+from flows.inputs import why
 from flows.plan import Plan
 from flows.progress import counted, plan_line, show_plan, show_summary, summary_line
 from flows.report import Report
 from flows.settings import Batch
 from flows.speed import expected
+from tasks.places import BadPlace, shown
 
 LOGGED = 100
 """Failures that the run's log names; the report names all."""
@@ -43,8 +45,8 @@ def tell_the_plan(run: Run) -> None:
         try:
             # Should this process be killed, the report is that of this run, and of no earlier one.
             report.write(run.batch.run.report)
-        except OSError as error:
-            run.console.print(f"--report {run.batch.run.report}: {error.strerror}", markup=False)
+        except (OSError, BadPlace) as error:
+            run.console.print(f"--report {shown(run.batch.run.report)}: {why(error)}", markup=False)
     show_plan(report.files, run.console)
     get_run_logger().info(plan_line(report.files))
     run.artifacts.show("plan", plan_text(report, _expected_finish(run)), plan_line(report.files))

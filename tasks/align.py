@@ -57,7 +57,8 @@ class AlignOptions(Options):
 
     def with_models(self, change: Callable[[str], str]) -> "AlignOptions":
         """Return the same options with each aligner's name changed."""
-        changed = {language: change(name) for language, name in self.aligners().items()}
+        kept = {CROSS_ATTENTION: CROSS_ATTENTION}  # also beside a folder of that name
+        changed = {language: kept.get(name) or change(name) for language, name in self.aligners().items()}
         text = ",".join(f"{language}={name}" if language else name for language, name in changed.items())
         return self.model_copy(update={"align_model": text or None})
 

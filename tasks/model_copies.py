@@ -1,5 +1,6 @@
 """Models that lie in a store: the libraries that load them read folders of this machine."""
 
+import errno
 import hashlib
 import json
 import os
@@ -29,13 +30,15 @@ def at_hand(model: str) -> str:
     with FileLock(f"{folder}.lock"):  # the actors of a machine start together
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
-                for url in found:
-                    _copy(url, os.path.join(draft, "model", url.removeprefix(model.rstrip("/")).lstrip("/")))
+                for url, (size, _) in found.items():
+                    _copy(url, os.path.join(draft, "model", url.removeprefix(model.rstrip("/")).lstrip("/")), size)
                 os.rename(os.path.join(draft, "model"), folder)
     return str(folder)
 
 
-def _copy(url: str, path: str) -> None:
+def _copy(url: str, path: str, size: int) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with places.as_os_errors(url):
         places.filesystem(url).get_file(url, path)
+    if os.path.getsize(path) != size:
+        raise OSError(errno.EIO, f"the download ended after {os.path.getsize(path)} of {size} bytes", url)

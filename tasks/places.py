@@ -95,13 +95,24 @@ def _filesystem(url: str) -> Any:
         raise BadPlace(f"{shown(url)}: chained URLs are not read")
     try:
         # Without its own record of what is there, which another program or the last run has changed since.
-        return fsspec.filesystem(protocol, use_listings_cache=False)
+        return fsspec.filesystem(protocol, use_listings_cache=False, **_patience(protocol))
     except ImportError:
         extra = EXTRAS.get(protocol)
         wanted = f"pip install 'whisperx-batch[{extra}]'" if extra else f"install fsspec's package for {protocol}"
         raise BadPlace(f"{protocol}:// needs a package that is not installed: {wanted}") from None
     except ValueError:
         raise BadPlace(f"{protocol}:// is no protocol that fsspec knows") from None
+    except TypeError:
+        raise BadPlace(f"{protocol}:// needs more than a URL and the environment tell, and is not read") from None
+
+
+def _patience(protocol: str) -> dict[str, Any]:
+    if protocol not in ("http", "https"):
+        return {}
+    from aiohttp import ClientTimeout
+
+    # aiohttp gives up after five minutes, however well a download goes.
+    return {"client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=30, sock_read=60)}}
 
 
 def filesystem(url: str) -> Any:
@@ -111,7 +122,10 @@ def filesystem(url: str) -> Any:
 
 @contextmanager
 def as_os_errors(location: str) -> Iterator[None]:
-    """Raise what a store's client raises as the OSError that a file system would: another try may help, or not."""
+    """Raise what a store's client raises as the OSError that a file system would: another try may help, or not.
+
+    Without the client's own error behind it: that has URLs with their tokens, and Prefect logs it.
+    """
     try:
         yield
     except FileFault:
@@ -122,12 +136,13 @@ def as_os_errors(location: str) -> Iterator[None]:
         cause = error.__cause__ or error if web else error
         status = getattr(cause, "status", None)
         if isinstance(cause, FileNotFoundError) or status == NOT_FOUND:
-            raise FileNotFoundError(errno.ENOENT, "no such file", shown(location)) from error
+            raise FileNotFoundError(errno.ENOENT, "no such file", shown(location)) from None
         if isinstance(cause, OSError) and cause.errno is not None:
-            raise OSError(cause.errno, cause.strerror or str(cause), shown(location)) from error
-        lasting = status in LASTING_STATUSES or "Credentials" in type(cause).__name__
+            raise OSError(cause.errno, cause.strerror or str(cause), shown(location)) from None
+        refused = isinstance(cause, PermissionError) or "Credentials" in type(cause).__name__
+        lasting = refused or status in LASTING_STATUSES
         why = f"HTTP status {status}" if status else str(cause) or repr(cause)
-        raise OSError(errno.EACCES if lasting else errno.EIO, why, shown(location)) from error
+        raise OSError(errno.EACCES if lasting else errno.EIO, why, shown(location)) from None
 
 
 def print_of(location: str) -> Print | None:

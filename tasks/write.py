@@ -107,6 +107,8 @@ class Written:
     """How many were told apart; None without diarization."""
     aligned_by: str | None = None
     """What timed the words; None if nothing was to."""
+    provisional: bool = False
+    """What should have timed them could not be loaded: a later run is to try it again."""
 
 
 def output_path(pattern: str, language: str, extension: str) -> str:
@@ -183,5 +185,10 @@ def write(
     written, changed = put(contents, outputs, earlier)
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
     return Written(
-        written, transcript.language, changed, None if diarization is None else len(speakers), transcript.aligned_by
+        written,
+        transcript.language,
+        changed,
+        None if diarization is None else len(speakers),
+        transcript.aligned_by,
+        transcript.provisional,
     )

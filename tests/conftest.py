@@ -214,7 +214,7 @@ def _web() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.path.strip("/")
+            asked = self.path.strip("/").partition("?")[0]
             content = QUICK_BROWN_FOX.read_bytes() if asked == "fox.wav" else b"short"
             self.send_response(int(asked) if asked.isdigit() else 200)
             self.send_header("Content-Length", "100" if asked == "short.mp3" else str(len(content)))

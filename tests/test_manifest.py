@@ -104,17 +104,19 @@ def test_what_the_batch_cannot_do_for_a_file_is_refused() -> None:
         Entry("/a.mp3", FileOptions(language="klingon"), 2),
         Entry("/b.mp3", FileOptions(diarize=True, min_speakers=3), 3),
         Entry("/c.mp3", FileOptions(output="x"), 4),
-        Entry("/d.mp3", FileOptions(output="x"), 5),
+        Entry("/d.mp3", FileOptions(output="./X"), 5),
     ]
     with pytest.raises(BadInput) as error:
-        check_files(entries, "m.csv", TranscribeOptions(), DiarizeOptions(max_speakers=2))
+        check_files(entries, "m.csv", TranscribeOptions(), DiarizeOptions(max_speakers=2), rttm=False)
     assert [line.split(": ", 1)[1] for line in str(error.value).splitlines()] == [
         "Whisper knows no language 'klingon'; give a code such as 'en' or a name",
         "min_speakers 3 is more than max_speakers 2",
         "2 files have the output x",
     ]
     with pytest.raises(BadInput, match="line 3: the batch has no options for diarization"):
-        check_files(entries[1:2], "m.csv", TranscribeOptions(), None)
+        check_files(entries[1:2], "m.csv", TranscribeOptions(), None, rttm=False)
+    with pytest.raises(BadInput, match="line 4: output_format rttm holds speaker turns, and this file is not diarized"):
+        check_files(entries[2:3], "m.csv", TranscribeOptions(), DiarizeOptions(by_default=False), rttm=True)
 
 
 def test_a_file_has_the_batchs_options_but_for_its_own() -> None:
@@ -143,7 +145,22 @@ def test_inputs_lie_below_the_allowed_roots(tmp_path: Path) -> None:
     roots = [str(tmp_path / "in"), "s3://calls/2026"]
     check_below([Entry(str(tmp_path / "in" / "a.mp3")), Entry("s3://calls/2026/a.mp3")], roots)
     wrong = ["in/../secret.mp3", "in/link.mp3", "/etc/passwd", "inside.mp3"]
-    urls = ["s3://calls/2026/../a.mp3", "s3://other/a.mp3", "s3://calls/20267"]
+    urls = ["s3://calls/2026/../a.mp3", "s3://other/a.mp3", "s3://calls/20267", "s3://other/../calls/2026/a.mp3"]
+    urls += [
+        f"https://{path}" for path in ("evil/../host/a/f.wav", "evil/?/../../host/a/f.wav", "host/b#/../../host/a/f")
+    ]
+    urls += ["https://host/a/%2e%2e/b.wav", "https://me@host/a/f.wav"]
+    check_below([Entry("https://host/a/f.wav?token=1")], ["https://host/a"])
+    roots.append("https://host/a")
     for path in [*(str(tmp_path / name) for name in wrong), *urls]:
         with pytest.raises(BadInput, match=r"line 7: .* lies below none of the --input_roots"):
             check_below([Entry(path, line=7)], roots)
+
+
+def test_one_file_is_one_file_however_it_is_written(tmp_path: Path) -> None:
+    """With a dot, as a `file://` URL; what the manifest says of it counts."""
+    (tmp_path / "a.mp3").touch()
+    for path in ("./a.mp3", f"file://{tmp_path}/a.mp3", "../" + tmp_path.name + "/a.mp3"):
+        manifest = written(tmp_path, "m.csv", f"path,language\n{path},de\n")
+        entries = find_inputs([str(tmp_path)], None, manifest)
+        assert [(entry.path, entry.options.language) for entry in entries] == [(str(tmp_path / "a.mp3"), "de")]

@@ -93,3 +93,10 @@ def test_a_manifest_names_outputs() -> None:
     entries = [Entry("/in/a.mp3", FileOptions(output="b")), Entry("/in/b.mp3"), Entry("/in/b.wav")]
     patterns = output_patterns(WriteOptions(), entries, {"/in/a.mp3": "a.{format}"})
     assert patterns == ["b.{format}", "b.mp3.{format}", "b.wav.{format}"]
+
+
+def test_no_path_leads_out_of_the_output_folder() -> None:
+    """Not from beside a manifest, nor by what a URL escapes."""
+    assert names_of("/in/m/a.wav", "/in/m/../other/b.wav") == ["m/a", "other/b"]
+    up = "%2e%2e/" * 6
+    assert names_of("https://host/1/2/ok.wav", f"https://host/1/2/{up}etc/x.wav") == ["host/1/2/ok", "etc/x"]

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tasks import places
 from tasks.audio import AudioFile, decode, load_audio, probe
 from tasks.faults import is_passing
 from tasks.places import BadPlace, Stopped, absolute, digest_of, join, local_copy, print_of, put, read, shown
+
+SECRET = "geheim"
 
 
 def test_what_is_put_can_be_read_and_has_a_print(tmp_path: Path, bucket: str) -> None:
@@ -83,9 +86,11 @@ def test_a_bucket_that_is_not_there_is_no_fault_that_passes(s3: str) -> None:
 
 def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:
     """403 is no fault that passes, 503 is one, 404 is a file that is not there."""
+    url = "?token=".join((f"{web}/403", SECRET))
     with pytest.raises(OSError, match="403") as forbidden:
-        read(f"{web}/403")
+        read(url)
     assert (forbidden.value.errno, is_passing(forbidden.value)) == (errno.EACCES, False)
+    assert SECRET not in "".join(traceback.format_exception(forbidden.value))
     with pytest.raises(OSError, match="503") as busy:
         read(f"{web}/503")
     assert is_passing(busy.value)

@@ -243,3 +243,12 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
         _parse(["--help"])
     text = capsys.readouterr().out
     assert [name for name in Command.model_fields if f"--{name}" not in text] == []
+
+
+def test_urls_with_tokens_are_no_parameters(tmp_path: Path) -> None:
+    """Whoever sees the runs would see them; they go to a list that only we may read."""
+    listed = Inputs(inputs=["https://host/a.mp3?token=geheim"]).as_parameters(tmp_path)
+    assert listed.inputs == []
+    assert listed.batch_file
+    assert Path(listed.batch_file).stat().st_mode & 0o777 == 0o600
+    assert [entry.path for entry in find_inputs([], listed.batch_file)] == ["https://host/a.mp3?token=geheim"]
