@@ -124,6 +124,13 @@ def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     assert tasks == {"COMPLETED": 6}  # three task runs, and Prefect's own three for the subflows
 
 
+def _listening(process: psutil.Process) -> set[str]:
+    try:
+        return {each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN}
+    except psutil.NoSuchProcess:  # it was there a moment ago
+        return set()
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     alone: dict[str, str], tiny_en: str, tmp_path: Path, number: signal.Signals, status: int
@@ -152,7 +159,7 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
         time.sleep(0.1)
     ours = psutil.Process(run.pid).children(recursive=True)
     assert len(ours) > 3
-    listening = {c.laddr.ip for process in ours for c in process.net_connections() if c.status == psutil.CONN_LISTEN}
+    listening = {address for process in ours for address in _listening(process)}
     assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     if number == signal.SIGINT:
         os.killpg(run.pid, number)
