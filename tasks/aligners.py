@@ -58,8 +58,12 @@ def _aligner(language: str, model: str, models: ModelOptions) -> Any:
 
 
 def _load(language: str, model: str, models: ModelOptions) -> Any:
+    import torch
     import whisperx
 
+    # In the `whisperx` program pyannote's VAD has done this, to the whole process, before it aligns. Without it, scores
+    # and some word times on a GPU come out other than there.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     ensure_sentence_data(language)
     if models.offline:
         refuse_download(language, at_hand(model), models)

@@ -30,7 +30,13 @@ LASTING_ERRNOS = frozenset(
 )
 LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, AssertionError)
 """What a program raises at values that will be the same the next time."""
-NO_ROOM = ("out of memory", "STATUS_ALLOC_FAILED", "OUT_OF_MEMORY", "is probably too large")
+NO_ROOM = (
+    "out of memory",
+    "STATUS_ALLOC_FAILED",
+    "OUT_OF_MEMORY",
+    "is probably too large",  # pyannote.audio
+    "cudaErrorInvalidDevice",  # what CTranslate2's next try of a file may say; the one after it works
+)
 POISONING = (
     "CUDA error",
     "CUDA failed with error",  # CTranslate2
@@ -100,7 +106,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether a GPU had no room.
 
     That is torch.OutOfMemoryError, or the RuntimeError of CTranslate2, cuBLAS and cuDNN, or the MemoryError that
-    pyannote.audio makes of it (`Inference.infer`), in the diarization and in the VAD.
+    pyannote.audio makes of it in diarization and VAD (`Inference.infer`).
     """
     return isinstance(error, (RuntimeError, MemoryError)) and any(words in str(error) for words in NO_ROOM)
 

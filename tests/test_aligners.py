@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tasks import aligners
 from tasks.aligners import CROSS_ATTENTION, MOST, SEGMENTS, best_rung, default_aligner
@@ -78,3 +79,10 @@ def test_a_load_that_failed_is_not_tried_file_by_file(
     monkeypatch.setattr(aligners, "FORGET_S", 0.0)
     rung = best_rung("cy", str(place), whisper, CPU)
     assert (rung.name, rung.failed) == (str(place), [])
+
+
+def test_an_aligner_computes_in_full_precision(small_models: Path) -> None:
+    """As in the `whisperx` program; TensorFloat-32 gives a GPU's words other times and scores."""
+    with torch.backends.cudnn.flags(allow_tf32=True):
+        best_rung("en", str(small_models / "align-tiny"), WhisperOptions(), ModelOptions(device="cpu", threads=7))
+        assert not torch.backends.cudnn.allow_tf32

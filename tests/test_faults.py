@@ -49,6 +49,7 @@ def test_a_gpu_without_room_is_told_from_one_that_is_lost() -> None:
         RuntimeError("CUDA failed with error out of memory"),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("parallel_for failed: cudaErrorInvalidDevice: invalid device ordinal"),
         MemoryError("batch_size ( 32) is probably too large. Try with a smaller value until memory error disappears."),
     ):
         assert (is_out_of_memory(full), is_poisoning(full)) == (True, False)
