@@ -19,7 +19,8 @@ demo: setup
 	$(RUN)/python demo.py
 
 test: setup
-	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(RUN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadfile
+	$(RUN)/python -m pytest -m alone
 
 up: setup
 	$(RUN)/python -m deployments.box up

@@ -131,6 +131,7 @@ def _listening(process: psutil.Process) -> set[str]:
         return set()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     alone: dict[str, str], tiny_en: str, tmp_path: Path, number: signal.Signals, status: int
