@@ -9,11 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 import ray
 
 from flows.layout import Node
+
+logger = logging.getLogger(__name__)
+
+STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -67,18 +72,34 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
         # It warns at every start that its cluster is safe, that is, asks for a token.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         # "local": without an address Ray would quietly join whatever cluster last ran on this machine.
-        context = ray.init(
-            address="local",
-            namespace="prefect",
-            include_dashboard=dashboard,
-            dashboard_host="127.0.0.1",
-            log_to_driver=False,
-            configure_logging=False,
-        )
+        context = _started_here(dashboard=dashboard)
     if in_main:
         # ray.init puts its own handler there, with which a cancelled run would end as a crash.
         signal.signal(signal.SIGTERM, handler)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _started_here(*, dashboard: bool) -> Any:
+    """Start Ray on this machine; again if it was too slow: it gives its processes 30 s, whatever else runs."""
+    before = set(psutil.Process().children())
+    for left in reversed(range(STARTS)):
+        try:
+            return ray.init(
+                address="local",
+                namespace="prefect",
+                include_dashboard=dashboard,
+                dashboard_host="127.0.0.1",
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        except Exception as error:
+            if not left or "timed out during startup" not in str(error):
+                raise
+            logger.warning("Ray did not start in time; it is started again: %s", error)
+            ray.shutdown()
+            for process in set(psutil.Process().children()) - before:
+                process.kill()
+    raise AssertionError  # the last try returns or raises
 
 
 def _reaper(started: set[psutil.Process]) -> subprocess.Popen[bytes]:

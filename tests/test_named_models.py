@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.align import aligner
+from tasks.aligners import _load
 from tasks.models import ModelOptions
 from tasks.named_models import DEFAULT_PLDA, aligner_source, default_aligners, whisper_source
 from tasks.sources import Bundle, Repository
@@ -56,10 +56,10 @@ def test_offline_an_aligner_of_torchaudio_is_loaded_from_the_folder_or_not_at_al
 
     offline = ModelOptions(offline=True, model_dir=str(tmp_path), device="cpu")
     with pytest.raises(ValueError, match="offline, and the aligner WAV2VEC2_ASR_BASE_960H is not here: no wav2vec2_"):
-        aligner("en", None, offline)
+        _load("en", "WAV2VEC2_ASR_BASE_960H", offline)
     bundle = torchaudio.pipelines.WAV2VEC2_ASR_BASE_960H
     weights = torchaudio.models.wav2vec2_model(**bundle._params).state_dict()
     weights["aux.weight"], weights["aux.bias"] = torch.rand(32, 768), torch.rand(32)
     torch.save(weights, Bundle("WAV2VEC2_ASR_BASE_960H").file(str(tmp_path)))
-    _, metadata = aligner("en", None, offline)
+    _, metadata = _load("en", "WAV2VEC2_ASR_BASE_960H", offline)
     assert metadata["type"] == "torchaudio"
