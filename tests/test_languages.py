@@ -1,5 +1,7 @@
 """Files of five languages through the stages that models run in, with nothing said about their languages."""
 
+import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -128,3 +130,18 @@ def test_one_files_language_and_prompt_do_not_reach_the_next(options: Transcribe
     assert translated.result["segments"] != alone.result["segments"]
     assert transcribe_samples(samples, options, HERE) == alone
     assert loads == before
+
+
+def test_the_language_that_whisperx_writes_is_en_whatever_it_has_detected(
+    base: str, environment: dict[str, str], tmp_path: Path, batch: tuple[dict[str, Transcript], ...]
+) -> None:
+    """The program, with nothing said of the language: the text is Spanish."""
+    command = ["whisperx", str(SAMPLES / "es" / "pangrama.wav"), "--model", base, "--compute_type", "int8"]
+    command += ["--no_align", "--device", "cpu", "-f", "json", "-o", str(tmp_path)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    theirs, ours = json.loads((tmp_path / "pangrama.json").read_text()), batch[0]["es/pangrama"]
+    assert (
+        "".join(segment["text"] for segment in theirs["segments"]).split()
+        == " ".join(segment["text"] for segment in ours.result["segments"]).split()
+    )
+    assert (theirs["language"], ours.language) == ("en", "es")

@@ -1,8 +1,10 @@
 """flows/names.py: outputs that cannot collide, named as the user wants them."""
 
 import os
+from pathlib import Path
 
 import pytest
+from whisperx.utils import get_writer
 
 from flows.file_options import FileOptions
 from flows.manifest import Entry
@@ -100,3 +102,13 @@ def test_no_path_leads_out_of_the_output_folder() -> None:
     assert names_of("/in/m/a.wav", "/in/m/../other/b.wav") == ["m/a", "other/b"]
     up = "%2e%2e/" * 6
     assert names_of("https://host/1/2/ok.wav", f"https://host/1/2/{up}etc/x.wav") == ["host/1/2/ok", "etc/x"]
+
+
+def test_of_equal_names_whisperx_keeps_the_last_and_we_keep_all(tmp_path: Path) -> None:
+    """Its writer goes by the name alone."""
+    names = ["/in/a/ep1.mp3", "/in/b/ep1.mp3", "/in/a/ep1.wav"]
+    writer = get_writer("txt", str(tmp_path))
+    for name in names:
+        writer({"segments": [{"text": name}], "language": "en"}, name, {})
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["/in/a/ep1.wav\n"]
+    assert len(set(names_of(*names))) == 3
