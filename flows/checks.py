@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from flows.bad_input import BadInput, one_line
 from flows.file_options import FileOptions
-from flows.inputs import why
 from flows.manifest import Entry
 from tasks import places
 from tasks.diarize import DiarizeOptions
+from tasks.faults import why
 from tasks.transcribe import TranscribeOptions
 
 

@@ -93,14 +93,17 @@ class Inputs(Options):
         with secrets, go to a list in `folder`.
         """
         known: dict[str, Any] = {
-            "manifest": _absolute(self.manifest),
-            "of_report": _absolute(self.of_report),
+            "manifest": absolute_if_set(self.manifest),
+            "of_report": absolute_if_set(self.of_report),
             "input_roots": [absolute(root) for root in self.input_roots],
         }
         text = "".join(self.inputs)
         secret = any(shown(path) != path for path in self.inputs)
         if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")) and not secret:
-            known |= {"batch_file": _absolute(self.batch_file), "inputs": [absolute(path) for path in self.inputs]}
+            known |= {
+                "batch_file": absolute_if_set(self.batch_file),
+                "inputs": [absolute(path) for path in self.inputs],
+            }
             return self.model_copy(update=known)
         paths = [os.fsencode(absolute(path)) for path in given_paths(self.inputs, self.batch_file)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,5 +131,6 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
-def _absolute(path: str | None) -> str | None:
+def absolute_if_set(path: str | None) -> str | None:
+    """Return an absolute path or a URL; what is not set stays so."""
     return absolute(path) if path else path

@@ -11,6 +11,7 @@ from pathspec import GitIgnoreSpec
 from flows.bad_input import BadInput, one_line
 from flows.manifest import Entry, read_manifest
 from tasks import places
+from tasks.faults import why
 
 AUDIO_EXTENSIONS = frozenset(
     """
@@ -130,11 +131,6 @@ def _expand_url(url: str, patterns: Patterns) -> list[str]:
         raise BadInput(f"{one_line(places.shown(url))}: {why(error)}") from None
     # An object need not exist, as a file need not.
     return [folder + name for name in patterns.chosen(below)] if below or url.endswith("/") else [url]
-
-
-def why(error: Exception) -> str:
-    """Return what went wrong with a place."""
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _search(folder: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from flows.bad_input import BadInput, one_line
 from flows.file_options import AS_THE_BATCH, FileOptions
 from tasks import places
+from tasks.faults import why
 
 PATH = "path"
 COLUMNS = [PATH, *FileOptions.model_fields]
@@ -37,7 +38,7 @@ def read_manifest(manifest: str) -> list[Entry]:
     except UnicodeDecodeError as error:
         raise BadInput(f"--manifest {one_line(manifest)}: not UTF-8 text: byte {error.start}") from None
     except (OSError, places.BadPlace) as error:
-        raise BadInput(f"--manifest {one_line(manifest)}: {getattr(error, 'strerror', None) or error}") from None
+        raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
     reader = _Reader(manifest)
     entries = list(reader.entries(text))
     if reader.errors:

@@ -37,7 +37,7 @@ def offline_notices(batch: "Batch") -> list[str]:
     pairs = aligners_for(read_record(batch.models.model_dir).languages, batch.align, batch.transcribe)
     if batch.align is None or not pairs:
         return []
-    here = ", ".join(language for language, _ in pairs) or "no language"
+    here = ", ".join(language for language, _ in pairs)
     return [f"--offline, and no --language: only aligners of {here} are known to be here"]
 
 

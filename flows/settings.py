@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from flows.bad_input import BadInput, one_line
 from flows.check_models import check_names
 from flows.checks import check_files, check_output_folder, check_reachable, check_report
-from flows.input_options import Inputs
+from flows.input_options import Inputs, absolute_if_set
 from flows.layout import PoolSettings
 from flows.ledger import FOLDER, LEDGER, Ledger
 from flows.manifest import Entry
@@ -52,10 +52,6 @@ class RunSettings(Options):
     )
     ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")
-
-
-def _absolute(path: str | None) -> str | None:
-    return absolute(path) if path else path
 
 
 def _if_there(model: str) -> str:
@@ -143,14 +139,16 @@ class Batch(Options):
 
     def as_parameters(self) -> "Batch":
         """Return the same batch for any other process to run: by absolute paths, and of a size that Prefect takes."""
-        models = self.models.model_copy(update={"model_dir": _absolute(self.models.model_dir)})
+        models = self.models.model_copy(update={"model_dir": absolute_if_set(self.models.model_dir)})
         transcribe = self.transcribe.model_copy(update={"model": _if_there(self.transcribe.model)})
         align = self.align and self.align.with_models(_if_there)
         diarize = self.diarize and self.diarize.model_copy(
             update={"diarize_model": _if_there(self.diarize.diarize_model)}
         )
-        write = self.write.model_copy(update={"output_dir": _absolute(self.write.output_dir)})
-        run = self.run.model_copy(update={"report": _absolute(self.run.report), "results_dir": self.results_folder()})
+        write = self.write.model_copy(update={"output_dir": absolute_if_set(self.write.output_dir)})
+        run = self.run.model_copy(
+            update={"report": absolute_if_set(self.run.report), "results_dir": self.results_folder()}
+        )
         inputs = self.inputs.as_parameters(self.own_folder())
         changed = {"inputs": inputs, "transcribe": transcribe, "align": align, "diarize": diarize}
         return self.model_copy(update=changed | {"write": write, "models": models, "run": run})

@@ -10,12 +10,12 @@ from prefect.states import Cancelled, Completed, Failed, State
 from rich.console import Console
 
 from flows.artifacts import Artifacts, plan_text, report_text
-from flows.inputs import why
 from flows.plan import Plan
 from flows.progress import counted, plan_line, show_plan, show_summary, summary_line
 from flows.report import Report
 from flows.settings import Batch
 from flows.speed import expected
+from tasks.faults import why
 from tasks.places import BadPlace, shown
 
 LOGGED = 100

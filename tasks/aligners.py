@@ -7,7 +7,7 @@ from typing import Any
 from tasks.faults import again, is_poisoning
 from tasks.model_copies import at_hand
 from tasks.models import ModelOptions, warm
-from tasks.named_models import refuse_download
+from tasks.named_models import default_aligners, refuse_download
 from tasks.sentences import ensure_sentence_data
 from tasks.whisper import WhisperOptions, whisper_model
 
@@ -80,18 +80,10 @@ def _load(language: str, model: str, models: ModelOptions) -> Any:
         raise error.__context__ or error from None
 
 
-def default_aligner(language: str) -> str | None:
-    """Return the name of WhisperX's own aligner of a language, None where it has none."""
-    from whisperx.alignment import DEFAULT_ALIGN_MODELS_HF, DEFAULT_ALIGN_MODELS_TORCH
-
-    name: str | None = DEFAULT_ALIGN_MODELS_TORCH.get(language) or DEFAULT_ALIGN_MODELS_HF.get(language)
-    return name
-
-
 def best_rung(language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions) -> Rung:
     """Load what times the words of a language best: the aligner that is `named`, WhisperX's, or Whisper itself."""
     failed: list[str] = []
-    for name in dict.fromkeys((named, None if named == CROSS_ATTENTION else default_aligner(language))):
+    for name in dict.fromkeys((named, None if named == CROSS_ATTENTION else default_aligners().get(language))):
         if name and name != CROSS_ATTENTION:
             try:
                 return Rung(name, _aligner(language, name, models), failed)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks import places
-from tasks.container import UnreadableAudio, audio_stream, fault, open_container, reason
+from tasks.container import UnreadableAudio, audio_stream, fault, open_container
+from tasks.faults import why
 from tasks.results import stage_task
 
 SAMPLE_RATE = 16_000
@@ -108,7 +109,7 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
             good += 1
             yield frame
     if broken and not good:
-        raise UnreadableAudio(f"no packet of its audio decodes: {reason(broken)}")
+        raise UnreadableAudio(f"no packet of its audio decodes: {why(broken)}")
     if stream.duration and not good:
         raise UnreadableAudio("its header promises audio, and there is none: cut off, or it lies in another file")
 

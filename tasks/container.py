@@ -11,7 +11,7 @@ from typing import BinaryIO
 import av
 
 from tasks import places
-from tasks.faults import LASTING_ERRNOS, FileFault
+from tasks.faults import LASTING_ERRNOS, FileFault, why
 
 FORMATS = (
     # of flows.inputs.AUDIO_EXTENSIONS
@@ -112,8 +112,8 @@ def fault(path: str, what: str, error: Exception) -> Exception:
     """Return what to raise: an error of the storage as it is, for another try may help, else the file's own fault."""
     number = error.errno if isinstance(error, OSError) else None
     if number in PASSING_ERRNOS and not (number == errno.EIO and _reads_to_its_end(path)):
-        return OSError(number, f"{what}: {reason(error)}")
-    return UnreadableAudio(f"{what}: {reason(error)}")
+        return OSError(number, f"{what}: {why(error)}")
+    return UnreadableAudio(f"{what}: {why(error)}")
 
 
 def _reads_to_its_end(path: str) -> bool:
@@ -123,11 +123,6 @@ def _reads_to_its_end(path: str) -> bool:
     except (OSError, places.BadPlace):
         return False
     return True
-
-
-def reason(error: Exception) -> str:
-    """Return what FFmpeg or the system says of an error."""
-    return getattr(error, "strerror", None) or str(error)
 
 
 def audio_stream(container: av.container.InputContainer) -> av.AudioStream:

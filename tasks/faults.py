@@ -58,6 +58,11 @@ class GpuOutOfMemory(FileFault):
     """The GPU has no room for this file even in batches of one."""
 
 
+def why(error: Exception) -> str:
+    """Return what the system, a store or FFmpeg says of an error."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def is_passing(error: BaseException) -> bool:
     """Tell whether another try may help."""
     if isinstance(error, OSError):

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tasks import aligners
-from tasks.aligners import CROSS_ATTENTION, MOST, SEGMENTS, best_rung, default_aligner
+from tasks.aligners import CROSS_ATTENTION, MOST, SEGMENTS, best_rung
 from tasks.models import ModelOptions, loads, share
+from tasks.named_models import default_aligners
 from tasks.whisper import WhisperOptions
 
 CPU = ModelOptions(device="cpu", threads=3, model_cache_only=True)  # as no other test has it
@@ -43,7 +44,7 @@ def test_what_cannot_be_loaded_is_followed_by_the_next_best(whisper: WhisperOpti
     """The named aligner, WhisperX's, Whisper's attention, nothing; with what went wrong each time."""
     rung = best_rung("ja", NOBODYS, whisper, CPU)
     assert rung.name == CROSS_ATTENTION
-    assert [failed.partition(":")[0] for failed in rung.failed] == [NOBODYS, default_aligner("ja")]
+    assert [failed.partition(":")[0] for failed in rung.failed] == [NOBODYS, default_aligners()["ja"]]
     assert "OSError" in rung.failed[0]
     gone = whisper.model_copy(update={"model": "/no/such/folder"})
     rung = best_rung("cy", NOBODYS, gone, CPU)
