@@ -19,7 +19,8 @@ from prefect.client.schemas.objects import RunInput, TaskRun
 
 # serialize_context and hydrated_context carry a flow run into another process. prefect_ray hydrates for every task
 # run; once per actor and flow run takes a task run from 145 to 57 ms of wall time.
-from prefect.context import FlowRunContext, hydrated_context, serialize_context
+# Without an open SyncClientContext the engine makes a client for every task run, and with it an SSL context: 40 core-ms.
+from prefect.context import FlowRunContext, SyncClientContext, hydrated_context, serialize_context
 
 # The workers behind task run states and logs: a killed actor would take what they still hold with it.
 from prefect.events.worker import EventsWorker
@@ -103,6 +104,7 @@ class Sessions:
                 serialized, task = ray.get(ticket)
                 context = contextvars.Context()
                 context.run(self._stack.enter_context, hydrated_context(serialized))
+                context.run(self._stack.enter_context, SyncClientContext.get_or_create())
                 self._open[ticket.hex()] = context, task
             return self._open[ticket.hex()]
 
