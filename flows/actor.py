@@ -44,7 +44,13 @@ class ActorFacts:
 
 
 def forward_logs() -> None:
-    """Send what the stages' libraries warn of to the log of the task run, and so of the file, that it is about."""
+    """Send what the stages' libraries warn of to the log of the task run, and so of the file, that it is about.
+
+    That a task run has come through, its state says: a line more for each would be the most of what the server writes.
+    """
+    logging.getLogger("prefect.task_runs").addFilter(
+        lambda record: not record.getMessage().startswith("Finished in state Completed")
+    )
     handler = APILogHandler(logging.WARNING)
     handler.addFilter(lambda _: TaskRunContext.get() is not None)
     for library in LIBRARIES:

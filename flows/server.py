@@ -31,6 +31,8 @@ QUICK_SERVER = {
 FOR_ONE_RUN = {
     **QUICK_SERVER,
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    # States are recorded from the events; the events themselves, ten rows each, nobody reads without triggers.
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
 
