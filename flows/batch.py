@@ -133,7 +133,7 @@ def _run_ray(run: Run, probing: Future[None]) -> str | None:
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
-        pools = start_pools(run.batch, session, run.plan.stages())
+        pools = start_pools(run.batch, session, run.plan.stages(), len(run.plan.waiting()))
         try:
             probing.result()
             _begin(run, pools)
@@ -153,12 +153,13 @@ def _begin(run: Run, pools: Pools) -> None:
         get_run_logger().warning(waiting)
 
 
-def start_pools(batch: Batch, session: RaySession, stages: frozenset[str]) -> Pools:
-    """Start the actors, which begin to load the models of these stages. Raises CannotBePlaced."""
+def start_pools(batch: Batch, session: RaySession, stages: frozenset[str], files: int) -> Pools:
+    """Start the actors for so many files; they begin to load the models of these stages. Raises CannotBePlaced."""
     specs = plan_pools(
         session.nodes,
         batch.pools,
         stages,
+        files,
         cross_attention=batch.align is not None and batch.align.align_model == CROSS_ATTENTION,
         use_gpus=batch.models.device != "cpu",
     )

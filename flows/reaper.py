@@ -10,8 +10,8 @@ from contextlib import suppress
 import psutil
 
 LOOK_EVERY_S = 2.0
-GRACE_S = 2.0
-"""What Ray's processes have to end by themselves."""
+GRACE_S = 0.5
+"""What Ray's processes have to end by themselves; they have nothing to save, and the command waits."""
 
 
 def reap(pids: list[int]) -> None:

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import RunInput, TaskRun
 
 # serialize_context and hydrated_context carry a flow run into another process. prefect_ray hydrates for every task
 # run; once per actor and flow run takes a task run from 145 to 57 ms of wall time.
-# Without an open SyncClientContext the engine makes a client for every task run, and with it an SSL context: 40 core-ms.
+# Without an open SyncClientContext the engine makes a client, and an SSL context, for every task run: 70 core-ms.
 from prefect.context import FlowRunContext, SyncClientContext, hydrated_context, serialize_context
 
 # The workers behind task run states and logs: a killed actor would take what they still hold with it.

@@ -15,13 +15,14 @@ def pools(
     diarize: bool = False,
     use_gpus: bool = True,
     needed: frozenset[str] = frozenset(),
+    files: int = 1000,
     **chosen: float,
 ) -> dict[str, PoolSpec]:
     """Return the pools for these machines, by name."""
     settings = PoolSettings.model_validate(chosen)
     wanted = {"load audio": True, "transcribe": True, "align": align, "diarize": diarize, "write": True}
     needed = needed or frozenset(stage for stage, used in wanted.items() if used)
-    specs = plan_pools(list(nodes), settings, needed, cross_attention=cross_attention, use_gpus=use_gpus)
+    specs = plan_pools(list(nodes), settings, needed, files, cross_attention=cross_attention, use_gpus=use_gpus)
     return {spec.name: spec for spec in specs}
 
 
@@ -30,6 +31,15 @@ def test_without_a_gpu_one_pool_fills_the_cores_with_threads() -> None:
     (pool,) = pools(LAPTOP, diarize=True).values()
     assert (pool.size, pool.parallel, pool.threads, pool.num_cpus, pool.num_gpus) == (1, 2, 1, 2, 0)
     assert pool.slots > pool.parallel
+
+
+def test_a_few_files_have_the_cores_between_them() -> None:
+    """One file on two cores: both; three on sixteen: four each, in one process; four are as many as any number."""
+    (alone,) = pools(LAPTOP, files=1).values()
+    assert (alone.size, alone.parallel, alone.threads, alone.num_cpus) == (1, 1, 2, 2)
+    (three,) = pools(Node(cpus=16, gpus=0), files=3).values()
+    assert (three.size, three.parallel, three.threads, three.num_cpus) == (1, 3, 4, 12)
+    assert pools(Node(cpus=16, gpus=0), files=4) == pools(Node(cpus=16, gpus=0))
 
 
 def test_many_cores_are_shared_out_to_several_processes() -> None:

@@ -39,7 +39,14 @@ def say(name: str, after: Any = None) -> dict[str, Any]:
     assert context
     assert run
     linked, client = len(context.run_results), id(run.client)
-    return {"name": name, "pid": os.getpid(), "context": id(context), "after": after, "linked": linked, "client": client}
+    return {
+        "name": name,
+        "pid": os.getpid(),
+        "context": id(context),
+        "after": after,
+        "linked": linked,
+        "client": client,
+    }
 
 
 @task(retries=1, cache_policy=NO_CACHE, persist_result=False)
