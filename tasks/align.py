@@ -109,12 +109,15 @@ def _forced(
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
-    import whisperx
+    from tasks import forced_alignment
+
+    model, metadata = rung.aligner
 
     def run(_: int) -> Any:
-        return whisperx.align(
+        return forced_alignment.align(
             transcript.result["segments"],
-            *rung.aligner,
+            model,
+            metadata,
             as_float(samples),
             models.torch_device(),
             interpolate_method=options.interpolate_method,
@@ -123,7 +126,7 @@ def _forced(
         )
 
     with share.computing:
-        # WhisperX aligns segment by segment: there is no batch to halve.
+        # Segment by segment: there is no batch to halve.
         return Transcript(transcript.language, halving(1, run))
 
 
