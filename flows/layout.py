@@ -54,7 +54,8 @@ class PoolSpec:
     """A pool: its stages, its actors (`size`), and what each actor reserves and does at a time.
 
     `parallel` threads of an actor compute at a time, with `threads` CPU threads for each model (0: the libraries'
-    default); of the `slots`, which Ray calls max_concurrency, the others overlap reading and bookkeeping with that.
+    default); of the `slots`, which Ray calls max_concurrency, the others overlap reading, bookkeeping and waiting for a
+    GPU's decoder with that.
     """
 
     name: str
@@ -107,6 +108,10 @@ def plan_pools(
     With GPUs, or once the user sizes a stage: a pool for each model stage. Without: one pool for all stages with a
     thread for each core, because one process imports and loads once, and its threads scale (12 minutes of speech on
     two cores: 53 s with one thread, 23 s with two). A few files get the cores of the largest machine between them.
+
+    An actor that transcribes on a GPU has eight files at a time: of clips of one chunk, four are decoded together while
+    four threads find speech and compute features in the next. Chosen, not measured: with more, batches are fuller, and
+    an actor that hangs is found later.
     """
     gpus = sum(node.gpus for node in nodes) if use_gpus else 0
     if not gpus and not settings.chosen():
@@ -137,17 +142,21 @@ def plan_pools(
         size, num_gpus, num_cpus = (
             getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus")
         )
+        if num_gpus is None:
+            num_gpus = shares[name] if gpus else 0.0
         if num_cpus is not None:
             fixed.add(name)
+        slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
         pools.append(
             PoolSpec(
                 name,
                 stages[name],
                 size=size or (sizes[name] * gpus if gpus else 1),
-                slots=3,
+                slots=slots,
+                parallel=parallel,
                 threads=0 if gpus else max(1, floor(num_cpus or 1)),
                 num_cpus=1.0 if num_cpus is None else num_cpus,
-                num_gpus=(shares[name] if gpus else 0.0) if num_gpus is None else num_gpus,
+                num_gpus=num_gpus,
             )
         )
     return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.audio import SAMPLE_RATE
+from tasks.features import log_mel
 from tasks.models import ModelOptions, share
 from tasks.sentences import sentence_splitter
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -43,16 +44,14 @@ def time_words(
 
 
 def _timed_words(segment: dict[str, Any], audio: npt.NDArray[np.float32], model: Any, tokenizer: Any) -> list[Word]:
-    from whisperx.audio import HOP_LENGTH, N_SAMPLES, log_mel_spectrogram
+    from whisperx.audio import HOP_LENGTH, N_SAMPLES
 
     chunk = audio[int(segment["start"] * SAMPLE_RATE) : int(segment["end"] * SAMPLE_RATE)][:N_SAMPLES]
     if len(chunk) < HOP_LENGTH:  # beyond the end of the audio: faster-whisper fails at no frames
         return []
-    features = log_mel_spectrogram(
-        chunk, n_mels=model.feat_kwargs.get("feature_size") or 80, padding=N_SAMPLES - len(chunk)
-    )
+    encoded = model.encode(log_mel(model, chunk))
     tokens = tokenizer.encode(segment["text"])
-    found = model.find_alignment(tokenizer, [tokens], model.encode(features), len(chunk) // HOP_LENGTH)[0]
+    found = model.find_alignment(tokenizer, [tokens], encoded, len(chunk) // HOP_LENGTH)[0]
     latest = segment["end"]
     return [
         {

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from whisperx.asr import FasterWhisperPipeline
 from whisperx.audio import N_SAMPLES, SAMPLE_RATE
-from whisperx.vads import Vad
 
 from tasks.whisper import WhisperOptions
 
@@ -15,27 +14,6 @@ WINDOWS = 4
 
 Chunk = dict[str, Any]
 """A chunk of merged speech as WhisperX has it: `start`, `end` and its `segments`, (start, end), in seconds."""
-
-
-class FoundSpeech(Vad):  # type: ignore[misc]
-    """Speech that is found already, in the place of a pipeline's VAD, which so runs once for each file."""
-
-    def __init__(self, chunks: list[Chunk]) -> None:
-        self._chunks = chunks
-
-    def __call__(self, _audio: Any) -> list[Chunk]:
-        """Return the chunks."""
-        return self._chunks
-
-    @staticmethod
-    def preprocess_audio(audio: Any) -> Any:
-        """Return the audio as it is."""
-        return audio
-
-    @staticmethod
-    def merge_chunks(chunks: list[Chunk], *_: Any, **_thresholds: Any) -> list[Chunk]:
-        """Return the chunks, which are merged already."""
-        return chunks
 
 
 def find_speech(

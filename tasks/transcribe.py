@@ -1,8 +1,6 @@
 """Stage transcribe: voice activity detection and batched Whisper, as WhisperX runs them."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -12,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from tasks.audio import Audio, AudioFile, Samples, as_float
+from tasks.audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
+from tasks.batches import Batches
 from tasks.faults import halving
 from tasks.languages import language_code
-from tasks.models import ModelOptions
+from tasks.models import ModelOptions, share
 from tasks.results import stage_task
 from tasks.revisions import revision
-from tasks.whisper import WhisperOptions, pipelines
+from tasks.whisper import WhisperOptions, batches, pipelines
 
 if TYPE_CHECKING:
-    from whisperx.asr import FasterWhisperPipeline
+    from faster_whisper.transcribe import TranscriptionOptions
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class TranscribeOptions(WhisperOptions):
 
     language: str | None = Field(None, description="language spoken, code or name (default: detected for each file)")
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: to English, not aligned")
-    batch_size: int = Field(8, ge=1, description="chunks of one file that are decoded together")
+    batch_size: int = Field(8, ge=1, description="chunks that are decoded together, on a GPU also of several files")
     beam_size: int | None = Field(5, ge=1, description="beams in beam search")
     patience: float = Field(1.0, gt=0, description="beam search patience, https://arxiv.org/abs/2204.05424")
     length_penalty: float = Field(1.0, description="length penalty (alpha), https://arxiv.org/abs/1609.08144")
@@ -110,7 +109,7 @@ class TranscribeOptions(WhisperOptions):
         return [float(step) for step in steps]
 
     def decoding(self) -> dict[str, Any]:
-        """Return the fields that these options set of faster-whisper's TranscriptionOptions, a pipeline's `options`."""
+        """Return the fields that these options set of faster-whisper's TranscriptionOptions."""
         return {
             "beam_size": self.beam_size,
             "patience": self.patience,
@@ -156,54 +155,49 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
                 logger.warning("the model %s knows English alone: it is not asked for %s", options.model, language)
             language = "en"
         language = language or halving(1, lambda _: spoken_language(pipeline, audio, speech))
-        result = halving(options.batch_size, partial(_decode, pipeline, audio, speech, language, options))
-    result["segments"] = [
+        decoding = replace(pipeline.options, **options.decoding())
+    # Others may listen for speech while this file waits for its turn to be decoded.
+    whisper = batches(options, models)
+    segments = halving(options.batch_size, partial(_decode, whisper, audio, speech, language, decoding, options))
+    plain = [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
-        for segment in result["segments"]
+        for segment in segments
     ]
-    return Transcript(result["language"], result)
+    return Transcript(language, {"segments": plain, "language": language})
 
 
 def _decode(
-    pipeline: "FasterWhisperPipeline",
+    whisper: Batches,
     audio: npt.NDArray[np.float32],
     speech: list[dict[str, Any]],
     language: str,
+    decoding: "TranscriptionOptions",
     options: TranscribeOptions,
     batch_size: int,
-) -> dict[str, Any]:
-    """Return WhisperX's result for the chunks of speech."""
+) -> list[dict[str, Any]]:
+    """Return the segments that `FasterWhisperPipeline.transcribe` makes of the chunks of speech."""
     from faster_whisper.tokenizer import Tokenizer
+    from whisperx.asr import find_numeral_symbol_tokens
 
     from tasks.fallback import decode_again
-    from tasks.speech import FoundSpeech
 
-    model = pipeline.model
+    model = whisper.model
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=language)
-    own = {"options": replace(pipeline.options, **options.decoding()), "suppress_numerals": options.suppress_numerals}
-    with _set(pipeline, tokenizer=tokenizer, vad_model=FoundSpeech(speech), **own):
-        result: dict[str, Any] = pipeline.transcribe(
-            audio,
-            batch_size,
-            language=language,
-            task=options.task,
-            chunk_size=options.chunk_size,
-            print_progress=options.print_progress,
-        )
-        if options.temperature_fallback:
-            result["segments"] = list(decode_again(pipeline, audio, speech, result["segments"], tokenizer))
-    return result
-
-
-@contextmanager
-def _set(pipeline: "FasterWhisperPipeline", **own: Any) -> Iterator[None]:
-    """Set attributes of a pipeline for one file, so that none of it reaches the next, whatever happens."""
-    usual = {name: getattr(pipeline, name) for name in own}
-    vars(pipeline).update(own)
-    try:
-        yield
-    finally:
-        vars(pipeline).update(usual)
+    if options.suppress_numerals:
+        suppressed = {*find_numeral_symbol_tokens(tokenizer), *decoding.suppress_tokens}
+        decoding = replace(decoding, suppress_tokens=list(suppressed))
+    sounds = [audio[int(chunk["start"] * SAMPLE_RATE) : int(chunk["end"] * SAMPLE_RATE)] for chunk in speech]
+    segments: list[dict[str, Any]] = []
+    decoded = whisper.decode(sounds, tokenizer, decoding, batch_size)
+    for chunk, (text, avg_logprob) in zip(speech, decoded, strict=True):
+        times = {"start": round(chunk["start"], 3), "end": round(chunk["end"], 3)}
+        segments.append({"text": text, **times, "avg_logprob": avg_logprob})
+        if options.print_progress:
+            print(f"Progress: {len(segments) / len(speech) * 100:.2f}%...")  # noqa: T201, as WhisperX does
+    if options.temperature_fallback:
+        with share.computing:
+            return list(decode_again(model, sounds, segments, tokenizer, decoding))
+    return segments
 
 
 @stage_task("transcribe", kept=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from tasks.batches import Batches
 from tasks.model_copies import at_hand
 from tasks.models import Lender, ModelOptions, share, warm
 from tasks.options import Options
@@ -28,28 +29,38 @@ class WhisperOptions(Options):
 
 def whisper_model(options: WhisperOptions, models: ModelOptions) -> "WhisperModel":
     """Return Whisper's weights; the threads of this process share them."""
-    return _whisper_model(options.model, options.compute_type, models)
+    return batches(options, models).model
+
+
+def batches(options: WhisperOptions, models: ModelOptions) -> Batches:
+    """Return Whisper's decoder, which all files of this process share."""
+    return _batches(options.model, options.compute_type, models)
 
 
 @warm("transcribe")
-def _whisper_model(model: str, compute_type: str, models: ModelOptions) -> "WhisperModel":
+def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     from whisperx.asr import WhisperModel
 
     device = models.torch_device()
     default = "float16" if device == "cuda" else "float32"
-    return WhisperModel(
+    # A GPU decodes a batch in hardly more time than a chunk; further workers, streams of their own beside the same
+    # weights, would take the chunks from its batches. On a CPU a batch takes as long as its chunks one by one, and in
+    # float32 the last digits of avg_logprob vary with what is decoded beside: no file's must depend on the others.
+    mixed = device == "cuda"
+    weights = WhisperModel(
         at_hand(model),
         device=device,
         compute_type=default if compute_type == "default" else compute_type,
         cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
-        num_workers=share.parallel,
+        num_workers=1 if mixed else share.parallel,
         download_root=models.model_dir,
         local_files_only=models.model_cache_only,
     )
+    return Batches(weights, mixed=mixed)
 
 
 def pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
-    """Return the pipelines of this process. A pipeline keeps state while it transcribes, so threads cannot share it."""
+    """Return the pipelines of this process. Their VAD keeps state while it listens, so threads cannot share one."""
     loaded = options.model_dump(include=set(WhisperOptions.model_fields))
     return _pipelines(WhisperOptions(**loaded), models)
 

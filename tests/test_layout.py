@@ -74,6 +74,17 @@ def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
     assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3), "diarize": (1, 0.1)}
 
 
+def test_several_files_at_a_time_are_transcribed_on_a_gpu() -> None:
+    """So that their chunks meet; on a CPU, where they are not mixed, each thread has its own."""
+    planned = pools(GPU_BOX, diarize=True)
+    assert {name: (spec.slots, spec.parallel) for name, spec in planned.items() if spec.num_gpus} == {
+        "transcribe": (8, 4),
+        "align": (3, 1),
+        "diarize": (3, 1),
+    }
+    assert pools(GPU_BOX, transcribe_num_gpus=0)["transcribe"].parallel == 1
+
+
 def test_the_pools_of_every_gpu_fit_on_it() -> None:
     """Eight GPUs, each with its transcriber and two aligners, on machines of four and none on the one without."""
     nodes = [Node(cpus=32, gpus=4), Node(cpus=32, gpus=4), Node(cpus=8, gpus=0)]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
-from tasks.audio import decode
+from tasks.audio import as_float, decode
 from tasks.faults import GpuOutOfMemory
 from tasks.models import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
-from tasks.whisper import pipelines
+from tasks.whisper import pipelines, whisper_model
 
 CPU = ModelOptions(device="cpu", threads=1)
 
@@ -33,6 +33,24 @@ def test_whisperx_fails_where_there_is_no_sound_at_all(options: TranscribeOption
     """A video whose audio track is empty: with its pipeline the run would end there."""
     with pipelines(options, CPU).lend() as pipeline, pytest.raises(ValueError, match="'waveform' must be provided"):
         pipeline.transcribe(np.zeros(0, np.float32), 8)
+
+
+@pytest.mark.parametrize("suppress_numerals", [False, True])
+def test_the_segments_are_those_of_whisperx(
+    options: TranscribeOptions, capsys: pytest.CaptureFixture[str], *, suppress_numerals: bool
+) -> None:
+    """Of its own pipeline, in more than one batch, to the last digit; and so is the progress that it prints."""
+    own = {"chunk_size": 5, "batch_size": 2, "print_progress": True, "suppress_numerals": suppress_numerals}
+    options, samples = options.model_copy(update=own), decode(str(TWO_SPEAKERS))
+    with pipelines(options, CPU).lend() as pipeline:
+        pipeline.suppress_numerals = suppress_numerals
+        theirs = pipeline.transcribe(as_float(samples), 2, chunk_size=5, print_progress=True)
+        pipeline.suppress_numerals = False
+    printed = capsys.readouterr().out
+    ours = transcribe_samples(samples, options, CPU)
+    assert len(ours.result["segments"]) > 2
+    assert (ours.result["segments"], ours.language) == (theirs["segments"], theirs["language"])
+    assert capsys.readouterr().out == printed != ""
 
 
 @pytest.mark.parametrize("samples", [1, 160, 1_600])
@@ -59,21 +77,18 @@ def test_a_model_of_english_alone_needs_no_language(
 def test_a_failure_leaves_nothing_behind_for_the_next_file(
     options: TranscribeOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """WhisperX puts its suppressed tokens and its language back only after a success."""
+    """WhisperX keeps suppressed tokens and language in its pipeline, and puts them back only after a success."""
     numerals = options.model_copy(update={"suppress_numerals": True})
     samples = decode(str(SAMPLES / "en" / "counting.wav"))
     before = transcribe_samples(samples, numerals, CPU)
-    with pipelines(numerals, CPU).lend() as pipeline:
-        state = (pipeline.tokenizer, pipeline.options)
 
     def out_of_memory(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA failed with error out of memory")
 
     with monkeypatch.context() as fault:
-        fault.setattr(pipeline.model, "encode", out_of_memory)
+        fault.setattr(whisper_model(numerals, CPU), "encode", out_of_memory)
         with pytest.raises(GpuOutOfMemory, match="gpu_oom: no room on the GPU even with batch size 1"):
             transcribe_samples(samples, numerals, CPU)
-    assert (pipeline.tokenizer, pipeline.options) == state
     assert transcribe_samples(samples, numerals, CPU) == before
 
 
@@ -84,8 +99,8 @@ def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
     samples = np.tile(decode(str(SAMPLES / "en" / "counting.wav")), 12)
     short = options.model_copy(update={"chunk_size": 5})
     before = transcribe_samples(samples, short, CPU)
-    with pipelines(short, CPU).lend() as pipeline:
-        encode, sizes = pipeline.model.encode, []
+    model = whisper_model(short, CPU)
+    encode, sizes = model.encode, []
 
     def fits_two(features: np.ndarray) -> object:
         sizes.append(len(features))
@@ -93,7 +108,7 @@ def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
             raise RuntimeError("CUDA failed with error out of memory")
         return encode(features)
 
-    monkeypatch.setattr(pipeline.model, "encode", fits_two)
+    monkeypatch.setattr(model, "encode", fits_two)
     assert transcribe_samples(samples, short, CPU) == before
     assert sizes[:3] == [8, 4, 2]
     assert max(sizes[2:]) == 2
@@ -106,14 +121,14 @@ def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
 def _tries(options: TranscribeOptions, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What faster-whisper's own fallback has returned: (result, avg_logprob, temperature, compression_ratio)."""
     tries: list[Any] = []
-    with pipelines(options, CPU).lend() as pipeline:
-        real = pipeline.model.generate_with_fallback
+    model = whisper_model(options, CPU)
+    real = model.generate_with_fallback
 
-        def noted(*args: Any) -> Any:
-            tries.append(real(*args))
-            return tries[-1]
+    def noted(*args: Any) -> Any:
+        tries.append(real(*args))
+        return tries[-1]
 
-        monkeypatch.setattr(pipeline.model, "generate_with_fallback", noted)
+    monkeypatch.setattr(model, "generate_with_fallback", noted)
     return tries
 
 
