@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := .venv/bin
 
-.PHONY: setup demo test up down nightly automations chaos fuzz lint
+.PHONY: setup demo test up down nightly automations bench chaos fuzz lint
 
 setup: .venv/.synced
 
@@ -33,6 +33,12 @@ automations: setup
 
 nightly: export WHISPERX_BATCH_NIGHTLY_ACTIVE = true
 nightly: up
+
+CASES ?=
+ROUNDS ?= 3
+
+bench: setup
+	$(RUN)/python benchmarks/bench.py $(CASES) --rounds $(ROUNDS)
 
 chaos: setup
 	$(RUN)/python tests/faults/chaos.py
