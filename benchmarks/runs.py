@@ -77,7 +77,7 @@ def _where_it_went(program: Program, measured: Measured, out: Path, began: float
         return of_ours(out.with_suffix(".prefect") / "prefect.db", began, ended)
     if program.kind == COMPUTE:
         figures = json.loads(log.read_text().splitlines()[-1])
-        measured.seconds, measured.cpu_s = figures["seconds"], figures["cpu_s"]
+        measured.seconds, measured.cpu_s, measured.first_output_s = figures["seconds"], figures["cpu_s"], None
         return dict(figures["stages"])
     return of_whisperx(log, began, ended) if program.kind == WHISPERX else {}
 

@@ -63,16 +63,28 @@ def ratios(runs: list[Run]) -> list[str]:
 
 def orchestration(runs: list[Run]) -> list[str]:
     """Return what ours takes of the cores beyond the compute: in all and a file, start-up included."""
-    alone = {run.round: run for run in runs if run.kind == COMPUTE}
-    beyond = [
-        (run.measured.cpu_s - alone[run.round].measured.cpu_s, run.files)
-        for run in runs
-        if run.kind == OURS and run.round in alone
-    ]
+    beyond = _beyond(runs)
     if not beyond:
         return []
-    each, in_all = spread(used / files for used, files in beyond), spread(used for used, _ in beyond)
+    each, in_all = (
+        spread(used / files for used, files in beyond.values()),
+        spread(used for used, _ in beyond.values()),
+    )
     return [f"- beyond the compute alone, {OURS} takes {each} core-s a file, {in_all} in all"]
+
+
+def growth(corpora: list[list[Run]]) -> list[str]:
+    """Return the same for each file that the last corpus has beyond the first, so without the start-up."""
+    few, many = _beyond(corpora[0]), _beyond(corpora[-1])
+    each = [(many[at][0] - few[at][0]) / (many[at][1] - few[at][1]) for at in many if many[at][1] > few[at][1]]
+    return [f"For each further file, {OURS} takes {spread(each)} core-s beyond the compute alone.", ""] if each else []
+
+
+def _beyond(runs: list[Run]) -> dict[int, tuple[float, int]]:
+    """Return, by round, the core-seconds of ours without those of the compute alone, and the files."""
+    alone = {run.round: run.measured.cpu_s for run in runs if run.kind == COMPUTE}
+    ours = [run for run in runs if run.kind == OURS and run.round in alone]
+    return {run.round: (run.measured.cpu_s - alone[run.round], run.files) for run in ours}
 
 
 def phases(runs: list[Run]) -> list[str]:
@@ -88,13 +100,23 @@ def phases(runs: list[Run]) -> list[str]:
 
 def report(runs: list[Run]) -> list[str]:
     """Return all that is told of a case."""
-    lines = []
-    for corpus in dict.fromkeys(run.corpus for run in runs):
-        chosen = [run for run in runs if run.corpus == corpus]
-        head = f"{chosen[0].files:,} files, {chosen[0].audio_s:,.0f} s of audio"
-        same = {run.program: f"{run.same} of {run.files}" for run in chosen}
-        equal = ", ".join(f"{program} {number}" for program, number in same.items())
-        lines += [f"{head}; median (least–most).", "", *table(chosen), "", *ratios(chosen), *orchestration(chosen)]
-        lines += [f"- outputs equal to those of {chosen[0].program}: {equal}", "", "Where the time went:", ""]
-        lines += [*phases(chosen), ""]
-    return lines
+    corpora = [[run for run in runs if run.corpus == name] for name in dict.fromkeys(run.corpus for run in runs)]
+    return [line for corpus in corpora for line in _report(corpus)] + growth(corpora)
+
+
+def _report(runs: list[Run]) -> list[str]:
+    same = ", ".join(f"{run.program} {run.same}" for run in runs if run.round == 0)
+    return [
+        f"{runs[0].files:,} files, {runs[0].audio_s:,.0f} s of audio; median (least–most).",
+        "",
+        *table(runs),
+        "",
+        *ratios(runs),
+        *orchestration(runs),
+        f"- transcripts equal to those of {runs[0].program}, byte for byte: {same}",
+        "",
+        "Where the time went:",
+        "",
+        *phases(runs),
+        "",
+    ]
