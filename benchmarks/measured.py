@@ -1,5 +1,6 @@
 """Run a program and measure it with all processes that it starts, also those that outlive it. For Linux."""
 
+import os
 import subprocess
 import threading
 import time
@@ -21,8 +22,9 @@ SMI = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,no
 class Sample:
     """A look at all processes: when, in seconds since the start; the cores busy since the look before; MB of memory.
 
-    The memory is the sum of the proportional set sizes, in which pages that processes share count once. `driver_mb` is
-    the resident set size of the program's own process.
+    The memory is what the processes have for themselves, and what the machine's shared memory has grown by, where Ray's
+    object store is. (Proportional set sizes would tell better, and take a quarter of a core to ask for each second.)
+    `driver_mb` is the resident set size of the program's own process.
     """
 
     at_s: float
@@ -56,9 +58,11 @@ def measure(command: list[str], environment: dict[str, str], out: Path) -> Measu
         program = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         watch = threading.Thread(target=_watch, args=(program.pid, core_seconds, stop, samples))
         watch.start()
-        status, seconds = program.wait(), time.time() - began
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        seconds = time.time() - began
         stop.set()
         watch.join()
+        status = program.wait()  # not before: in the middle of a look its core-seconds would count twice
         _wait_for_the_rest(before, core_seconds)
         cpu_s = core_seconds() - used
     first = min((path.stat().st_mtime for path in out.glob("*.json")), default=None)
@@ -67,15 +71,16 @@ def measure(command: list[str], environment: dict[str, str], out: Path) -> Measu
 
 def _watch(program: int, core_seconds: CoreSeconds, stop: threading.Event, samples: list[Sample]) -> None:
     began = last = time.monotonic()
-    used = core_seconds()
+    used, shared = core_seconds(), psutil.virtual_memory().shared
     while not stop.wait(INTERVAL_S):
         collect_orphans(program)
         now, now_used = time.monotonic(), core_seconds()
-        memory, driver = 0, 0
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                memory += process.memory_full_info().pss
-                driver = max(driver, process.memory_info().rss if process.pid == program else 0)
+        memory, driver = psutil.virtual_memory().shared - shared, 0
+        for process in core_seconds.processes:
+            with suppress(psutil.NoSuchProcess):
+                held = process.memory_info()
+                memory += held.rss - held.shared
+                driver = held.rss if process.pid == program else driver
         samples.append(Sample(now - began, (now_used - used) / (now - last), memory / 1e6, driver / 1e6))
         last, used = now, now_used
 

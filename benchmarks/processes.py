@@ -53,7 +53,8 @@ class CoreSeconds:
     def _look(self) -> dict[int, "_Times"]:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         found = {os.getpid(): _Times(0, 0.0, children.ru_utime + children.ru_stime)}
-        for process in psutil.Process().children(recursive=True):
+        self.processes = psutil.Process().children(recursive=True)
+        for process in self.processes:
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 own, of_children = times.user + times.system, times.children_user + times.children_system
