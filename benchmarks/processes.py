@@ -3,7 +3,6 @@
 import ctypes
 import os
 import resource
-from collections import defaultdict
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -29,7 +28,7 @@ class CoreSeconds:
     """What all descendants of this process have used, also those that have ended.
 
     Who ends adds its times to those of its parent's children, where the parent asks for its end. Ray's raylet does not:
-    what it has been seen to use is kept here.
+    what a process has been seen to use, and nobody has got, is kept here.
     """
 
     def __init__(self) -> None:
@@ -39,31 +38,26 @@ class CoreSeconds:
     def __call__(self) -> float:
         """Look again; return the core-seconds, user and system."""
         before, self._times = self._times, self._look()
-        ended: defaultdict[int, float] = defaultdict(float)
-        for pid in before.keys() - self._times.keys():
-            heir = pid
-            while heir not in self._times:
-                heir = before[heir].parent if heir in before else os.getpid()
-            ended[heir] += before[pid].own + before[pid].children
-        for heir, used in ended.items():
-            earlier = before[heir].children if heir in before else 0.0
-            self._lost += max(0.0, used - (self._times[heir].children - earlier))
-        return self._lost + sum(times.own + times.children for times in self._times.values())
+        ended = sum(sum(times) for pid, times in before.items() if pid not in self._times)
+        got = sum(times.children - before.get(pid, NONE).children for pid, times in self._times.items())
+        self._lost += max(0.0, ended - got)
+        return self._lost + sum(sum(times) for times in self._times.values())
 
     def _look(self) -> dict[int, "_Times"]:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found = {os.getpid(): _Times(0, 0.0, children.ru_utime + children.ru_stime)}
+        found = {os.getpid(): _Times(0.0, children.ru_utime + children.ru_stime)}
         self.processes = psutil.Process().children(recursive=True)
         for process in self.processes:
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
-                own, of_children = times.user + times.system, times.children_user + times.children_system
-                found[process.pid] = _Times(process.ppid(), own, of_children)
+                found[process.pid] = _Times(times.user + times.system, times.children_user + times.children_system)
         return found
 
 
 class _Times(NamedTuple):
-    parent: int
     own: float
     children: float
     """Of those children that have ended."""
+
+
+NONE = _Times(0.0, 0.0)
