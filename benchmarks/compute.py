@@ -10,6 +10,7 @@ import os
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 from options import parsed
@@ -72,7 +73,7 @@ class Stages:
         contents = {"json": encode("json", transcript, diarization, layout, name, len(samples) / SAMPLE_RATE)}
         put(contents, {"json": str(self._out / f"{name}.json")})
         marks.append(time.perf_counter())
-        for stage, began, ended in zip(("transcribe", "align", "diarize", "write"), marks, marks[1:], strict=True):
+        for stage, (began, ended) in zip(("transcribe", "align", "diarize", "write"), pairwise(marks), strict=True):
             self.seconds[stage] += ended - began
 
 
