@@ -53,7 +53,7 @@ class Program:
 def with_threads(kind: str) -> list[Program]:
     """Return a peer with each of the thread settings that may suit it best."""
     settings = sorted({1, min(4, os.cpu_count() or 1)})  # 4 is what `whisperx` takes by itself
-    return [Program(kind, f", {number} threads", ("--threads", str(number))) for number in settings]
+    return [Program(kind, f" --threads {number}", ("--threads", str(number))) for number in settings]
 
 
 ALL = [Program(OURS), *with_threads(WHISPERX), *with_threads(RAY_DATA), Program(COMPUTE)]

@@ -76,9 +76,9 @@ def _where_it_went(program: Program, measured: Measured, out: Path, began: float
     if program.kind == OURS:
         return of_ours(out.with_suffix(".prefect") / "prefect.db", began, ended)
     if program.kind == COMPUTE:
-        figures = json.loads(log.read_text().splitlines()[-1])
+        figures = json.loads(next(line for line in log.read_text().splitlines() if line.startswith("{")))
         measured.seconds, measured.cpu_s, measured.first_output_s = figures["seconds"], figures["cpu_s"], None
-        return dict(figures["stages"])
+        return {f"{stage}, of all threads": seconds for stage, seconds in figures["stages"].items()}
     return of_whisperx(log, began, ended) if program.kind == WHISPERX else {}
 
 
