@@ -37,6 +37,7 @@ class Sample:
 class Measured:
     """What a run took. `cpu_s`: core-seconds, user and system; `gpu`: its utilisation (%) and used MiB each second."""
 
+    began: float
     status: int
     seconds: float
     cpu_s: float
@@ -66,7 +67,7 @@ def measure(command: list[str], environment: dict[str, str], out: Path) -> Measu
         _wait_for_the_rest(before, core_seconds)
         cpu_s = core_seconds() - used
     first = min((path.stat().st_mtime for path in out.glob("*.json")), default=None)
-    return Measured(status, seconds, cpu_s, None if first is None else first - began, samples, gpu())
+    return Measured(began, status, seconds, cpu_s, None if first is None else first - began, samples, gpu())
 
 
 def _watch(program: int, core_seconds: CoreSeconds, stop: threading.Event, samples: list[Sample]) -> None:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,20 +43,13 @@ def runs_of(case: Case, folder: Path, audio: Path, rounds: int, scale: float) ->
             for program in case.programs:
                 if _is_slow(program, [run for run in runs if run.corpus == corpus]):
                     continue
-                out = folder / "-".join(
-                    part.replace(",", "").replace(" ", "_") for part in _parts(number, corpus, program)
-                )
-                began = time.time()
+                out = folder / "-".join(f"{number} {corpus} {program.name}".replace(",", "").split())
                 measured = program.run(list(files), models, out, folder.parent)
-                where = _where_it_went(program, measured, out, began)
+                where = _where_it_went(program, measured, out)
                 first = first or out
                 said = number, corpus, program.kind, program.name, len(files), sum(files.values())
                 runs.append(Run(*said, _same(first, out), where, measured))
                 yield runs[-1]
-
-
-def _parts(number: int, corpus: str, program: Program) -> Iterator[str]:
-    yield from (part for part in (str(number), corpus, program.name) if part)
 
 
 def _files(lengths: Corpus, audio: Path, scale: float) -> Iterator[tuple[Path, int]]:
@@ -68,9 +60,9 @@ def _files(lengths: Corpus, audio: Path, scale: float) -> Iterator[tuple[Path, i
         yield from ((path, length) for path in speech(audio, length, number))
 
 
-def _where_it_went(program: Program, measured: Measured, out: Path, began: float) -> dict[str, float]:
+def _where_it_went(program: Program, measured: Measured, out: Path) -> dict[str, float]:
     """Return the seconds of each phase; put the times of the compute alone in the place of its process's."""
-    ended, log = began + measured.seconds, out.with_suffix(".log")
+    began, ended, log = measured.began, measured.began + measured.seconds, out.with_suffix(".log")
     if measured.status:
         sys.exit(f"{program.name} ended with {measured.status}; see {log}")
     if program.kind == OURS:
