@@ -10,8 +10,8 @@ from pathlib import Path
 from flows.ray_loopback import LOOPBACK_RAY
 
 ROOT = Path(__file__).parent.parent
-PREFECT_PORT, RAY_PORT = "4300", "6479"
-"""Beside a `make up` at the usual ones."""
+PREFECT_PORT, RAY_PORT = "4300", "6279"
+"""Beside a `make up` at the usual ones. Higher ones of Ray would take it among the ports of its workers."""
 Services = Callable[[Path], AbstractContextManager[dict[str, str]]]
 """Given a Prefect home with a database, they yield the environment that a run needs."""
 
