@@ -1,4 +1,4 @@
-"""The stages alone, in one process with a thread for each core: what no orchestration can be faster than.
+"""The stages alone, in one process with a thread for each core: on few cores, what no orchestration is faster than.
 
 It is given files and options as `whisperx-batch` is. Imports and the loading of models are done before the clock
 starts. Writes into the output folder, and prints JSON: the files, their seconds of audio, wall seconds, core-seconds,
@@ -17,6 +17,7 @@ from options import parsed
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as in our actors, before PyTorch reads it
 
+from flows.layout import CORES_PER_PROCESS
 from tasks.align import AlignOptions, align_transcript
 from tasks.aligners import best_rung
 from tasks.audio import SAMPLE_RATE, Samples, decode
@@ -79,14 +80,14 @@ class Stages:
 
 def main() -> None:
     """Warm up, then take all files through the stages."""
-    files, parallel = parsed().audio, os.cpu_count() or 1
+    files, parallel = parsed().audio, min(os.cpu_count() or 1, CORES_PER_PROCESS)
     stages = Stages(parallel)
     with ThreadPoolExecutor(parallel) as threads:
         opening = decode(files[0])[: WARM_UP_S * SAMPLE_RATE]
         list(threads.map(lambda _: stages.from_samples(opening, "warm-up"), range(parallel)))
         stages.seconds.clear()
         began, used = time.perf_counter(), time.process_time()
-        audio_s = sum(threads.map(stages.run, files))
+        audio_s = sum(threads.map(stages.run, sorted(files, key=os.path.getsize, reverse=True)))  # as ours has it
     figures = {"files": len(files), "audio_s": audio_s, "seconds": time.perf_counter() - began}
     print(json.dumps({**figures, "cpu_s": time.process_time() - used, "stages": stages.seconds}))
 
