@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from flows.ray_loopback import LOOPBACK_RAY
 ROOT = Path(__file__).parent.parent
 PREFECT_PORT, RAY_PORT = "4300", "6279"
 """Beside a `make up` at the usual ones. Higher ones of Ray would take it among the ports of its workers."""
+SETTLE_S = 15
+"""Until Ray's dashboard and first workers, which go on starting, are idle."""
 Services = Callable[[Path], AbstractContextManager[dict[str, str]]]
 """Given a Prefect home with a database, they yield the environment that a run needs."""
 
@@ -35,6 +38,7 @@ def box(home: Path) -> Iterator[dict[str, str]]:
     program, environment = [sys.executable, "-m", "deployments.box"], {**os.environ, **settings}
     try:
         subprocess.run([*program, "up"], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+        time.sleep(SETTLE_S)
         api = f"http://127.0.0.1:{PREFECT_PORT}/api"
         yield {**settings, "PREFECT_API_URL": api, "RAY_ADDRESS": f"127.0.0.1:{RAY_PORT}", "RAY_AUTH_MODE": "token"}
     finally:
