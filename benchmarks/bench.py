@@ -36,7 +36,7 @@ def main() -> None:
             took = f"{run.measured.seconds:.1f} s, {run.measured.cpu_s:.0f} core-s"
             print(f"{name} {run.corpus} {run.program}: {took}", file=sys.stderr, flush=True)
             (BENCH / f"{name}.json").write_text(json.dumps([asdict(each) for each in runs], indent=1))
-        head = f"### {name}: {CASES[name].about}; {os.cpu_count()} cores, {given.rounds} rounds"
+        head = f"### {name}: {CASES[name].about}; {os.cpu_count()} cores, rounds: {given.rounds}"
         print("\n".join([head, "", *report(runs)]), flush=True)
 
 
