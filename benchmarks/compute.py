@@ -84,7 +84,7 @@ def main() -> None:
     stages = Stages(parallel)
     with ThreadPoolExecutor(parallel) as threads:
         opening = decode(files[0])[: WARM_UP_S * SAMPLE_RATE]
-        list(threads.map(lambda _: stages.from_samples(opening, "warm-up"), range(parallel)))
+        list(threads.map(lambda _: stages.from_samples(opening, files[0]), range(parallel)))
         stages.seconds.clear()
         began, used = time.perf_counter(), time.process_time()
         audio_s = sum(threads.map(stages.run, sorted(files, key=os.path.getsize, reverse=True)))  # as ours has it
