@@ -5,7 +5,7 @@ RUN := .venv/bin
 # Without compiled modules each process would take twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test up down nightly automations chaos fuzz lint
+.PHONY: setup demo test up down nightly automations bench chaos fuzz lint
 
 setup: .venv/.synced
 
@@ -35,6 +35,12 @@ automations: setup
 
 nightly: export WHISPERX_BATCH_NIGHTLY_ACTIVE = true
 nightly: up
+
+CASES ?=
+ROUNDS ?= 3
+
+bench: setup
+	$(RUN)/python benchmarks/bench.py $(CASES) --rounds $(ROUNDS)
 
 chaos: setup
 	$(RUN)/python tests/faults/chaos.py

