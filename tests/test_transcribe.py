@@ -44,13 +44,13 @@ def test_the_segments_are_those_of_whisperx(
     options, samples = options.model_copy(update=own), decode(str(TWO_SPEAKERS))
     with pipelines(options, CPU).lend() as pipeline:
         pipeline.suppress_numerals = suppress_numerals
-        theirs = pipeline.transcribe(as_float(samples), 2, chunk_size=5, print_progress=True)
+        theirs = pipeline.transcribe(as_float(samples), 2, language="en", chunk_size=5, print_progress=True)
         pipeline.suppress_numerals = False
-    printed = capsys.readouterr().out
+    progress = [line for line in capsys.readouterr().out.splitlines() if "INFO" not in line]
     ours = transcribe_samples(samples, options, CPU)
     assert len(ours.result["segments"]) > 2
     assert (ours.result["segments"], ours.language) == (theirs["segments"], theirs["language"])
-    assert capsys.readouterr().out == printed != ""
+    assert capsys.readouterr().out.splitlines() == progress != []
 
 
 @pytest.mark.parametrize("samples", [1, 160, 1_600])
