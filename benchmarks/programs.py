@@ -14,6 +14,7 @@ from options import Models
 from services import Services, cluster, nothing
 from services import box as make_up
 
+from flows.memory import KEEP_MEMORY
 from tasks.sentences import cache_folder, ensure_sentence_data
 
 BIN = Path(sys.executable).parent
@@ -46,8 +47,9 @@ class Program:
         command = [*COMMANDS[self.kind], *map(str, files), *models.options(), *self.extra, "-o", str(out)]
         home = out.with_suffix(".prefect")
         shutil.copytree(bench / "prefect", home)
+        kept = KEEP_MEMORY if self.kind == COMPUTE else {}  # as the actors of ours have it
         with self.services(home) as added:
-            return measure(command, {**_environment(bench), **added}, out)
+            return measure(command, {**_environment(bench), **kept, **added}, out)
 
 
 def with_threads(kind: str) -> list[Program]:

@@ -20,12 +20,13 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.deploy import POOL
 from deployments.settings import DeploymentSettings, read_settings
+from flows.memory import KEEP_MEMORY
 from flows.ray_loopback import LOOPBACK_RAY
 from flows.server import QUICK_SERVER
 
 CONFIGURATION = Path(__file__).parent / "supervisord.conf"
 BIN = Path(sys.executable).parent
-RAY_PORTS = {"PORT": 6379, "DASHBOARD_PORT": 8265, "AGENT_PORT": 52365, "CLIENT_PORT": 10001}
+RAY_PORTS = {"PORT": 6379, "DASHBOARD_PORT": 8265, "AGENT_PORT": 52365, "CLIENT_PORT": 6380}
 """Ray's own; with another `ray_port` all move by as much."""
 
 
@@ -39,6 +40,7 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
     return {
         **QUICK_SERVER,
         **os.environ,
+        **KEEP_MEMORY,
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_API_PORT": port,
         "RAY_ADDRESS": f"127.0.0.1:{settings.ray_port}",

@@ -29,6 +29,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from flows.actor import ActorFacts, Models, StageActor
 from flows.calls import Call, Member, limit
 from flows.layout import STAGES, Bundle, PoolSpec
+from flows.memory import runtime_env
 from flows.task_runner import Outcome, named
 from tasks.faults import is_passing
 
@@ -100,6 +101,7 @@ class Pools:
                     max_restarts=-1,
                     # What a dead actor was running is for these pools to decide; Ray would run it all again at once.
                     max_task_retries=0,
+                    runtime_env=runtime_env(),
                     scheduling_strategy=PlacementGroupSchedulingStrategy(
                         self._group, placement_group_bundle_index=place
                     ),

@@ -15,6 +15,7 @@ import psutil
 import ray
 
 from flows.layout import Node
+from flows.memory import KEEP_MEMORY
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
 
 def _started_here(*, dashboard: bool) -> Any:
     """Start Ray on this machine; again if it was too slow: it gives its processes 30 s, whatever else runs."""
+    os.environ |= KEEP_MEMORY  # for all processes of Ray; this one has read its own
     before = set(psutil.Process().children())
     for left in reversed(range(STARTS)):
         try:

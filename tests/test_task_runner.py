@@ -22,6 +22,7 @@ from prefect.states import Completed, State
 
 from flows.actor import Models
 from flows.layout import Node, PoolSpec, place
+from flows.memory import KEEP_MEMORY
 from flows.pools import Pools
 from flows.task_runner import ActorPoolTaskRunner, PoolFuture
 from tasks.models import ModelOptions
@@ -47,6 +48,13 @@ def say(name: str, after: Any = None) -> dict[str, Any]:
         "linked": linked,
         "client": client,
     }
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def kept_memory() -> bool:
+    """Tell whether this process began with what lets it keep memory."""
+    began = Path("/proc/self/environ").read_bytes().split(b"\0")
+    return all(f"{name}={value}".encode() in began for name, value in KEEP_MEMORY.items())
 
 
 @task(retries=1, cache_policy=NO_CACHE, persist_result=False)
@@ -194,6 +202,17 @@ def test_a_task_run_is_told_to_run_and_to_end_and_nothing_else(pools: Pools) -> 
     with get_client(sync_client=True) as client:
         states = client.read_task_run_states(run.id)
     assert [state.name for state in sorted(states, key=lambda state: state.timestamp)] == ["Running", "Completed"]
+
+
+def test_an_actor_keeps_the_memory_that_it_frees_also_in_a_ray_that_others_started(pools: Pools) -> None:
+    """The C library reads that when a process begins."""
+
+    def body() -> Any:
+        future = kept_memory.submit()
+        future.wait()
+        return future.fetch()  # type: ignore[attr-defined]
+
+    assert in_flow(pools, body) is True
 
 
 def test_a_runner_that_has_travelled_holds_no_pools(pools: Pools) -> None:
