@@ -6,7 +6,7 @@ KEEP_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_TH
 """Variables that glibc reads when a process begins; other C libraries pass over them.
 
 The networks take tens of megabytes and free them again, thousands of times for each file. By default each time they
-come from the system and go back to it, and every page is cleared and mapped anew: on a CPU a third of all that voice
+come from the system and go back to it, and every page is cleared and mapped anew: on a CPU a sixth of all that voice
 activity detection and Whisper take. With these up to 1 GB that is free stays with the process.
 """
 
