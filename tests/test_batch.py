@@ -280,11 +280,11 @@ def test_a_model_that_does_not_load_ends_the_run(speech: Path, tmp_path: Path) -
     assert json.loads(report.read_text())["summary"]["done"] == 0
 
 
-def test_the_first_output_is_there_before_the_last_file_is_loaded(diarized: Done) -> None:
+def test_the_first_output_is_there_before_the_last_file_is_diarized(diarized: Done) -> None:
     """Stages overlap: no stage waits for another to finish all its files."""
     first_written = min(task.end_time for task in diarized.tasks["write"] if task.end_time)
-    last_loaded = max(task.start_time for task in diarized.tasks["load audio"] if task.start_time)
-    assert first_written < last_loaded
+    last_diarized = max(task.start_time for task in diarized.tasks["diarize"] if task.start_time)
+    assert first_written < last_diarized
 
 
 def test_diarization_runs_beside_transcription(diarized: Done) -> None:
