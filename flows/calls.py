@@ -1,7 +1,6 @@
 """A task run on its way through a pool, and the actor that runs it: what may be given to whom, and what hangs."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -59,8 +58,6 @@ class Member:
     ready: bool = False
     life: int = 0
     calls: set[Call] = field(default_factory=set)
-    finished: "deque[tuple[Call, State[Any]]]" = field(default_factory=lambda: deque(maxlen=20))
-    """The last ones, and how they ended: what a process has not yet told Prefect's API dies with it."""
     load_at: float | None = None
     """When it is to be told to load its models again."""
     loads: int = 0

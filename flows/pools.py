@@ -259,8 +259,6 @@ class Pools:
         error = ending.exception()
         if error is None and not (outcome := ending.result()).poisoned:
             call.finish(outcome, value)
-            if member.life == life:
-                member.finished.append((call, outcome.state))
         elif self._cancelled:
             call.finish(_cancelled(self._cancelled))
             call.tell(Cancelled(message=self._cancelled))
@@ -280,9 +278,6 @@ class Pools:
         if member.life == life:  # the first of its calls to be heard of
             call.deaths += not member.calls
             member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
-            for finished, state in member.finished:  # again, where it could: the API knows a state by its id
-                finished.tell(state)
-            member.finished.clear()
         call.suspect = True
         if call.deaths < DEATHS:
             logger.warning("a process of the pool %s died; what it ran is run again, alone", member.spec.name)
