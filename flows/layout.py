@@ -163,27 +163,24 @@ def plan_pools(
 
 
 def _all_stages(nodes: list[Node], stages: tuple[str, ...], files: int) -> PoolSpec:
-    most = max(int(node.cpus) for node in nodes)
-    if files < min(most, CORES_PER_PROCESS):
-        threads = min(most // files, CORES_PER_PROCESS)
-        return PoolSpec(
-            "all stages",
-            stages,
-            size=1,
-            slots=files + 2,
-            parallel=files,
-            threads=threads,
-            num_cpus=float(files * threads),
-        )
-
     # The size of process that leaves the fewest cores of these machines over, and of such the largest.
     def cores_used(parallel: int) -> int:
         return sum(int(node.cpus) // parallel * parallel for node in nodes)
 
-    parallel = max(range(1, CORES_PER_PROCESS + 1), key=lambda parallel: (cores_used(parallel), parallel))
-    size = max(1, cores_used(parallel) // parallel)
+    most = max(int(node.cpus) for node in nodes)
+    if files < min(most, CORES_PER_PROCESS):
+        size, parallel, threads = 1, files, min(most // files, CORES_PER_PROCESS)
+    else:
+        parallel = max(range(1, CORES_PER_PROCESS + 1), key=lambda parallel: (cores_used(parallel), parallel))
+        size, threads = max(1, cores_used(parallel) // parallel), 1
     return PoolSpec(
-        "all stages", stages, size=size, slots=parallel + 2, parallel=parallel, threads=1, num_cpus=float(parallel)
+        "all stages",
+        stages,
+        size=size,
+        slots=parallel + 2,
+        parallel=parallel,
+        threads=threads,
+        num_cpus=float(parallel * threads),
     )
 
 
