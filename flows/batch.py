@@ -1,6 +1,5 @@
 """The flow `whisperx-batch`: plan, start the stages, join them, report."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -11,16 +10,14 @@ from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.states import State
-from pydantic import SecretStr
 from rich.console import Console
 
-from flows.actor import Models
 from flows.artifacts import Artifacts
 from flows.cancellation import noticing_cancellation
 from flows.check_models import check_models
 from flows.claim import claimed
 from flows.input_options import Inputs
-from flows.layout import PoolSettings, place, plan_pools
+from flows.layout import PoolSettings
 from flows.plan import Plan, remove_drafts
 from flows.pools import Pools
 from flows.progress import Progress
@@ -31,11 +28,11 @@ from flows.settings import Batch, RunSettings
 from flows.speed import note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
+from flows.start_pools import pools_for
 from flows.stop_after import seconds_left
 from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import AlignOptions
-from tasks.aligners import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions, go_offline
 from tasks.transcribe import TranscribeOptions
@@ -133,7 +130,7 @@ def _run_ray(run: Run, probing: Future[None]) -> str | None:
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
-        pools = start_pools(run.batch, session, run.plan.stages(), len(run.plan.waiting()))
+        pools = pools_for(run.batch, session, run.plan)
         try:
             probing.result()
             _begin(run, pools)
@@ -151,24 +148,6 @@ def _begin(run: Run, pools: Pools) -> None:
         waiting = "waiting for room in the Ray cluster: others use what the pools reserve"
         run.console.print(waiting)
         get_run_logger().warning(waiting)
-
-
-def start_pools(batch: Batch, session: RaySession, stages: frozenset[str], files: int) -> Pools:
-    """Start the actors for so many files; they begin to load the models of these stages. Raises CannotBePlaced."""
-    specs = plan_pools(
-        session.nodes,
-        batch.pools,
-        stages,
-        files,
-        cross_attention=batch.align is not None and batch.align.align_model == CROSS_ATTENTION,
-        use_gpus=batch.models.device != "cpu",
-    )
-    bundles = place(specs, session.nodes)
-    for spec in specs:
-        get_run_logger().info("%s", spec)
-    token = os.environ.get("HF_TOKEN")
-    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
-    return Pools(specs, bundles, models, batch.run.stage_timeout)
 
 
 def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from flows.command import Command
     from flows.manifest import Entry
+    from flows.plan import Plan
     from flows.settings import Batch
 
 C = TypeVar("C", bound="Command")
@@ -137,7 +138,8 @@ def _run(command: "Command", inputs: list[str]) -> int:
             _show_plan(batch, entries)
             return 0
         with claimed(batch.own_folder()):
-            return _run_flow(batch.as_parameters()) if _work_remains(batch, entries, console) else 0
+            plan = _plan_of_what_remains(batch, entries, console)
+            return _run_flow(batch.as_parameters(), plan) if plan else 0
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
@@ -166,8 +168,8 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     show_estimate(expected(batch.own_folder(), plan.resume.options, audio_s), console)
 
 
-def _work_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> bool:
-    """Look, before Prefect and Ray start, whether there is anything to do; if not, say so and report.
+def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> "Plan | None":
+    """Look, before Prefect and Ray start, whether there is anything to do; if not, say so, report and return None.
 
     Raises BadInput if it cannot be done for want of a model.
     """
@@ -183,15 +185,16 @@ def _work_remains(batch: "Batch", entries: "list[Entry]", console: "Console") ->
             show_summary(plan.report, console)
             if batch.run.report:
                 plan.report.write(batch.run.report)
-            return False
+            return None
     check_models(batch, plan.stages(), plan.languages())
-    return True
+    return plan
 
 
-def _run_flow(batch: "Batch") -> int:
+def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.batch import whisperx_batch
     from flows.ray_session import ray_session
     from flows.server import LocalServer, has_server, settle, where_to_look
+    from flows.start_pools import pools_ahead
 
     embedded = not has_server()
     try:
@@ -201,9 +204,10 @@ def _run_flow(batch: "Batch") -> int:
             with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
                 if session.dashboard_url:
                     sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
-                if server:
-                    running.enter_context(server.used(nodes=len(session.nodes)))
-                state = whisperx_batch(**dict(batch), return_state=True)
+                with pools_ahead(batch, session, plan):
+                    if server:
+                        running.enter_context(server.used(nodes=len(session.nodes)))
+                    state = whisperx_batch(**dict(batch), return_state=True)
             if server:
                 settle(state, timeout=2 if state.is_cancelled() else 10)
     except KeyboardInterrupt:

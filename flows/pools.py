@@ -69,6 +69,7 @@ class Pools:
     def __init__(
         self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models, stage_timeout: float | None = None
     ) -> None:
+        self.specs = specs
         self._batch = batch
         self._stage_timeout = stage_timeout
         self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
@@ -83,8 +84,18 @@ class Pools:
         """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
         self.window = 2 * sum(spec.parallel * spec.size for spec in specs)
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
+        self._thread: threading.Thread | None = None
+        self._closed = False
         for member in self._members:
             self._load(member)
+
+    @property
+    def stages(self) -> frozenset[str]:
+        """The stages whose models are loaded."""
+        return frozenset(stage for spec in self.specs for stage in spec.stages)
+
+    def give_out(self) -> None:
+        """Begin to give out calls, for the current flow run; until then they wait, while the models load."""
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True)
@@ -150,10 +161,18 @@ class Pools:
         return answers
 
     def close(self) -> list[ActorFacts]:
-        """Let the actors send what Prefect still holds of their states and logs, end them, return their last facts."""
-        facts = self.facts(timeout=2 if self._cancelled else 10)
-        self._events.put(None)
-        self._thread.join(timeout=5)
+        """Let the actors send what Prefect still holds of their states and logs, end them, return their last facts.
+
+        Closed once more, they return nothing.
+        """
+        if self._closed:
+            return []
+        self._closed = True
+        facts = []
+        if self._thread:
+            facts = self.facts(timeout=2 if self._cancelled else 10)
+            self._events.put(None)
+            self._thread.join(timeout=5)
         for member in self._members:
             ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
         remove_placement_group(self._group)

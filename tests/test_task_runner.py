@@ -115,7 +115,9 @@ def start(
 ) -> Pools:
     """Start a pool that loads no model."""
     specs = [PoolSpec("light", stages, size=size, slots=slots, num_cpus=0.5)]
-    return Pools(specs, place(specs, NODES), BATCH, stage_timeout)
+    pools = Pools(specs, place(specs, NODES), BATCH, stage_timeout)
+    pools.give_out()
+    return pools
 
 
 @pytest.fixture(scope="module", name="pools")

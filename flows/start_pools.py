@@ -1,0 +1,64 @@
+"""The pools of a batch: started by the command while its Prefect server starts, else by the flow."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from prefect import get_run_logger
+from pydantic import SecretStr
+
+from flows.actor import Models
+from flows.layout import CannotBePlaced, place, plan_pools
+from flows.plan import Plan
+from flows.pools import Pools
+from flows.ray_session import RaySession
+from flows.settings import Batch
+from tasks.aligners import CROSS_ATTENTION
+
+_ready: ContextVar[Pools | None] = ContextVar("ready", default=None)
+"""A flow takes no pools as parameters: Prefect keeps those as JSON."""
+
+
+def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
+    """Start the actors for what is to be done; they begin to load their models. Raises CannotBePlaced."""
+    specs = plan_pools(
+        session.nodes,
+        batch.pools,
+        plan.stages(),
+        len(plan.waiting()),
+        cross_attention=batch.align is not None and batch.align.align_model == CROSS_ATTENTION,
+        use_gpus=batch.models.device != "cpu",
+    )
+    token = os.environ.get("HF_TOKEN")
+    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
+    return Pools(specs, place(specs, session.nodes), models, batch.run.stage_timeout)
+
+
+@contextmanager
+def pools_ahead(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]:
+    """Start the pools for the flow that is run inside; their models take longer to load than a server to start."""
+    try:
+        pools = start_pools(batch, session, plan)
+    except CannotBePlaced:  # the flow will say so, where it is seen in Prefect too
+        yield
+        return
+    token = _ready.set(pools)
+    try:
+        yield
+    finally:
+        _ready.reset(token)
+        pools.close()
+
+
+def pools_for(batch: Batch, session: RaySession, plan: Plan) -> Pools:
+    """Return the pools that the flow is to use, at work for its run. Raises CannotBePlaced."""
+    pools = _ready.get()
+    if pools and not plan.stages() <= pools.stages:
+        pools.close()
+        pools = None
+    pools = pools or start_pools(batch, session, plan)
+    for spec in pools.specs:
+        get_run_logger().info("%s", spec)
+    pools.give_out()
+    return pools
