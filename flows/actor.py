@@ -117,5 +117,15 @@ class StageProcess:
         stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
 
+    @ray.method(concurrency_group="control")
+    def gpu_memory_free(self) -> float:
+        """Return the share of its GPU's memory that no process uses; 1 without a GPU."""
+        import torch  # here: an actor without models has no use for it
+
+        if not torch.cuda.is_available():
+            return 1.0
+        free, total = torch.cuda.mem_get_info()
+        return free / total
+
 
 StageActor = ray.remote(concurrency_groups={"control": 1})(StageProcess)  # type: ignore[call-overload]

@@ -157,7 +157,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
     budget -= budget // 20  # the object store frees what we let go of a little later
     remaining = plan.resume.remaining(plan.waiting())
     largest = max(budget, session.object_store_bytes)
-    report.admission = admission = Admission(remaining, budget, largest, most_files=pools.window)
+    report.admission = admission = Admission(remaining, budget, largest, most_files=lambda: pools.window)
     written = Stream("write")
     threads = StageThreads(pools, admission)
     progress = Progress(report, pools, run.console)

@@ -1,6 +1,5 @@
-"""A task run on its way through a pool, and the actor that runs it: what may be given to whom, and what hangs."""
+"""A task run on its way through a pool."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from typing import Any
 import ray
 from prefect.states import State
 
-from flows.layout import PoolSpec
 from flows.task_runner import Outcome
 
 LEAST_S, SLOWEST = 1800.0, 20.0
@@ -27,6 +25,7 @@ class Call:
     """A task run on its way through a pool."""
 
     stage: str
+    audio_s: float
     limit_s: float
     """Seconds in which an actor must be through with it, once it works on it."""
     invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
@@ -47,35 +46,3 @@ class Call:
         if not self.state.done():
             self.outcome, self.value, self.invoke = outcome, value, None
             self.state.set_result(outcome.state)
-
-
-@dataclass(eq=False)
-class Member:
-    """An actor and the calls that it runs."""
-
-    actor: Any
-    spec: PoolSpec
-    ready: bool = False
-    life: int = 0
-    calls: set[Call] = field(default_factory=set)
-    load_at: float | None = None
-    """When it is to be told to load its models again."""
-    loads: int = 0
-    """How often that has failed."""
-    hung: bool = False
-
-    @property
-    def free(self) -> int:
-        """How many more calls it may be given beside those that it has."""
-        if not self.ready or any(call.suspect for call in self.calls):
-            return 0
-        return self.spec.slots - len(self.calls)
-
-    def take(self, call: Call) -> None:
-        """Add a call; some of those that are there compute before it."""
-        call.deadline = time.monotonic() + call.limit_s + sum(other.limit_s for other in self.calls)
-        self.calls.add(call)
-
-    def hangs(self) -> bool:
-        """Tell whether one of its calls should have been through by now."""
-        return any(time.monotonic() > call.deadline for call in self.calls)

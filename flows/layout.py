@@ -14,6 +14,9 @@ CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the
 memory of a further process. Chosen, not measured: two cores were the most at hand."""
 
+EXTRA_NUM_GPUS = 0.1
+"""The share of an actor that a pool gets on top: two or three find room on a GPU beside the default pools."""
+
 
 class PoolSettings(Options):
     """What each stage gets of the machines; what is left open is chosen from what there is."""
@@ -23,9 +26,7 @@ class PoolSettings(Options):
     transcribe_actor_size: int | None = Field(None, ge=1, description="actors that transcribe (default: one a GPU)")
     transcribe_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.4)")
     transcribe_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-    align_actor_size: int | None = Field(
-        None, ge=1, description="actors that align (default: two a GPU, one beside diarization)"
-    )
+    align_actor_size: int | None = Field(None, ge=1, description="actors that align (default: one a GPU)")
     align_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.3)")
     align_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
     diarize_actor_size: int | None = Field(None, ge=1, description="actors that diarize (default: one a GPU)")
@@ -66,6 +67,8 @@ class PoolSpec:
     threads: int = 0
     num_cpus: float = 1.0
     num_gpus: float = 0.0
+    extra_num_gpus: float = 0.0
+    """What each actor reserves that it gets on top if files wait for it; 0: it gets none."""
 
     def __str__(self) -> str:
         """Return it as the run's log has it."""
@@ -123,8 +126,7 @@ def plan_pools(
         "diarize": ("diarize", "write"),  # speakers are joined where pyannote.audio is imported anyway
     }
     shares = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
-    sizes = {"transcribe": 1, "align": 1 if diarize else 2, "diarize": 1}
-    used = {stage: stage in needed for stage in sizes}
+    used = {stage: stage in needed for stage in shares}
     if cross_attention:
         used.update(transcribe=used["transcribe"] or used["align"], align=False)
     pools = [
@@ -142,21 +144,23 @@ def plan_pools(
         size, num_gpus, num_cpus = (
             getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus")
         )
-        if num_gpus is None:
-            num_gpus = shares[name] if gpus else 0.0
         if num_cpus is not None:
             fixed.add(name)
+        grows = bool(gpus and num_gpus is None and size is None)
+        if num_gpus is None:
+            num_gpus = shares[name] if gpus else 0.0
         slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
         pools.append(
             PoolSpec(
                 name,
                 stages[name],
-                size=size or (sizes[name] * gpus if gpus else 1),
+                size=size or gpus or 1,
                 slots=slots,
                 parallel=parallel,
                 threads=0 if gpus else max(1, floor(num_cpus or 1)),
                 num_cpus=1.0 if num_cpus is None else num_cpus,
                 num_gpus=num_gpus,
+                extra_num_gpus=EXTRA_NUM_GPUS if grows else 0.0,
             )
         )
     return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))

@@ -117,6 +117,10 @@ class Plan:
         waiting = [file for file in self.files if file.status == "waiting"]
         return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
 
+    def audio_left(self) -> float:
+        """Return how many seconds of audio are in the files that are still to be done."""
+        return sum(file.source.duration_s for file in self.files if file.status == "waiting")
+
     def languages(self) -> set[str]:
         """Return the languages, as codes, that a manifest says files have that are still to be done."""
         return {language_code(file.options.language) for file in self.waiting() if file.options.language}

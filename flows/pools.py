@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,10 +27,11 @@ from ray.exceptions import (
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from flows.actor import ActorFacts, Models, StageActor
-from flows.calls import Call, Member, limit
+from flows.actor import ActorFacts, Models
+from flows.calls import Call, limit
+from flows.growth import SPARE, Growth
 from flows.layout import STAGES, Bundle, PoolSpec
-from flows.memory import runtime_env
+from flows.members import Member, start_member
 from flows.task_runner import Outcome, named
 from tasks.faults import is_passing
 
@@ -53,6 +55,7 @@ class _Pool:
         self.waiting: list[tuple[int, int, Call]] = []
         self.suspects: deque[Call] = deque()
         """Those whose actor died: each is run with nothing beside it, so that it shows which of them is the cause."""
+        self.growth = Growth(spec.slots, len(members)) if spec.extra_num_gpus else None
         self.lost_at: float | None = time.monotonic()
         """Since when none of its actors can take calls."""
 
@@ -82,10 +85,9 @@ class Pools:
         self.running: Counter[str] = Counter()
         self.broken: Future[BaseException] = Future()
         """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
-        self.window = 2 * sum(spec.parallel * spec.size for spec in specs)
-        """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._audio_left: Callable[[], float] = float
         for member in self._members:
             self._load(member)
 
@@ -94,8 +96,17 @@ class Pools:
         """The stages whose models are loaded."""
         return frozenset(stage for spec in self.specs for stage in spec.stages)
 
-    def give_out(self) -> None:
-        """Begin to give out calls, for the current flow run; until then they wait, while the models load."""
+    @property
+    def window(self) -> int:
+        """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
+        return 2 * sum(member.spec.parallel for member in self._members)
+
+    def give_out(self, audio_left: Callable[[], float]) -> None:
+        """Begin to give out calls, for the current flow run; until then they wait, while the models load.
+
+        `audio_left` tells how many seconds of audio are not done yet: for a few no pool grows.
+        """
+        self._audio_left = audio_left
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True)
@@ -104,26 +115,7 @@ class Pools:
     def _start(self, spec: PoolSpec, bundles: list[Bundle]) -> list[Member]:
         places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
         return [
-            Member(
-                StageActor.options(
-                    num_cpus=spec.num_cpus,
-                    num_gpus=spec.num_gpus,
-                    max_concurrency=spec.slots,
-                    max_restarts=-1,
-                    # What a dead actor was running is for these pools to decide; Ray would run it all again at once.
-                    max_task_retries=0,
-                    runtime_env=runtime_env(),
-                    scheduling_strategy=PlacementGroupSchedulingStrategy(
-                        self._group, placement_group_bundle_index=place
-                    ),
-                ).remote(
-                    spec.parallel,
-                    self._batch.models.threads or spec.threads,
-                    offline=self._batch.models.offline,
-                ),
-                spec,
-            )
-            for place in places
+            start_member(spec, self._batch, PlacementGroupSchedulingStrategy(self._group, place)) for place in places
         ]
 
     def _load(self, member: Member) -> None:
@@ -136,7 +128,7 @@ class Pools:
         self, stage: str, audio_s: float, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]
     ) -> Call:
         """Queue a call for the pool of `stage`, about so many seconds of audio; see Call."""
-        call = Call(stage, limit(audio_s, self._stage_timeout), invoke, tell)
+        call = Call(stage, audio_s, limit(audio_s, self._stage_timeout), invoke, tell)
         self._events.put(partial(self._enqueue, call))
         return call
 
@@ -150,7 +142,8 @@ class Pools:
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Ask every actor for its facts; one that does not answer in time is left out."""
-        asked = [member.actor.facts.remote() for member in self._members]
+        # One that could not be placed would be waited for.
+        asked = [member.actor.facts.remote() for member in self._members if member.ready or not member.extra]
         ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
         answers = []
         for answer in ready:
@@ -195,6 +188,7 @@ class Pools:
                 for pool in self._pools:
                     self._look_after(pool)
                     self._feed(pool)
+                    self._let_grow(pool)
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
                 self._break(error)
 
@@ -224,6 +218,39 @@ class Pools:
             for call in [call for member in pool.members for call in member.calls]:
                 call.finish(_cancelled(str(self._cancelled)))
 
+    def _let_grow(self, pool: _Pool) -> None:
+        ready = [member for member in pool.members if member.ready]
+        if pool.growth and pool.growth.due(
+            waiting=len(pool.waiting), actors=len(ready), now=time.monotonic(), audio_left=self._audio_left
+        ):
+            asked = ready[0].actor.gpu_memory_free.remote().future()
+            asked.add_done_callback(lambda free: self._events.put(partial(self._grow, pool, free)))
+
+    def _grow(self, pool: _Pool, memory_free: "Future[float]") -> None:
+        spec, room = replace(pool.spec, num_gpus=pool.spec.extra_num_gpus), ray.available_resources()  # type: ignore[no-untyped-call]
+        if (
+            memory_free.exception()
+            or memory_free.result() < SPARE
+            or room.get("GPU", 0) < spec.num_gpus
+            or room.get("CPU", 0) < spec.num_cpus
+        ):
+            pool.growth = None
+            return
+        member = start_member(spec, self._batch)
+        logger.info("files wait for the pool %s: it gets one more actor, its %d.", spec.name, len(pool.members) + 1)
+        pool.members.append(member)
+        self._members.append(member)
+        self._load(member)
+
+    def _drop(self, member: Member) -> None:
+        """Do without an actor that a pool has got on top of its own."""
+        logger.warning("one more actor for the pool %s did not load its models", member.spec.name)
+        ray.kill(member.actor)
+        self._members.remove(member)
+        pool = self._pool_of(member.spec.stages[0])
+        pool.members.remove(member)
+        pool.growth = None
+
     def _break(self, error: BaseException) -> None:
         self._cancel(named(error))
         for call in [call for member in self._members for call in member.calls]:
@@ -237,6 +264,9 @@ class Pools:
             member.ready, member.hung, member.loads = True, False, 0
             return
         if self._cancelled:
+            return
+        if member.extra:
+            self._drop(member)
             return
         died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
         cause = error.cause if isinstance(error, RayTaskError) else error
@@ -275,6 +305,9 @@ class Pools:
     ) -> None:
         member.calls.discard(call)
         self.running[call.stage] -= 1
+        pool = self._pool_of(call.stage)
+        if pool.growth and call.stage == pool.spec.stages[0]:
+            pool.growth.through(call.audio_s)
         error = ending.exception()
         if error is None and not (outcome := ending.result()).poisoned:
             call.finish(outcome, value)

@@ -60,5 +60,5 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan) -> Pools:
     pools = pools or start_pools(batch, session, plan)
     for spec in pools.specs:
         get_run_logger().info("%s", spec)
-    pools.give_out()
+    pools.give_out(plan.audio_left)
     return pools

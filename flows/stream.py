@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from flows.report import FileRun
@@ -67,7 +67,9 @@ class Admission(Stream):
 
     __slots__ = ("_budget_bytes", "_changed", "_in_flight", "_largest_bytes", "_most_files", "_pending", "_stopped")
 
-    def __init__(self, files: Iterable[FileRun], budget_bytes: int, largest_bytes: int, most_files: int) -> None:
+    def __init__(
+        self, files: Iterable[FileRun], budget_bytes: int, largest_bytes: int, most_files: Callable[[], int]
+    ) -> None:
         super().__init__()
         self._pending = files
         self._budget_bytes = budget_bytes
@@ -101,7 +103,7 @@ class Admission(Stream):
         if not self._in_flight:
             return True
         fits = sum(self._in_flight.values()) + file.decoded_bytes <= self._budget_bytes
-        return fits and len(self._in_flight) < self._most_files
+        return fits and len(self._in_flight) < self._most_files()
 
     def release(self, file: FileRun) -> None:
         """Say that a file is finished, done or failed."""

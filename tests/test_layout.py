@@ -67,9 +67,9 @@ def test_cpus_must_be_where_the_gpus_are() -> None:
 
 
 def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
-    """0.4 to transcribe and twice 0.3 to align; beside diarization, one aligner makes room."""
+    """0.4 to transcribe and 0.3 to align; the rest is for the actors that a pool gets on top."""
     shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX).items()}
-    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (2, 0.3)}
+    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3)}
     shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX, diarize=True).items()}
     assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3), "diarize": (1, 0.1)}
 
@@ -85,13 +85,21 @@ def test_several_files_at_a_time_are_transcribed_on_a_gpu() -> None:
     assert pools(GPU_BOX, transcribe_num_gpus=0)["transcribe"].parallel == 1
 
 
+def test_pools_on_a_gpu_may_grow_unless_the_user_has_sized_them() -> None:
+    """Nor do those without a GPU, whose threads have all cores from the beginning."""
+    planned = pools(GPU_BOX, diarize=True, transcribe_actor_size=1, align_num_gpus=0.2)
+    assert [name for name, spec in planned.items() if spec.extra_num_gpus] == ["diarize"]
+    assert not any(spec.extra_num_gpus for spec in pools(LAPTOP, diarize=True).values())
+    assert not any(spec.extra_num_gpus for spec in pools(LAPTOP, align_actor_size=1).values())
+
+
 def test_the_pools_of_every_gpu_fit_on_it() -> None:
-    """Eight GPUs, each with its transcriber and two aligners, on machines of four and none on the one without."""
+    """Eight GPUs, each with its transcriber and aligner, on machines of four and none on the one without."""
     nodes = [Node(cpus=32, gpus=4), Node(cpus=32, gpus=4), Node(cpus=8, gpus=0)]
     bundles = place(list(pools(*nodes).values()), nodes)
     on_gpus = [sorted(bundle.pools) for bundle in bundles if bundle.gpus]
-    assert on_gpus == [["align", "align", "transcribe"]] * 8
-    assert all(bundle.gpus == 1.0 for bundle in bundles if bundle.gpus)
+    assert on_gpus == [["align", "transcribe"]] * 8
+    assert all(bundle.gpus == 0.7 for bundle in bundles if bundle.gpus)
 
 
 def test_cross_attention_aligns_where_whisper_is_loaded() -> None:

@@ -58,7 +58,8 @@ def test_a_stream_travels_as_an_empty_one() -> None:
 def test_admission_keeps_decoded_audio_within_the_budget() -> None:
     """Ten files of 32 kB each and room for 100 kB: never more than three at a time, and all of them in the end."""
     planned = files(10)
-    admission, most, admitted = Admission(planned, budget_bytes=100_000, largest_bytes=100_000, most_files=99), 0, []
+    admission = Admission(planned, budget_bytes=100_000, largest_bytes=100_000, most_files=lambda: 99)
+    most, admitted = 0, []
     in_flight: set[FileRun] = set()
 
     def finish_some() -> None:
@@ -81,7 +82,7 @@ def test_admission_keeps_decoded_audio_within_the_budget() -> None:
 def test_a_file_larger_than_the_budget_is_admitted_alone() -> None:
     """Rather than never."""
     large, small = files(2, seconds=10)
-    admission = Admission([large, small], budget_bytes=1, largest_bytes=1_000_000, most_files=99)
+    admission = Admission([large, small], budget_bytes=1, largest_bytes=1_000_000, most_files=lambda: 99)
     draining = admission.drain()
     assert next(draining) is large
     threading.Timer(0.05, admission.release, [large]).start()
@@ -91,7 +92,7 @@ def test_a_file_larger_than_the_budget_is_admitted_alone() -> None:
 def test_a_stopped_admission_admits_no_more() -> None:
     """Not even those that wait for room."""
     planned = files(3)
-    admission = Admission(planned, budget_bytes=40_000, largest_bytes=40_000, most_files=99)
+    admission = Admission(planned, budget_bytes=40_000, largest_bytes=40_000, most_files=lambda: 99)
     threading.Timer(0.05, admission.stop).start()
     assert list(admission.drain()) == planned[:1]
 
@@ -100,7 +101,8 @@ def test_a_file_that_no_room_is_large_enough_for_fails_and_the_others_go_on() ->
     """It says by how much, and what to do."""
     planned = [*files(1, seconds=100 * 3600), *files(1)]
     assert (
-        list(Admission(planned, budget_bytes=1_000_000, largest_bytes=3_000_000, most_files=9).drain()) == planned[1:]
+        list(Admission(planned, budget_bytes=1_000_000, largest_bytes=3_000_000, most_files=lambda: 9).drain())
+        == planned[1:]
     )
     assert planned[0].status == "failed"
     assert planned[0].error == (

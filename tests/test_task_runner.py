@@ -8,6 +8,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from flows.layout import Node, PoolSpec, place
 from flows.memory import KEEP_MEMORY
 from flows.pools import Pools
 from flows.task_runner import ActorPoolTaskRunner, PoolFuture
+from tasks.audio import AudioFile
 from tasks.models import ModelOptions
 from tasks.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -96,6 +98,12 @@ def wait(seconds: float, marker: str = "") -> float:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
+def listen(file: AudioFile) -> None:
+    """Take a hundredth of a file's length."""
+    time.sleep(file.duration_s / 100)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
 def poison(marker: str) -> str:
     """Fail the first time as CUDA does when it cannot be used any more."""
     if not os.path.exists(marker):
@@ -116,7 +124,7 @@ def start(
     """Start a pool that loads no model."""
     specs = [PoolSpec("light", stages, size=size, slots=slots, num_cpus=0.5)]
     pools = Pools(specs, place(specs, NODES), BATCH, stage_timeout)
-    pools.give_out()
+    pools.give_out(audio_left=float)
     return pools
 
 
@@ -313,6 +321,64 @@ def test_an_actor_that_hangs_is_killed_and_the_others_complete(one_ray: None, ap
         assert hanging.outcome.error == "worker timed out: the stage took more than 3 s (2 times)"
         assert recorded(hanging).state_name == "Crashed"
         assert well.outcome.error is None
+    finally:
+        pools.close()
+
+
+def growing(monkeypatch: pytest.MonkeyPatch, extra_num_gpus: float) -> Pools:
+    """Start a pool of one actor that may get another, as soon as one file has shown how fast it is."""
+    monkeypatch.setattr("flows.growth.WINDOW_S", 0.1)
+    monkeypatch.setattr("flows.growth.ROUNDS", 1)
+    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, extra_num_gpus=extra_num_gpus)]
+    pools = Pools(specs, place(specs, NODES), BATCH)
+    pools.give_out(audio_left=lambda: 1e9)
+    return pools
+
+
+def test_a_pool_that_files_wait_for_gets_one_more_actor(
+    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes files as soon as its models are loaded; what a file waits for is decided anew then."""
+    pools = growing(monkeypatch, extra_num_gpus=0.6)  # so that there is no room for a third
+    try:
+        window = pools.window
+        futures = in_flow(pools, lambda: [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(50)])
+        for future in futures:
+            future.wait()
+        assert {future.outcome.error for future in futures} == {None}
+        assert len({facts.pid for facts in pools.facts()}) == 2
+        assert pools.window == 2 * window
+    finally:
+        pools.close()
+
+
+def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(
+    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
+    pools = growing(monkeypatch, extra_num_gpus=1.5)
+    try:
+        futures = in_flow(pools, lambda: [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(8)])
+        for future in futures:
+            future.wait()
+        assert len(pools.facts()) == 1
+    finally:
+        pools.close()
+
+
+def test_one_more_actor_that_does_not_load_ends_no_run(
+    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pool was well without it."""
+    pools = growing(monkeypatch, extra_num_gpus=0.6)
+    monkeypatch.setattr(pools, "_batch", replace(BATCH, token="no SecretStr"))
+    try:
+        futures = in_flow(pools, lambda: [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(40)])
+        for future in futures:
+            future.wait()
+        assert {future.outcome.error for future in futures} == {None}
+        assert not pools.broken.done()
+        assert len(pools.facts()) == 1
     finally:
         pools.close()
 

@@ -1,0 +1,61 @@
+"""An actor of a pool, and the calls that it runs: what may be given to it, and whether it hangs."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from flows.actor import Models, StageActor
+from flows.calls import Call
+from flows.layout import PoolSpec
+from flows.memory import runtime_env
+
+
+@dataclass(eq=False)
+class Member:
+    """An actor and the calls that it runs."""
+
+    actor: Any
+    spec: PoolSpec
+    extra: bool = False
+    """The pool can do without it."""
+    ready: bool = False
+    life: int = 0
+    calls: set[Call] = field(default_factory=set)
+    load_at: float | None = None
+    """When it is to be told to load its models again."""
+    loads: int = 0
+    """How often that has failed."""
+    hung: bool = False
+
+    @property
+    def free(self) -> int:
+        """How many more calls it may be given beside those that it has."""
+        if not self.ready or any(call.suspect for call in self.calls):
+            return 0
+        return self.spec.slots - len(self.calls)
+
+    def take(self, call: Call) -> None:
+        """Add a call; some of those that are there compute before it."""
+        call.deadline = time.monotonic() + call.limit_s + sum(other.limit_s for other in self.calls)
+        self.calls.add(call)
+
+    def hangs(self) -> bool:
+        """Tell whether one of its calls should have been through by now."""
+        return any(time.monotonic() > call.deadline for call in self.calls)
+
+
+def start_member(spec: PoolSpec, batch: Models, place: PlacementGroupSchedulingStrategy | None = None) -> Member:
+    """Start an actor, in a place that is reserved, or, beyond those, where Ray has room."""
+    actor = StageActor.options(
+        num_cpus=spec.num_cpus,
+        num_gpus=spec.num_gpus,
+        max_concurrency=spec.slots,
+        max_restarts=-1,
+        # What a dead actor was running is for the pools to decide; Ray would run it all again at once.
+        max_task_retries=0,
+        runtime_env=runtime_env(),
+        scheduling_strategy=place,
+    ).remote(spec.parallel, batch.models.threads or spec.threads, offline=batch.models.offline)
+    return Member(actor, spec, extra=place is None)
