@@ -60,7 +60,11 @@ def with_threads(kind: str) -> list[Program]:
 
 ALL = [Program(OURS), *with_threads(WHISPERX), *with_threads(RAY_DATA), Program(COMPUTE)]
 COLD_AND_WARM = [Program(OURS, ", cold"), Program(OURS, ", warm", services=make_up), *with_threads(WHISPERX)]
-ACTORS = [Program(OURS, f", {n} to transcribe", ("--transcribe_actor_size", str(n))) for n in (1, 2)]
+ACTORS = [
+    Program(OURS),
+    Program(OURS, ", two threads for each model", ("--threads", "2")),
+    *(Program(OURS, f", {n} to transcribe", ("--transcribe_actor_size", str(n))) for n in (1, 2)),
+]
 NODES = [Program(OURS, f", {n} nodes", services=cluster(n)) for n in (1, 2, 3)]
 
 

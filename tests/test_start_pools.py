@@ -1,0 +1,113 @@
+"""flows/start_pools.py: pools that load their models before the flow run is there, on a real Ray and a real server."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from conftest import TWO_SPEAKERS
+from prefect import flow
+from prefect.states import Completed, State
+from ray.util import placement_group_table
+
+from flows.layout import CannotBePlaced
+from flows.plan import Plan
+from flows.pools import Pools
+from flows.ray_session import RaySession, ray_session
+from flows.settings import Batch
+from flows.start_pools import pools_ahead, pools_for
+
+pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
+
+
+@pytest.fixture(name="speech")
+def _speech(tmp_path: Path) -> Path:
+    return Path(shutil.copy(TWO_SPEAKERS, tmp_path / "call.wav"))
+
+
+def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan]:
+    """Return a batch of one file, by default without word timings, and its plan."""
+    defaults: dict[str, Any] = {
+        "inputs": {"inputs": [str(speech)]},
+        "transcribe": {"model": tiny_en, "language": "en", "compute_type": "int8"},
+        "align": None,
+        "models": {"device": "cpu"},
+        "write": {"output_dir": str(speech.parent / "out")},
+    }
+    batch = Batch.model_validate(defaults | options)
+    plan = Plan(batch, batch.check(), batch.ledger())
+    plan.recall()
+    return batch, plan
+
+
+def in_flow(body: Callable[[RaySession], Pools]) -> Pools:
+    """Return the pools that a flow has got."""
+    got = []
+
+    @flow(name="start", persist_result=False)
+    def start() -> State[Any]:
+        with ray_session(None, dashboard=False) as session:
+            got.append(body(session))
+        return Completed()
+
+    start()
+    return got[0]
+
+
+def reserved() -> list[str]:
+    """Return the states of all that was ever reserved on this Ray."""
+    return [group["state"] for group in placement_group_table().values()]
+
+
+def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: str) -> None:
+    """So there is one reservation, and it ends with the command."""
+    batch, plan = planned(speech, tiny_en)
+    before = len(reserved())
+    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+        pools = in_flow(lambda session: pools_for(batch, session, plan))
+        assert len(reserved()) == before + 1
+        assert pools.placed(timeout=30)
+        (facts,) = pools.facts(timeout=60)
+        assert facts.pid
+    assert set(reserved()) == {"REMOVED"}
+    with pytest.raises(ray.exceptions.RayActorError):
+        ray.get(pools._members[0].actor.facts.remote(), timeout=30)
+
+
+def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str, small_models: Path) -> None:
+    """What a file is missing may have changed since: somebody may have removed a stored result."""
+    batch, plan = planned(speech, tiny_en)
+    aligner = {"align_model": str(small_models / "align-tiny")}
+    more, longer = planned(speech, tiny_en, align=aligner)
+    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+        pools = in_flow(lambda session: pools_for(more, session, longer))
+        try:
+            assert "align" in pools.stages
+            assert pools.placed(timeout=30)
+        finally:
+            pools.close()
+
+
+def test_what_does_not_fit_the_cluster_is_for_the_flow_to_say(speech: Path, tiny_en: str) -> None:
+    """In its state, where Prefect shows it."""
+    batch, plan = planned(speech, tiny_en, pools={"transcribe_num_gpus": 9})
+    with (
+        ray_session(None, dashboard=False) as session,
+        pools_ahead(batch, session, plan),
+        pytest.raises(CannotBePlaced, match="transcribe 1 × 9"),
+    ):
+        in_flow(lambda session: pools_for(batch, session, plan))
+
+
+def test_pools_that_no_flow_took_end_with_the_command(speech: Path, tiny_en: str) -> None:
+    """The server may not have started."""
+    batch, plan = planned(speech, tiny_en)
+    with (
+        pytest.raises(RuntimeError, match="no server"),
+        ray_session(None, dashboard=False) as session,
+        pools_ahead(batch, session, plan),
+    ):
+        raise RuntimeError("no server")
+    assert set(reserved()) == {"REMOVED"}
