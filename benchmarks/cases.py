@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from options import Models
-from programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, NODES, OURS, Program
+from programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, GPU_ACTORS, NODES, OURS, Program
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from conftest import built_models, package_folder, whisper_base
@@ -68,3 +68,4 @@ CASES = {
 }
 if shutil.which("nvidia-smi"):
     CASES["gpu"] = Case("120 files of 60 s, with speakers, on a GPU", {"": {60: 120}}, models=on_a_gpu)
+    CASES["gpu-actors"] = Case("600 such files, by default and with other pools", {"": {60: 600}}, GPU_ACTORS, on_a_gpu)

@@ -65,6 +65,9 @@ ACTORS = [
     Program(OURS, ", two threads for each model", ("--threads", "2")),
     *(Program(OURS, f", {n} to transcribe", ("--transcribe_actor_size", str(n))) for n in (1, 2)),
 ]
+MORE_ON_A_GPU = "--transcribe_actor_size 2 --transcribe_num_gpus 0.2 --align_actor_size 2 --align_num_gpus 0.1 "
+MORE_ON_A_GPU += "--diarize_actor_size 3 --diarize_num_gpus 0.1"
+GPU_ACTORS = [Program(OURS), Program(OURS, ", more actors", tuple(MORE_ON_A_GPU.split()))]
 NODES = [Program(OURS, f", {n} nodes", services=cluster(n)) for n in (1, 2, 3)]
 
 
