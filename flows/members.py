@@ -20,6 +20,8 @@ class Member:
     spec: PoolSpec
     extra: bool = False
     """The pool can do without it."""
+    retired: bool = False
+    """It is given no more calls."""
     ready: bool = False
     life: int = 0
     calls: set[Call] = field(default_factory=set)
@@ -32,7 +34,7 @@ class Member:
     @property
     def free(self) -> int:
         """How many more calls it may be given beside those that it has."""
-        if not self.ready or any(call.suspect for call in self.calls):
+        if not self.ready or self.retired or any(call.suspect for call in self.calls):
             return 0
         return self.spec.slots - len(self.calls)
 

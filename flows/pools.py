@@ -1,16 +1,14 @@
 """Pools of warm actors: started first, alive for the whole run, given work as their slots come free."""
 
 import contextvars
-import heapq
 import itertools
 import logging
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,9 +27,9 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models
 from flows.calls import Call, limit
-from flows.growth import SPARE, Growth
-from flows.layout import STAGES, Bundle, PoolSpec
+from flows.layout import Bundle, PoolSpec
 from flows.members import Member, start_member
+from flows.pool import LOST_S, Pool
 from flows.task_runner import Outcome, named
 from tasks.faults import is_passing
 
@@ -42,22 +40,8 @@ DEATHS = 2
 """How many actors a call may take with it, of those that ran nothing else: of others it may not be the cause."""
 LOADS = 3
 """How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
-LOST_S = 3600.0
-"""How long a pool may be without any actor: models may have to be downloaded, a machine may come back."""
 WRITING_S = 5.0
 TICK_S = 1.0
-
-
-class _Pool:
-    def __init__(self, spec: PoolSpec, members: list[Member]) -> None:
-        self.spec = spec
-        self.members = members
-        self.waiting: list[tuple[int, int, Call]] = []
-        self.suspects: deque[Call] = deque()
-        """Those whose actor died: each is run with nothing beside it, so that it shows which of them is the cause."""
-        self.growth = Growth(spec.slots, len(members)) if spec.extra_num_gpus else None
-        self.lost_at: float | None = time.monotonic()
-        """Since when none of its actors can take calls."""
 
 
 class Pools:
@@ -76,8 +60,7 @@ class Pools:
         self._batch = batch
         self._stage_timeout = stage_timeout
         self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
-        self._pools = [_Pool(spec, self._start(spec, bundles)) for spec in specs]
-        self._members = [member for pool in self._pools for member in pool.members]
+        self._pools = [Pool(spec, self._start(spec, bundles)) for spec in specs]
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._cancelled: str | None = None
@@ -90,6 +73,10 @@ class Pools:
         self._audio_left: Callable[[], float] = float
         for member in self._members:
             self._load(member)
+
+    @property
+    def _members(self) -> list[Member]:
+        return [member for pool in self._pools for member in pool.members]
 
     @property
     def stages(self) -> frozenset[str]:
@@ -169,7 +156,7 @@ class Pools:
         for member in self._members:
             ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
         remove_placement_group(self._group)
-        for call in [call for member in self._members for call in member.calls]:
+        for call in self._running():
             call.tell(Cancelled(message=self._cancelled))
         return facts
 
@@ -187,20 +174,13 @@ class Pools:
                 event()
                 for pool in self._pools:
                     self._look_after(pool)
-                    self._feed(pool)
+                    for call, member in pool.due():
+                        self._invoke(call, member)
                     self._let_grow(pool)
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
                 self._break(error)
 
-    def _feed(self, pool: _Pool) -> None:
-        for member in pool.members:
-            if pool.suspects and member.ready and not member.calls:
-                self._invoke(pool.suspects.popleft(), member)
-        # While there are suspects, actors run dry until one is free for them.
-        while pool.waiting and not pool.suspects and (member := max(pool.members, key=lambda member: member.free)).free:
-            self._invoke(heapq.heappop(pool.waiting)[2], member)
-
-    def _look_after(self, pool: _Pool) -> None:
+    def _look_after(self, pool: Pool) -> None:
         """Kill the actors that hang; let those that Ray has started again load their models."""
         now = time.monotonic()
         for member in pool.members:
@@ -209,51 +189,28 @@ class Pools:
             if not member.hung and member.hangs():
                 member.hung = True
                 ray.kill(member.actor, no_restart=False)
-        pool.lost_at = None if any(member.ready for member in pool.members) else pool.lost_at or now
-        if pool.lost_at and now > pool.lost_at + LOST_S and not self._cancelled:
+        for member in [member for member in pool.members if member.retired and not member.calls]:
+            pool.drop(member, "the others are faster without it")
+        if pool.is_lost(now) and not self._cancelled:
             self._break(
                 TimeoutError(f"no process of the pool {pool.spec.name!r} has come up for {LOST_S / 60:.0f} min")
             )
         if self._cancelled_at and now > self._cancelled_at + WRITING_S:
-            for call in [call for member in pool.members for call in member.calls]:
+            for call in pool.running():
                 call.finish(_cancelled(str(self._cancelled)))
 
-    def _let_grow(self, pool: _Pool) -> None:
-        ready = [member for member in pool.members if member.ready]
-        if pool.growth and pool.growth.due(
-            waiting=len(pool.waiting), actors=len(ready), now=time.monotonic(), audio_left=self._audio_left
-        ):
-            asked = ready[0].actor.gpu_memory_free.remote().future()
+    def _let_grow(self, pool: Pool) -> None:
+        if member := pool.wants_more(time.monotonic(), self._audio_left):
+            asked = member.actor.gpu_memory_free.remote().future()
             asked.add_done_callback(lambda free: self._events.put(partial(self._grow, pool, free)))
 
-    def _grow(self, pool: _Pool, memory_free: "Future[float]") -> None:
-        spec, room = replace(pool.spec, num_gpus=pool.spec.extra_num_gpus), ray.available_resources()  # type: ignore[no-untyped-call]
-        if (
-            memory_free.exception()
-            or memory_free.result() < SPARE
-            or room.get("GPU", 0) < spec.num_gpus
-            or room.get("CPU", 0) < spec.num_cpus
-        ):
-            pool.growth = None
-            return
-        member = start_member(spec, self._batch)
-        logger.info("files wait for the pool %s: it gets one more actor, its %d.", spec.name, len(pool.members) + 1)
-        pool.members.append(member)
-        self._members.append(member)
-        self._load(member)
-
-    def _drop(self, member: Member) -> None:
-        """Do without an actor that a pool has got on top of its own."""
-        logger.warning("one more actor for the pool %s did not load its models", member.spec.name)
-        ray.kill(member.actor)
-        self._members.remove(member)
-        pool = self._pool_of(member.spec.stages[0])
-        pool.members.remove(member)
-        pool.growth = None
+    def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
+        if member := pool.grow(self._batch, memory_free):
+            self._load(member)
 
     def _break(self, error: BaseException) -> None:
         self._cancel(named(error))
-        for call in [call for member in self._members for call in member.calls]:
+        for call in self._running():
             call.finish(_cancelled(named(error)))
         if not self.broken.done():
             self.broken.set_result(error)
@@ -266,7 +223,7 @@ class Pools:
         if self._cancelled:
             return
         if member.extra:
-            self._drop(member)
+            self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {error}")
             return
         died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
         cause = error.cause if isinstance(error, RayTaskError) else error
@@ -277,14 +234,17 @@ class Pools:
         else:
             self._break(cause)
 
-    def _pool_of(self, stage: str) -> _Pool:
+    def _running(self) -> list[Call]:
+        return [call for pool in self._pools for call in pool.running()]
+
+    def _pool_of(self, stage: str) -> Pool:
         return next(pool for pool in self._pools if stage in pool.spec.stages)
 
     def _enqueue(self, call: Call) -> None:
         if self._cancelled:
             call.finish(_cancelled(self._cancelled))
             return
-        heapq.heappush(self._pool_of(call.stage).waiting, (-STAGES.index(call.stage), next(self._order), call))
+        self._pool_of(call.stage).put(call, next(self._order))
 
     def _invoke(self, call: Call, member: Member) -> None:
         member.take(call)
@@ -305,9 +265,7 @@ class Pools:
     ) -> None:
         member.calls.discard(call)
         self.running[call.stage] -= 1
-        pool = self._pool_of(call.stage)
-        if pool.growth and call.stage == pool.spec.stages[0]:
-            pool.growth.through(call.audio_s)
+        self._pool_of(call.stage).passed(call)
         error = ending.exception()
         if error is None and not (outcome := ending.result()).poisoned:
             call.finish(outcome, value)
@@ -346,16 +304,13 @@ class Pools:
 
     def _cancel(self, reason: str) -> None:
         self._cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
-        for pool in self._pools:
-            for *_, call in pool.waiting:
+        for waiting, suspects in [pool.clear() for pool in self._pools]:
+            for call in waiting + suspects:
                 call.finish(_cancelled(reason))
-            for call in pool.suspects:  # the API has seen them run
-                call.finish(_cancelled(reason))
+            for call in suspects:  # the API has seen them run
                 call.tell(Cancelled(message=reason))
-            pool.waiting.clear()
-            pool.suspects.clear()
         # A write takes milliseconds, and is better known to have happened: it has WRITING_S.
-        for call in [call for member in self._members for call in member.calls if call.stage != "write"]:
+        for call in [call for call in self._running() if call.stage != "write"]:
             call.finish(_cancelled(reason))
 
 

@@ -104,6 +104,15 @@ def listen(file: AudioFile) -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
+def crowd(file: AudioFile, folder: str) -> int:
+    """Take as many times longer as there are processes, squared, as where they wear each other out."""
+    Path(folder, str(os.getpid())).touch()
+    processes = len(os.listdir(folder))
+    time.sleep(file.duration_s / 300 * processes**2)
+    return processes
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
 def poison(marker: str) -> str:
     """Fail the first time as CUDA does when it cannot be used any more."""
     if not os.path.exists(marker):
@@ -348,6 +357,23 @@ def test_a_pool_that_files_wait_for_gets_one_more_actor(
         assert {future.outcome.error for future in futures} == {None}
         assert len({facts.pid for facts in pools.facts()}) == 2
         assert pools.window == 2 * window
+    finally:
+        pools.close()
+
+
+def test_an_actor_that_makes_its_pool_slower_ends_when_its_calls_have(
+    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All files come through, the last by the actor that was there before."""
+    pools = growing(monkeypatch, extra_num_gpus=0.6)
+    try:
+        file = AudioFile("a", "a", duration_s=50.0)
+        futures = in_flow(pools, lambda: [crowd.submit(file, str(tmp_path)) for _ in range(70)])
+        for future in futures:
+            future.wait()
+        assert {future.outcome.error for future in futures} == {None}
+        assert futures[-1].fetch() == 2
+        assert len(pools.facts()) == 1
     finally:
         pools.close()
 

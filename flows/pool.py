@@ -1,0 +1,105 @@
+"""One pool: its actors, the calls that wait for them, and how many actors there are to be."""
+
+import heapq
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+
+import ray
+
+from flows.actor import Models
+from flows.calls import Call
+from flows.growth import SPARE, Growth
+from flows.layout import STAGES, PoolSpec
+from flows.members import Member, start_member
+
+logger = logging.getLogger(__name__)
+
+LOST_S = 3600.0
+"""How long a pool may be without any actor: models may have to be downloaded, a machine may come back."""
+
+
+class Pool:
+    """The actors of some stages. For the thread of the Pools alone."""
+
+    def __init__(self, spec: PoolSpec, members: list[Member]) -> None:
+        self.spec = spec
+        self.members = members
+        self.suspects: deque[Call] = deque()
+        """Those whose actor died: each is run with nothing beside it, so that it shows which of them is the cause."""
+        self._waiting: list[tuple[int, int, Call]] = []
+        self._growth = Growth(spec.slots, len(members)) if spec.extra_num_gpus else None
+        self._lost_at: float | None = time.monotonic()
+        """Since when none of its actors can take calls."""
+
+    def put(self, call: Call, order: int) -> None:
+        """Let a call wait; those of later stages go first, then those of lower order."""
+        heapq.heappush(self._waiting, (-STAGES.index(call.stage), order, call))
+
+    def due(self) -> Iterator[tuple[Call, Member]]:
+        """Yield each call that an actor is free for, with the actor, which must take it."""
+        for member in self.members:
+            if self.suspects and member.ready and not member.calls:
+                yield self.suspects.popleft(), member
+        # While there are suspects, actors run dry until one is free for them.
+        while (
+            self._waiting and not self.suspects and (member := max(self.members, key=lambda member: member.free)).free
+        ):
+            yield heapq.heappop(self._waiting)[2], member
+
+    def running(self) -> list[Call]:
+        """Return the calls that its actors have."""
+        return [call for member in self.members for call in member.calls]
+
+    def clear(self) -> tuple[list[Call], list[Call]]:
+        """Let go of the calls that wait, and of the suspects, and return them."""
+        waiting, suspects = [call for *_, call in self._waiting], list(self.suspects)
+        self._waiting.clear()
+        self.suspects.clear()
+        return waiting, suspects
+
+    def is_lost(self, now: float) -> bool:
+        """Tell whether it has had no actor for LOST_S."""
+        self._lost_at = None if any(member.ready for member in self.members) else self._lost_at or now
+        return self._lost_at is not None and now > self._lost_at + LOST_S
+
+    def passed(self, call: Call) -> None:
+        """Count a call that an actor is through with."""
+        if self._growth and call.stage == self.spec.stages[0]:
+            self._growth.through(call.audio_s)
+
+    def wants_more(self, now: float, audio_left: Callable[[], float]) -> Member | None:
+        """Return an actor to ask for the free memory of its GPU, if there should be one more beside it."""
+        ready = [member for member in self.members if member.ready]
+        change = self._growth and self._growth.change(
+            waiting=len(self._waiting), actors=len(ready), now=now, audio_left=audio_left
+        )
+        if change == -1:
+            self.members[-1].retired = True
+        return ready[0] if change == 1 else None
+
+    def grow(self, batch: Models, memory_free: "Future[float]") -> Member | None:
+        """Start one more actor, if a GPU has room for it and Ray gives it one; if not, no other is tried."""
+        spec = replace(self.spec, num_gpus=self.spec.extra_num_gpus)
+        room = ray.available_resources()  # type: ignore[no-untyped-call]
+        if (
+            memory_free.exception()
+            or memory_free.result() < SPARE
+            or room.get("GPU", 0) < spec.num_gpus
+            or room.get("CPU", 0) < spec.num_cpus
+        ):
+            self._growth = None
+            return None
+        self.members.append(start_member(spec, batch))
+        logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.members))
+        return self.members[-1]
+
+    def drop(self, member: Member, reason: str) -> None:
+        """Do without an actor that it has got on top of its own."""
+        logger.info("the pool %s does without its last actor: %s", self.spec.name, reason)
+        ray.kill(member.actor)
+        self.members.remove(member)
+        self._growth = None
