@@ -18,8 +18,7 @@ class Growth:
     """Measures how much audio a pool puts through while files wait for it.
 
     Nobody knows beforehand how many actors keep a GPU busy: that hangs on the model, the GPU and the cores. So one is
-    added to the pool that the others wait for, and another if that one helped, until nothing waits for it any more. One
-    that made it slower is taken away.
+    added to the pool that the others wait for, and another if that one helped, until nothing waits for it any more.
     """
 
     def __init__(self, slots: int, actors: int) -> None:
@@ -38,25 +37,20 @@ class Growth:
         self._audio_s += audio_s
         self._files += 1
 
-    def change(self, *, waiting: int, actors: int, now: float, audio_left: Callable[[], float]) -> int:
-        """Return, at any time, 1 to add an actor to those that are ready, -1 to take the last away, else 0.
-
-        From then on so many are counted on.
-        """
+    def due(self, *, waiting: int, actors: int, now: float, audio_left: Callable[[], float]) -> bool:
+        """Tell, at any time, whether to add an actor now to those that are ready; it is counted on from then."""
         if self.settled:
-            return 0
+            return False
         if not waiting or actors < self._actors or not self._since:
             self._restart(now)
-            return 0
+            return False
         seconds = now - self._since
         if seconds < WINDOW_S or self._files < ROUNDS * self._slots * actors:
-            return 0
-        speed, before = self._audio_s / seconds, self._before
+            return False
+        speed = self._audio_s / seconds
+        # One actor of n + 1 takes that part of what is left.
+        self.settled = speed < GAIN * self._before or audio_left() < WORTH_S * speed * (actors + 1)
+        if not self.settled:
+            self._before, self._actors = speed, actors + 1
         self._restart(now)
-        if speed < GAIN * before:
-            self.settled = True
-            return -1 if speed < before else 0
-        if audio_left() < WORTH_S * speed * (actors + 1):  # an actor of n + 1 takes that part of what is left
-            return 0
-        self._before, self._actors = speed, actors + 1
-        return 1
+        return not self.settled

@@ -11,6 +11,9 @@ from flows.calls import Call
 from flows.layout import PoolSpec
 from flows.memory import runtime_env
 
+MISSED_S = 300.0
+"""In what time one more actor must have come up; its models are on the disk, for others have loaded them."""
+
 
 @dataclass(eq=False)
 class Member:
@@ -20,8 +23,7 @@ class Member:
     spec: PoolSpec
     extra: bool = False
     """The pool can do without it."""
-    retired: bool = False
-    """It is given no more calls."""
+    began: float = field(default_factory=time.monotonic)
     ready: bool = False
     life: int = 0
     calls: set[Call] = field(default_factory=set)
@@ -34,9 +36,13 @@ class Member:
     @property
     def free(self) -> int:
         """How many more calls it may be given beside those that it has."""
-        if not self.ready or self.retired or any(call.suspect for call in self.calls):
+        if not self.ready or any(call.suspect for call in self.calls):
             return 0
         return self.spec.slots - len(self.calls)
+
+    def is_missed(self, now: float) -> bool:
+        """Tell whether it is one more and has not come up: Ray may have had no room for it after all."""
+        return self.extra and not self.ready and not self.life and now > self.began + MISSED_S
 
     def take(self, call: Call) -> None:
         """Add a call; some of those that are there compute before it."""

@@ -5,7 +5,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import replace
 
 import ray
@@ -74,32 +73,32 @@ class Pool:
     def wants_more(self, now: float, audio_left: Callable[[], float]) -> Member | None:
         """Return an actor to ask for the free memory of its GPU, if there should be one more beside it."""
         ready = [member for member in self.members if member.ready]
-        change = self._growth and self._growth.change(
+        due = self._growth and self._growth.due(
             waiting=len(self._waiting), actors=len(ready), now=now, audio_left=audio_left
         )
-        if change == -1:
-            self.members[-1].retired = True
-        return ready[0] if change == 1 else None
+        return ready[0] if due else None
 
-    def grow(self, batch: Models, memory_free: "Future[float]") -> Member | None:
-        """Start one more actor, if a GPU has room for it and Ray gives it one; if not, no other is tried."""
+    def grow(self, batch: Models, memory_free: float) -> Member | None:
+        """Start one more actor, if its GPU and Ray seem to have room for it; if not, no other is tried."""
         spec = replace(self.spec, num_gpus=self.spec.extra_num_gpus)
         room = ray.available_resources()  # type: ignore[no-untyped-call]
-        if (
-            memory_free.exception()
-            or memory_free.result() < SPARE
-            or room.get("GPU", 0) < spec.num_gpus
-            or room.get("CPU", 0) < spec.num_cpus
-        ):
-            self._growth = None
+        if memory_free < SPARE or room.get("GPU", 0) < spec.num_gpus or room.get("CPU", 0) < spec.num_cpus:
+            logger.info("files wait for the pool %s; there is no room for an actor more", self.spec.name)
+            self.settle()
             return None
         self.members.append(start_member(spec, batch))
         logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.members))
         return self.members[-1]
 
+    def settle(self) -> None:
+        """Keep to the actors that there are."""
+        if self._growth:
+            self._growth.settled = True
+
     def drop(self, member: Member, reason: str) -> None:
         """Do without an actor that it has got on top of its own."""
-        logger.info("the pool %s does without its last actor: %s", self.spec.name, reason)
-        ray.kill(member.actor)
-        self.members.remove(member)
-        self._growth = None
+        self.settle()
+        if member in self.members:
+            logger.warning("the pool %s does without one more actor: %s", self.spec.name, reason)
+            self.members.remove(member)
+            ray.kill(member.actor)

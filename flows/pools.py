@@ -86,7 +86,7 @@ class Pools:
     @property
     def window(self) -> int:
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
-        return 2 * sum(member.spec.parallel for member in self._members)
+        return 2 * sum(member.spec.parallel for member in self._members if member.ready or not member.extra)
 
     def give_out(self, audio_left: Callable[[], float]) -> None:
         """Begin to give out calls, for the current flow run; until then they wait, while the models load.
@@ -149,13 +149,15 @@ class Pools:
             return []
         self._closed = True
         facts = []
-        if self._thread:
-            facts = self.facts(timeout=2 if self._cancelled else 10)
-            self._events.put(None)
-            self._thread.join(timeout=5)
-        for member in self._members:
-            ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
-        remove_placement_group(self._group)
+        try:
+            if self._thread:
+                facts = self.facts(timeout=2 if self._cancelled else 10)
+                self._events.put(None)
+                self._thread.join(timeout=5)
+        finally:
+            for member in self._members:
+                ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
+            remove_placement_group(self._group)
         for call in self._running():
             call.tell(Cancelled(message=self._cancelled))
         return facts
@@ -189,8 +191,8 @@ class Pools:
             if not member.hung and member.hangs():
                 member.hung = True
                 ray.kill(member.actor, no_restart=False)
-        for member in [member for member in pool.members if member.retired and not member.calls]:
-            pool.drop(member, "the others are faster without it")
+        for member in [member for member in pool.members if member.is_missed(now)]:
+            pool.drop(member, "it has not come up")
         if pool.is_lost(now) and not self._cancelled:
             self._break(
                 TimeoutError(f"no process of the pool {pool.spec.name!r} has come up for {LOST_S / 60:.0f} min")
@@ -205,8 +207,16 @@ class Pools:
             asked.add_done_callback(lambda free: self._events.put(partial(self._grow, pool, free)))
 
     def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
-        if member := pool.grow(self._batch, memory_free):
-            self._load(member)
+        if self._cancelled or self._closed:
+            return
+        try:
+            member = pool.grow(self._batch, memory_free.result())
+        except RayError as error:  # what a pool can do without ends no run
+            logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
+            pool.settle()
+        else:
+            if member:
+                self._load(member)
 
     def _break(self, error: BaseException) -> None:
         self._cancel(named(error))
@@ -222,15 +232,14 @@ class Pools:
             return
         if self._cancelled:
             return
-        if member.extra:
-            self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {error}")
-            return
         died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
         cause = error.cause if isinstance(error, RayTaskError) else error
         if member.loads < LOADS and (died or (isinstance(error, RayTaskError) and is_passing(cause))):
             # While Ray starts it again, it is unavailable; that is no failure of its own.
             member.loads += not isinstance(error, ActorUnavailableError)
             member.load_at = time.monotonic() + TICK_S
+        elif member.extra:
+            self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {named(cause)}")
         else:
             self._break(cause)
 
@@ -265,9 +274,9 @@ class Pools:
     ) -> None:
         member.calls.discard(call)
         self.running[call.stage] -= 1
-        self._pool_of(call.stage).passed(call)
         error = ending.exception()
         if error is None and not (outcome := ending.result()).poisoned:
+            self._pool_of(call.stage).passed(call)
             call.finish(outcome, value)
         elif self._cancelled:
             call.finish(_cancelled(self._cancelled))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from prefect import get_run_logger
@@ -38,22 +38,22 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
 @contextmanager
 def pools_ahead(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]:
     """Start the pools for the flow that is run inside; their models take longer to load than a server to start."""
-    try:
-        pools = start_pools(batch, session, plan)
-    except CannotBePlaced:  # the flow will say so, where it is seen in Prefect too
-        yield
-        return
+    pools = None
+    with suppress(CannotBePlaced):  # the flow will say so, where it is seen in Prefect too
+        pools = start_pools(batch, session, plan) if plan.stages() else None
     token = _ready.set(pools)
     try:
         yield
     finally:
         _ready.reset(token)
-        pools.close()
+        if pools:
+            pools.close()
 
 
 def pools_for(batch: Batch, session: RaySession, plan: Plan) -> Pools:
     """Return the pools that the flow is to use, at work for its run. Raises CannotBePlaced."""
     pools = _ready.get()
+    _ready.set(None)  # once: a flow that Prefect runs again needs others
     if pools and not plan.stages() <= pools.stages:
         pools.close()
         pools = None

@@ -56,22 +56,22 @@ def in_flow(body: Callable[[RaySession], Pools]) -> Pools:
     return got[0]
 
 
-def reserved() -> list[str]:
-    """Return the states of all that was ever reserved on this Ray."""
-    return [group["state"] for group in placement_group_table().values()]
+def reserved() -> dict[str, str]:
+    """Return the state of each reservation that there ever was on this Ray."""
+    return {name: group["state"] for name, group in placement_group_table().items()}
 
 
 def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: str) -> None:
     """So there is one reservation, and it ends with the command."""
     batch, plan = planned(speech, tiny_en)
-    before = len(reserved())
+    before = reserved()
     with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
         pools = in_flow(lambda session: pools_for(batch, session, plan))
-        assert len(reserved()) == before + 1
+        (mine,) = reserved().keys() - before.keys()
         assert pools.placed(timeout=30)
         (facts,) = pools.facts(timeout=60)
         assert facts.pid
-    assert set(reserved()) == {"REMOVED"}
+    assert reserved()[mine] == "REMOVED"
     with pytest.raises(ray.exceptions.RayActorError):
         ray.get(pools._members[0].actor.facts.remote(), timeout=30)
 
@@ -104,10 +104,37 @@ def test_what_does_not_fit_the_cluster_is_for_the_flow_to_say(speech: Path, tiny
 def test_pools_that_no_flow_took_end_with_the_command(speech: Path, tiny_en: str) -> None:
     """The server may not have started."""
     batch, plan = planned(speech, tiny_en)
+    before = reserved()
     with (
         pytest.raises(RuntimeError, match="no server"),
         ray_session(None, dashboard=False) as session,
         pools_ahead(batch, session, plan),
     ):
         raise RuntimeError("no server")
-    assert set(reserved()) == {"REMOVED"}
+    (mine,) = reserved().keys() - before.keys()
+    assert reserved()[mine] == "REMOVED"
+
+
+def test_pools_are_taken_once(speech: Path, tiny_en: str) -> None:
+    """A flow that Prefect runs again finds those closed that its first run had."""
+    batch, plan = planned(speech, tiny_en)
+    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+        first = in_flow(lambda session: pools_for(batch, session, plan))
+        first.close()
+        again = in_flow(lambda session: pools_for(batch, session, plan))
+        try:
+            assert again is not first
+            assert again.placed(timeout=30)
+        finally:
+            again.close()
+
+
+def test_nothing_is_started_for_files_that_have_all_failed(speech: Path, tiny_en: str) -> None:
+    """They need no stage; the flow reports them."""
+    speech.write_bytes(b"")
+    batch, plan = planned(speech, tiny_en)
+    plan.probe()
+    assert plan.report.statuses["failed"] == 1
+    before = reserved()
+    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+        assert reserved() == before

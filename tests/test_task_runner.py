@@ -104,15 +104,6 @@ def listen(file: AudioFile) -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def crowd(file: AudioFile, folder: str) -> int:
-    """Take as many times longer as there are processes, squared, as where they wear each other out."""
-    Path(folder, str(os.getpid())).touch()
-    processes = len(os.listdir(folder))
-    time.sleep(file.duration_s / 300 * processes**2)
-    return processes
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
 def poison(marker: str) -> str:
     """Fail the first time as CUDA does when it cannot be used any more."""
     if not os.path.exists(marker):
@@ -334,79 +325,87 @@ def test_an_actor_that_hangs_is_killed_and_the_others_complete(one_ray: None, ap
         pools.close()
 
 
-def growing(monkeypatch: pytest.MonkeyPatch, extra_num_gpus: float) -> Pools:
-    """Start a pool of one actor that may get another, as soon as one file has shown how fast it is."""
+@pytest.fixture(name="growing")
+def _growing(one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], Pools]]:
+    """Start a pool of one actor that may get others, as soon as a file has shown how fast it is."""
     monkeypatch.setattr("flows.growth.WINDOW_S", 0.1)
     monkeypatch.setattr("flows.growth.ROUNDS", 1)
-    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, extra_num_gpus=extra_num_gpus)]
-    pools = Pools(specs, place(specs, NODES), BATCH)
-    pools.give_out(audio_left=lambda: 1e9)
-    return pools
+    started = []
+
+    def grow(extra_num_gpus: float) -> Pools:
+        specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, extra_num_gpus=extra_num_gpus)]
+        started.append(Pools(specs, place(specs, NODES), BATCH))
+        started[0].give_out(audio_left=lambda: 1e9)
+        return started[0]
+
+    yield grow
+    started[0].close()
+
+
+def listening(pools: Pools, caplog: pytest.LogCaptureFixture, until: str) -> None:
+    """Send more files through a pool than one actor takes, until its log says something; all must come through."""
+    caplog.set_level("INFO", "flows")
+
+    def body() -> list[Any]:
+        deadline, futures = time.monotonic() + 120, []
+        while until not in caplog.text and time.monotonic() < deadline:
+            futures += [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(2)]
+            time.sleep(0.5)
+        for future in futures:
+            future.wait()
+        return futures
+
+    assert {future.outcome.error for future in in_flow(pools, body)} == {None}
+    assert until in caplog.text
+    assert not pools.broken.done()
 
 
 def test_a_pool_that_files_wait_for_gets_one_more_actor(
-    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch
+    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It takes files as soon as its models are loaded; what a file waits for is decided anew then."""
-    pools = growing(monkeypatch, extra_num_gpus=0.6)  # so that there is no room for a third
-    try:
-        window = pools.window
-        futures = in_flow(pools, lambda: [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(50)])
-        for future in futures:
-            future.wait()
-        assert {future.outcome.error for future in futures} == {None}
-        assert len({facts.pid for facts in pools.facts()}) == 2
-        assert pools.window == 2 * window
-    finally:
-        pools.close()
-
-
-def test_an_actor_that_makes_its_pool_slower_ends_when_its_calls_have(
-    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """All files come through, the last by the actor that was there before."""
-    pools = growing(monkeypatch, extra_num_gpus=0.6)
-    try:
-        file = AudioFile("a", "a", duration_s=50.0)
-        futures = in_flow(pools, lambda: [crowd.submit(file, str(tmp_path)) for _ in range(70)])
-        for future in futures:
-            future.wait()
-        assert {future.outcome.error for future in futures} == {None}
-        assert futures[-1].fetch() == 2
-        assert len(pools.facts()) == 1
-    finally:
-        pools.close()
+    """It takes files once its models are loaded, and leaves the GPU no room for a third, which is not asked for."""
+    pools = growing(0.6)
+    window = pools.window
+    listening(pools, caplog, "gets an actor more, 2 in all")
+    for _ in range(300):
+        if len(pools.facts()) == 2:
+            break
+        time.sleep(0.1)
+    assert pools.window == 2 * window
+    both = in_flow(pools, lambda: [wait.submit(3), wait.submit(3)])
+    for future in both:
+        future.wait()
+    assert abs(both[0].fetch() - both[1].fetch()) < 2
+    assert "3 in all" not in caplog.text
 
 
 def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(
-    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch
+    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
-    pools = growing(monkeypatch, extra_num_gpus=1.5)
-    try:
-        futures = in_flow(pools, lambda: [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(8)])
-        for future in futures:
-            future.wait()
-        assert len(pools.facts()) == 1
-    finally:
-        pools.close()
+    pools = growing(1.5)
+    listening(pools, caplog, "there is no room for an actor more")
+    assert len(pools._members) == 1
 
 
 def test_one_more_actor_that_does_not_load_ends_no_run(
-    one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch
+    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pool was well without it."""
-    pools = growing(monkeypatch, extra_num_gpus=0.6)
+    pools = growing(0.6)
     monkeypatch.setattr(pools, "_batch", replace(BATCH, token="no SecretStr"))
-    try:
-        futures = in_flow(pools, lambda: [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(40)])
-        for future in futures:
-            future.wait()
-        assert {future.outcome.error for future in futures} == {None}
-        assert not pools.broken.done()
-        assert len(pools.facts()) == 1
-    finally:
-        pools.close()
+    listening(pools, caplog, "does without one more actor: it did not load its models: AttributeError")
+    assert len(pools._members) == 1
+
+
+def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
+    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may have taken the room that Ray had for it."""
+    monkeypatch.setattr("flows.members.MISSED_S", -1.0)
+    pools = growing(0.6)
+    listening(pools, caplog, "does without one more actor: it has not come up")
+    assert len(pools._members) == 1
 
 
 def test_a_process_that_cuda_has_left_is_ended_and_the_task_runs_in_another(pools: Pools, tmp_path: Path) -> None:
