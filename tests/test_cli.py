@@ -124,6 +124,21 @@ def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     assert tasks == {"COMPLETED": 6}  # three task runs, and Prefect's own three for the subflows
 
 
+def test_a_run_whose_files_have_all_failed_says_so_and_loads_nothing(
+    alone: dict[str, str], tiny_en: str, tmp_path: Path
+) -> None:
+    """That is known before Ray starts: there is no pool to be made."""
+    (tmp_path / "empty.wav").touch()
+    report = tmp_path / "report.json"
+    options = ["--model", tiny_en, "--language", "en", "--no_align", "--ray_dashboard", "False"]
+    line = [COMMAND, str(tmp_path / "empty.wav"), *options, "-o", str(tmp_path / "out"), "--report", str(report)]
+    done = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "failed  empty.wav: " in done.stderr
+    assert [each["status"] for each in json.loads(report.read_text())["files"]] == ["failed"]
+    assert json.loads(report.read_text())["summary"]["model_loads"] == {}
+
+
 def _listening(process: psutil.Process) -> set[str]:
     try:
         return {each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN}
