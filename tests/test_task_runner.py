@@ -3,6 +3,7 @@
 Contract tests of what flows/task_runner.py borrows from Prefect and prefect-ray: an upgrade that changes it fails here.
 """
 
+import logging
 import os
 import pickle
 import threading
@@ -342,13 +343,23 @@ def _growing(one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch) -> It
     started[0].close()
 
 
-def listening(pools: Pools, caplog: pytest.LogCaptureFixture, until: str) -> None:
+@pytest.fixture(name="log")
+def _log(tmp_path: Path) -> Iterator[Path]:
+    """What the pools say: in a file, for the body of a flow is pickled with all that it refers to."""
+    handler, logger = logging.FileHandler(tmp_path / "log"), logging.getLogger("flows")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield tmp_path / "log"
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+def listening(pools: Pools, log: Path, until: str) -> None:
     """Send more files through a pool than one actor takes, until its log says something; all must come through."""
-    caplog.set_level("INFO", "flows")
 
     def body() -> list[Any]:
         deadline, futures = time.monotonic() + 120, []
-        while until not in caplog.text and time.monotonic() < deadline:
+        while until not in log.read_text() and time.monotonic() < deadline:
             futures += [listen.submit(AudioFile("a", "a", duration_s=50.0)) for _ in range(2)]
             time.sleep(0.5)
         for future in futures:
@@ -356,17 +367,15 @@ def listening(pools: Pools, caplog: pytest.LogCaptureFixture, until: str) -> Non
         return futures
 
     assert {future.outcome.error for future in in_flow(pools, body)} == {None}
-    assert until in caplog.text
+    assert until in log.read_text()
     assert not pools.broken.done()
 
 
-def test_a_pool_that_files_wait_for_gets_one_more_actor(
-    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_pool_that_files_wait_for_gets_one_more_actor(growing: Callable[[float], Pools], log: Path) -> None:
     """It takes files once its models are loaded, and leaves the GPU no room for a third, which is not asked for."""
     pools = growing(0.6)
     window = pools.window
-    listening(pools, caplog, "gets an actor more, 2 in all")
+    listening(pools, log, "gets an actor more, 2 in all")
     for _ in range(300):
         if len(pools.facts()) == 2:
             break
@@ -376,35 +385,33 @@ def test_a_pool_that_files_wait_for_gets_one_more_actor(
     for future in both:
         future.wait()
     assert abs(both[0].fetch() - both[1].fetch()) < 2
-    assert "3 in all" not in caplog.text
+    assert "3 in all" not in log.read_text()
 
 
-def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(
-    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(growing: Callable[[float], Pools], log: Path) -> None:
     """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
     pools = growing(1.5)
-    listening(pools, caplog, "there is no room for an actor more")
+    listening(pools, log, "there is no room for an actor more")
     assert len(pools._members) == 1
 
 
 def test_one_more_actor_that_does_not_load_ends_no_run(
-    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    growing: Callable[[float], Pools], log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pool was well without it."""
     pools = growing(0.6)
     monkeypatch.setattr(pools, "_batch", replace(BATCH, token="no SecretStr"))
-    listening(pools, caplog, "does without one more actor: it did not load its models: AttributeError")
+    listening(pools, log, "does without one more actor: it did not load its models: AttributeError")
     assert len(pools._members) == 1
 
 
 def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
-    growing: Callable[[float], Pools], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    growing: Callable[[float], Pools], log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program may have taken the room that Ray had for it."""
     monkeypatch.setattr("flows.members.MISSED_S", -1.0)
     pools = growing(0.6)
-    listening(pools, caplog, "does without one more actor: it has not come up")
+    listening(pools, log, "does without one more actor: it has not come up")
     assert len(pools._members) == 1
 
 
