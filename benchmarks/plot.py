@@ -1,4 +1,4 @@
-"""Draw how busy the cores, or the GPU, were over time: `python benchmarks/plot.py CASE TARGET.svg`.
+"""Draw how busy the cores, or the GPU, were over time: `python benchmarks/plot.py CASE TARGET.png`.
 
 The last round of a case that `bench.py` has run; of each program that it compares, the fastest setting.
 """
