@@ -1,4 +1,4 @@
-"""flows/task_runner.py and flows/pools.py on a real Ray and a real server.
+"""flows/task_runner.py, and the pools (flows/pools.py, pool.py, members.py), on a real Ray and a real server.
 
 Contract tests of what flows/task_runner.py borrows from Prefect and prefect-ray: an upgrade that changes it fails here.
 """
