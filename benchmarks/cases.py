@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from corpora import noise, speech
 from options import Models
 from programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, GPU_ACTORS, NODES, OURS, Program
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from conftest import built_models, package_folder, whisper_base
+
+from tasks.audio import Samples
 
 Corpus = dict[int, int]
 """How many files there are, by their length in seconds."""
@@ -45,6 +48,7 @@ class Case:
     corpora: dict[str, Corpus]
     programs: list[Program] = field(default_factory=lambda: ALL)
     models: Callable[[], Models] = tiny
+    sound: Callable[[int, int], Samples] = speech
 
 
 def clips(*sizes: int) -> dict[str, Corpus]:
@@ -63,6 +67,7 @@ CASES = {
     "long": Case("two files of 30 min", {"": {1800: 2}}),
     "mix": Case("one file of 30 min, 10 of 60 s, 60 clips of 5 s", {"": {1800: 1, 60: 10, 5: 60}}),
     "files": Case("clips of 5 s", clips(10, 100, 1000), ALONE),
+    "orchestration": Case("clips of 5 s in which nobody speaks", clips(100, 1000), ALONE, sound=noise),
     "actors": Case("10 files of 60 s, by default and with other pools", {"": {60: 10}}, ACTORS),
     "nodes": Case("10 files of 60 s, Ray nodes of one logical CPU on one machine", {"": {60: 10}}, NODES),
 }

@@ -1,7 +1,8 @@
-"""Speech for the benchmarks: files of any length, cut from a loop of the clips that installed packages ship."""
+"""Sound for the benchmarks, in files of any length: speech, from clips that installed packages ship, and noise."""
 
 import sys
 import wave
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -23,18 +24,27 @@ def _loop() -> Samples:
     return np.concatenate([call, *(decode(str(clip)) for clip in sorted((SAMPLES / "en").glob("*.wav")))])
 
 
-def speech(folder: Path, seconds: int, count: int) -> list[Path]:
-    """Return so many different files of this length, which are made where they are missing."""
+def speech(seconds: int, number: int) -> Samples:
+    """Return dense speech, another for each number."""
+    return np.resize(np.roll(_loop(), -STEP * number), seconds * SAMPLE_RATE)
+
+
+def noise(seconds: int, number: int) -> Samples:
+    """Return faint noise in which nobody speaks, another for each number."""
+    return np.random.default_rng(number).normal(0, 3, seconds * SAMPLE_RATE).astype(np.int16)
+
+
+def made(folder: Path, sound: Callable[[int, int], Samples], seconds: int, count: int) -> list[Path]:
+    """Return so many different files of this sound and length, which are made where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{seconds}s-{number:04}.wav" for number in range(count)]
+    paths = [folder / f"{sound.__name__}-{seconds}s-{number:04}.wav" for number in range(count)]
     for number, path in enumerate(paths):
         if not path.exists():
-            samples = np.resize(np.roll(_loop(), -STEP * number), seconds * SAMPLE_RATE)
             draft = path.with_suffix(".draft")
             with wave.open(str(draft), "wb") as file:
                 file.setnchannels(1)
                 file.setsampwidth(2)
                 file.setframerate(SAMPLE_RATE)
-                file.writeframes(samples.tobytes())
+                file.writeframes(sound(seconds, number).tobytes())
             draft.rename(path)
     return paths

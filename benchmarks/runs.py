@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cases import Case, Corpus
-from corpora import speech
+from corpora import made
 from measured import Measured
 from phases import of_ours, of_whisperx
 from programs import COMPUTE, OURS, WHISPERX, Program
@@ -39,7 +39,7 @@ def runs_of(case: Case, folder: Path, audio: Path, rounds: int, scale: float) ->
     shutil.rmtree(folder, ignore_errors=True)
     for number in range(rounds):
         for corpus, lengths in case.corpora.items():
-            files, first = dict(_files(lengths, audio, scale)), None
+            files, first = dict(_files(case, lengths, audio, scale)), None
             for program in case.programs:
                 if _is_slow(program, [run for run in runs if run.corpus == corpus]):
                     continue
@@ -52,12 +52,12 @@ def runs_of(case: Case, folder: Path, audio: Path, rounds: int, scale: float) ->
                 yield runs[-1]
 
 
-def _files(lengths: Corpus, audio: Path, scale: float) -> Iterator[tuple[Path, int]]:
+def _files(case: Case, lengths: Corpus, audio: Path, scale: float) -> Iterator[tuple[Path, int]]:
     """Yield the files of a corpus and how many seconds each is long."""
     for seconds, count in lengths.items():
         length = seconds if count >= MANY else max(5, round(seconds * scale))
         number = max(1, round(count * scale)) if count >= MANY else count
-        yield from ((path, length) for path in speech(audio, length, number))
+        yield from ((path, length) for path in made(audio, case.sound, length, number))
 
 
 def _where_it_went(program: Program, measured: Measured, out: Path) -> dict[str, float]:
