@@ -31,7 +31,7 @@ from flows.stages import Keeping, align_files, diarize_files, load_audio_files, 
 from flows.start_pools import pools_for
 from flows.stop_after import seconds_left
 from flows.stream import MEGABYTE, Admission, Stream
-from flows.telling import Run, final_state, tell_the_end, tell_the_plan, tell_what_is_known
+from flows.telling import Run, final_state, logs_forwarded, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions, go_offline
@@ -73,7 +73,7 @@ def whisperx_batch(
         get_run_logger().warning(notice)
     # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
     waiting = get_run_logger().warning if runtime.deployment.id else None
-    with claimed(batch.own_folder(), runtime.flow_run.id, waiting):
+    with logs_forwarded(), claimed(batch.own_folder(), runtime.flow_run.id, waiting):
         plan = Plan(batch, batch.check(), batch.ledger())
         rename(batch, len(plan.files))
         plan.begin()

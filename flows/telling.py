@@ -1,11 +1,16 @@
 """What a run tells of itself: at the terminal, in its log, in its artifacts, in its report, in its state."""
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from prefect import get_run_logger
+from prefect.context import FlowRunContext
+from prefect.logging.handlers import APILogHandler
 from prefect.states import Cancelled, Completed, Failed, State
 from rich.console import Console
 
@@ -31,6 +36,21 @@ class Run:
     artifacts: Artifacts
     console: Console
     began: float
+
+
+@contextmanager
+def logs_forwarded() -> Iterator[None]:
+    """Send what our own modules log in the context of a flow run to its log in Prefect, which takes only its own."""
+    handler, logger = APILogHandler(logging.INFO), logging.getLogger("flows")
+    handler.addFilter(lambda _: FlowRunContext.get() is not None)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def tell_what_is_known(run: Run) -> None:
