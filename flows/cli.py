@@ -164,8 +164,7 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     check_models(batch, plan.stages(), plan.languages())
     console = Console()
     show_plan(plan.files, console, every_file=True)
-    audio_s = sum(file.source.duration_s for file in plan.waiting())
-    show_estimate(expected(batch.own_folder(), plan.resume.options, audio_s), console)
+    show_estimate(expected(batch.own_folder(), plan.resume.options, plan.audio_left()), console)
 
 
 def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> "Plan | None":

@@ -40,6 +40,11 @@ class Member:
             return 0
         return self.spec.slots - len(self.calls)
 
+    @property
+    def counts(self) -> bool:
+        """Whether its pool has it: one more, for which there may be no room, only once it has come up."""
+        return self.ready or not self.extra
+
     def is_missed(self, now: float) -> bool:
         """Tell whether it is one more and has not come up: Ray may have had no room for it after all."""
         return self.extra and not self.ready and not self.life and now > self.began + MISSED_S

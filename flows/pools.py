@@ -86,7 +86,7 @@ class Pools:
     @property
     def window(self) -> int:
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
-        return 2 * sum(member.spec.parallel for member in self._members if member.ready or not member.extra)
+        return 2 * sum(member.spec.parallel for member in self._members if member.counts)
 
     def give_out(self, audio_left: Callable[[], float]) -> None:
         """Begin to give out calls, for the current flow run; until then they wait, while the models load.
@@ -129,8 +129,7 @@ class Pools:
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Ask every actor for its facts; one that does not answer in time is left out."""
-        # One that could not be placed would be waited for.
-        asked = [member.actor.facts.remote() for member in self._members if member.ready or not member.extra]
+        asked = [member.actor.facts.remote() for member in self._members if member.counts]
         ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
         answers = []
         for answer in ready:

@@ -73,12 +73,10 @@ def tell_the_plan(run: Run) -> None:
 
 
 def _expected_finish(run: Run) -> str:
-    waiting = run.plan.waiting()
-    if not waiting:
+    if not run.plan.waiting():
         return "nothing is to be done now"
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    audio_s = sum(file.source.duration_s for file in waiting)
-    estimate = expected(run.batch.own_folder(), run.plan.resume.options, audio_s)
+    estimate = expected(run.batch.own_folder(), run.plan.resume.options, run.plan.audio_left())
     if estimate is None:
         return "not known before the first files are through: see the progress" + stop
     seconds, speed = estimate
