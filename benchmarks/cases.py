@@ -67,7 +67,7 @@ CASES = {
     "long": Case("two files of 30 min", {"": {1800: 2}}),
     "mix": Case("one file of 30 min, 10 of 60 s, 60 clips of 5 s", {"": {1800: 1, 60: 10, 5: 60}}),
     "files": Case("clips of 5 s", clips(10, 100, 1000), ALONE),
-    "orchestration": Case("clips of 5 s in which nobody speaks", clips(100, 1000), ALONE, sound=noise),
+    "orchestration": Case("clips of 5 s in which nobody speaks", clips(100, 300, 1000), ALONE, sound=noise),
     "actors": Case("10 files of 60 s, by default and with other pools", {"": {60: 10}}, ACTORS),
     "nodes": Case("10 files of 60 s, Ray nodes of one logical CPU on one machine", {"": {60: 10}}, NODES),
 }

@@ -32,6 +32,7 @@ from prefect.states import State
 # task run that is made before is not first told to be Pending: a state of three less, each an event and rows.
 from prefect.task_engine import _create_task_run_locally, run_task_sync
 from prefect.tasks import Task
+from prefect.utilities.annotations import quote
 
 # What the engine tells the API of a state with; see _tell.
 from prefect.utilities.engine import emit_task_run_state_change_event
@@ -125,6 +126,8 @@ class Sessions:
 
 
 def _run(task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:
+    # What is quoted the engine takes as it is; it would walk twice through all options, in search of states.
+    parameters = {name: v if isinstance(v, State) else quote(v) for name, v in parameters.items()}
     task_run = _create_task_run_locally(task, task_run_id, parameters)
     return run_task_sync(task, task_run=task_run, parameters=parameters, return_type="state")  # type: ignore[return-value]
 
