@@ -15,8 +15,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
+from flows.file_run import FileRun
 from flows.progress import Progress, counted, duration, times_real_time
-from flows.report import FileRun, Report
+from flows.report import Report
 
 logger = logging.getLogger(__name__)
 

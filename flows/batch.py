@@ -1,11 +1,8 @@
-"""The flow `whisperx-batch`: plan, start the stages, join them, report."""
+"""The flow `whisperx-batch`: plan, run the stages, report."""
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from threading import Timer
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
@@ -13,24 +10,18 @@ from prefect.states import State
 from rich.console import Console
 
 from flows.artifacts import Artifacts
-from flows.cancellation import noticing_cancellation
 from flows.check_models import check_models
 from flows.claim import claimed
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
 from flows.plan import Plan, remove_drafts
 from flows.pools import Pools
-from flows.progress import Progress
-from flows.ray_session import RaySession, ray_session
-from flows.report import Report
+from flows.ray_session import ray_session
 from flows.run_name import first_name, rename
+from flows.run_stages import run_stages
 from flows.settings import Batch, RunSettings
-from flows.speed import note_speed
-from flows.stage_threads import StageFlow, StageThreads
-from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
 from flows.start_pools import pools_for
 from flows.stop_after import seconds_left
-from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run, final_state, logs_forwarded, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
@@ -148,111 +139,3 @@ def _begin(run: Run, pools: Pools) -> None:
         waiting = "waiting for room in the Ray cluster: others use what the pools reserve"
         run.console.print(waiting)
         get_run_logger().warning(waiting)
-
-
-def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
-    """Send the planned files through the stages. Returns what interrupted them, if something did."""
-    settings, plan, report = run.batch.run, run.plan, run.plan.report
-    budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
-    budget -= budget // 20  # the object store frees what we let go of a little later
-    remaining = plan.resume.remaining(plan.waiting())
-    largest = max(budget, session.object_store_bytes)
-    report.admission = admission = Admission(remaining, budget, largest, most_files=lambda: pools.window)
-    written = Stream("write")
-    threads = StageThreads(pools, admission)
-    progress = Progress(report, pools, run.console)
-    with (
-        progress.shown() if settings.verbose else nullcontext(),
-        run.artifacts.following(progress),
-        noticing_cancellation(runtime.flow_run.id, threads.interrupt),
-        _stopping(run, admission),
-    ):
-        try:
-            threads.start(wire(run.batch, admission, written))
-            _note_written(written, report)
-        except KeyboardInterrupt:
-            threads.interrupt("interrupted")
-        except BaseException as error:
-            threads.stop(repr(error))
-            raise
-        finally:
-            plan.resume.stop()
-            threads.join()
-            _note_written(written, report)
-    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds)
-    if settings.stop_after and not threads.interrupted:
-        report.leave_the_rest()
-    return threads.interrupted
-
-
-@contextmanager
-def _stopping(run: Run, admission: Admission) -> Iterator[None]:
-    """Admit no more files after the time that `stop_after` names."""
-    if run.batch.run.stop_after is None:
-        yield
-        return
-    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), admission.stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _note_written(written: Stream, report: Report) -> None:
-    """Note each file as done when its outputs are written, until the stream ends."""
-    for file in written.drain():
-        report.done(file, file.futures["write"].fetch())
-
-
-def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFlow, Mapping[str, Any]]:
-    """Return the stages that the batch needs with their parameters, joined by streams.
-
-                           ┌── transcribe ── align ──┐
-    admission ── load audio                          write ── written
-                           └──────── diarize ────────┘
-    """
-    transcribing, diarizing, aligning = Stream("load audio"), Stream("load audio"), Stream("transcribe")
-    last = "align" if batch.align else "transcribe"
-    writing = Stream(last, "diarize") if batch.diarize else Stream(last)
-    keeping = Keeping(batch.results_folder(), refresh=batch.run.overwrite)
-    stages: dict[StageFlow, dict[str, Any]] = {
-        load_audio_files: {
-            "upstream": admission,
-            "downstream": [transcribing, diarizing] if batch.diarize else [transcribing],
-        },
-        transcribe_files: {
-            "upstream": transcribing,
-            "downstream": [aligning if batch.align else writing],
-            "options": batch.transcribe,
-            "models": batch.models,
-            "keeping": keeping,
-        },
-        write_files: {
-            "upstream": writing,
-            "downstream": [written],
-            "options": batch.write,
-            "last": last,
-            "diarize": batch.diarize,
-            "keeping": keeping,
-        },
-    }
-    if batch.align:
-        stages[align_files] = {
-            "upstream": aligning,
-            "downstream": [writing],
-            "options": batch.align,
-            "transcribe": batch.transcribe,
-            "models": batch.models,
-            "keeping": keeping,
-        }
-    if batch.diarize:
-        stages[diarize_files] = {
-            "upstream": diarizing,
-            "downstream": [writing],
-            "options": batch.diarize,
-            "models": batch.models,
-            "keeping": keeping,
-        }
-    return stages

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from flows.bad_input import BadInput, one_line
 from flows.file_options import FileOptions
 from flows.manifest import Entry
-from tasks import places
+from tasks import locations, places, stores
 from tasks.diarize import DiarizeOptions
 from tasks.faults import why
 from tasks.transcribe import TranscribeOptions
@@ -46,7 +46,7 @@ def check_files(
 
 def check_output_folder(folder: str) -> None:
     """Make the output folder and see that it can be written to; of a URL, that it can be asked. Raises BadInput."""
-    if places.is_url(folder):
+    if locations.is_url(folder):
         check_reachable("output_dir", folder)
         return
     path = Path(folder)
@@ -61,14 +61,14 @@ def check_output_folder(folder: str) -> None:
 def check_reachable(option: str, url: str) -> None:
     """See that a store can be asked. Raises BadInput."""
     try:
-        places.print_of(places.join(url, "whisperx-batch"))
-    except (OSError, places.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(places.shown(url))}: {why(error)}") from None
+        places.print_of(locations.join(url, "whisperx-batch"))
+    except (OSError, stores.BadPlace) as error:
+        raise BadInput(f"--{option} {one_line(locations.shown(url))}: {why(error)}") from None
 
 
 def check_report(report: str) -> None:
     """See that a report can be written to this file. Raises BadInput."""
-    if places.is_url(report):
+    if locations.is_url(report):
         check_reachable("report", report)
         return
     path = Path(report)
@@ -85,7 +85,7 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
 
     Raises BadInput.
     """
-    if places.is_url(model):
+    if locations.is_url(model):
         _check_model_url(option, model, holds)
         return
     first, *rest = model.split("/")
@@ -99,8 +99,8 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
 
 def _check_model_url(option: str, model: str, holds: tuple[str, ...]) -> None:
     try:
-        found = places.find(model)
-    except (OSError, places.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(places.shown(model))}: {why(error)}") from None
+        found = stores.find(model)
+    except (OSError, stores.BadPlace) as error:
+        raise BadInput(f"--{option} {one_line(locations.shown(model))}: {why(error)}") from None
     if not any(name.endswith(f"/{held}") for name in found for held in holds):
-        raise BadInput(f"--{option} {one_line(places.shown(model))}: no {' or '.join(holds)} there")
+        raise BadInput(f"--{option} {one_line(locations.shown(model))}: no {' or '.join(holds)} there")

@@ -5,18 +5,16 @@ import os
 import platform
 import signal
 import sys
-import tomllib
 import warnings
-from collections.abc import Container
 from contextlib import ExitStack
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
+from flows.arguments import read_options, usage_errors
 from flows.ray_loopback import keep_to_loopback
 from tasks.models import go_offline
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
     from rich.console import Console
 
     from flows.command import Command
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from flows.plan import Plan
     from flows.settings import Batch
 
-C = TypeVar("C", bound="Command")
 BROKEN = "Flow run encountered an exception: "
 """How Prefect begins the message of a run that failed as a whole, not in some of its files."""
 INTERRUPTED = 130
@@ -70,40 +67,6 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
     return read_options(parser, Command, arguments)
 
 
-def read_options(
-    parser: argparse.ArgumentParser, kind: "type[C]", arguments: list[str], shown: Container[str] | None = None
-) -> "tuple[C, list[str]]":
-    """Return the options from the command line, the environment and the settings file, and the inputs.
-
-    Exits with 2 if something is wrong with them. With `shown`, the help shows these alone.
-    """
-    from pydantic import ValidationError
-    from pydantic_settings import CliApp, CliSettingsSource
-
-    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(kind, root_parser=parser)
-    for action in parser._actions:  # noqa: SLF001, argparse has no public name for them
-        if shown is not None and action.dest not in shown:
-            action.help = argparse.SUPPRESS
-    namespace = parser.parse_intermixed_args(arguments)
-    inputs = vars(namespace).pop("inputs", [])
-    try:
-        return CliApp.run(kind, cli_args=namespace, cli_settings_source=source), inputs
-    except ValidationError as error:
-        parser.exit(2, usage_errors(error, parser.prog))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        parser.exit(2, f"{parser.prog}: the settings file: {error}\n")
-
-
-def usage_errors(error: "ValidationError", program: str) -> str:
-    """Return a line for each value that is wrong, naming its option."""
-    lines = []
-    for problem in error.errors():
-        option = str(problem["loc"][-1]) if problem["loc"] else ""
-        message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{program}: --{option}: {message}" if option else f"{program}: {message}")
-    return "\n".join(lines) + "\n"
-
-
 def _set_up(command: "Command") -> None:
     """Apply what holds for the process and not for the batch."""
     keep_to_loopback(command.ray_address or os.environ.get("RAY_ADDRESS"))
@@ -126,7 +89,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
 
     from flows.bad_input import BadInput
     from flows.claim import claimed
-    from tasks.places import BadPlace
+    from tasks.stores import BadPlace
 
     console = Console(file=sys.stderr)
     try:

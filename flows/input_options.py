@@ -16,8 +16,10 @@ from flows.file_options import FileOptions
 from flows.inputs import Patterns, check_below, find_inputs, given_paths
 from flows.ledger import Ledger
 from flows.manifest import Entry
+from tasks.locations import absolute, shown
 from tasks.options import Options
-from tasks.places import BadPlace, absolute, read, shown
+from tasks.places import read
+from tasks.stores import BadPlace
 
 LONGEST_PARAMETER = 100_000
 """Characters of paths that go into a run's parameters, which the server stores and each page of its UI loads."""

@@ -10,7 +10,7 @@ from pathspec import GitIgnoreSpec
 
 from flows.bad_input import BadInput, one_line
 from flows.manifest import Entry, read_manifest
-from tasks import places
+from tasks import locations, places, stores
 from tasks.faults import why
 
 AUDIO_EXTENSIONS = frozenset(
@@ -38,10 +38,10 @@ class Patterns:
             if (include.match_file(name) if self.include else _is_media(name)) and not exclude.match_file(name):
                 yield name
 
-    def not_excluded(self, locations: list[str]) -> list[str]:
+    def not_excluded(self, files: list[str]) -> list[str]:
         """Return those of these files that `exclude` leaves in."""
         exclude = GitIgnoreSpec.from_lines(self.exclude)
-        return [each for each in locations if not exclude.match_file(places.path_in(each).lstrip("/"))]
+        return [each for each in files if not exclude.match_file(locations.path_in(each).lstrip("/"))]
 
 
 def _is_media(name: str) -> bool:
@@ -61,7 +61,7 @@ def find_inputs(
         raise BadInput("no input: name files, folders or globs, a --batch_file or a --manifest")
     found = [Entry(path) for each in given for path in _expand(each, patterns)]
     if given and not found:
-        raise BadInput(f"no audio or video file in {', '.join(places.shown(each) for each in given[:10])}")
+        raise BadInput(f"no audio or video file in {', '.join(locations.shown(each) for each in given[:10])}")
     entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")
@@ -76,7 +76,7 @@ def _check_once(listed: list[Entry], manifest: str) -> None:
     """Raise BadInput for files that a manifest names twice with different options."""
     first: dict[str, Entry] = {}
     wrong = [
-        f"--manifest {one_line(manifest)}, line {entry.line}: {one_line(places.shown(entry.path))} is in line "
+        f"--manifest {one_line(manifest)}, line {entry.line}: {one_line(locations.shown(entry.path))} is in line "
         f"{first[entry.path].line} already, with other options"
         for entry in listed
         if first.setdefault(entry.path, entry).options != entry.options
@@ -94,7 +94,7 @@ def _batch_file(name: str) -> list[str]:
     """Return the paths in a batch file: one a line, or parted by NULs, as `find -print0` writes any name."""
     try:
         content = places.read(name).removeprefix(b"\xef\xbb\xbf")
-    except (OSError, places.BadPlace) as error:
+    except (OSError, stores.BadPlace) as error:
         raise BadInput(f"--batch_file {one_line(name)}: {why(error)}") from None
     if b"\0" in content:
         return [os.fsdecode(path) for path in content.split(b"\0") if path]
@@ -102,8 +102,8 @@ def _batch_file(name: str) -> list[str]:
 
 
 def _expand(name: str, patterns: Patterns) -> list[str]:
-    path = places.absolute(name)
-    if places.is_url(path):
+    path = locations.absolute(name)
+    if locations.is_url(path):
         return _expand_url(path, patterns)
     if os.path.isdir(path):
         return [os.path.join(path, each) for each in sorted(patterns.chosen(_search(path)), key=lambda n: n.split("/"))]
@@ -121,14 +121,14 @@ def _expand_url(url: str, patterns: Patterns) -> list[str]:
         return [url]
     try:
         if glob.has_magic(url):
-            found = list(places.glob(url))
+            found = list(stores.glob(url))
             if not found:
-                raise BadInput(f"nothing matches {one_line(places.shown(url))}")
+                raise BadInput(f"nothing matches {one_line(locations.shown(url))}")
             return patterns.not_excluded(found)
         folder = f"{url.rstrip('/')}/"
-        below = [each.removeprefix(folder) for each in places.find(url) if each.startswith(folder)]
-    except (OSError, places.BadPlace) as error:
-        raise BadInput(f"{one_line(places.shown(url))}: {why(error)}") from None
+        below = [each.removeprefix(folder) for each in stores.find(url) if each.startswith(folder)]
+    except (OSError, stores.BadPlace) as error:
+        raise BadInput(f"{one_line(locations.shown(url))}: {why(error)}") from None
     # An object need not exist, as a file need not.
     return [folder + name for name in patterns.chosen(below)] if below or url.endswith("/") else [url]
 
@@ -150,8 +150,8 @@ def check_below(entries: list[Entry], roots: list[str]) -> None:
     if outside:
         raise BadInput(
             "\n".join(
-                f"{f'line {entry.line}: ' if entry.line else ''}{one_line(places.shown(entry.path))} lies below none "
-                "of the --input_roots"
+                f"{f'line {entry.line}: ' if entry.line else ''}{one_line(locations.shown(entry.path))} lies below "
+                "none of the --input_roots"
                 for entry in outside
             )
         )
@@ -159,8 +159,8 @@ def check_below(entries: list[Entry], roots: list[str]) -> None:
 
 def _resolved(location: str) -> tuple[str, str, str]:
     """Return the scheme, the host or the bucket, and the path."""
-    location = places.absolute(location)
-    if not places.is_url(location):
+    location = locations.absolute(location)
+    if not locations.is_url(location):
         return "", "", os.path.realpath(location)
     scheme, _, rest = location.partition("://")
     if scheme.lower() in ("http", "https"):

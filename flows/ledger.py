@@ -11,7 +11,9 @@ from typing import Any, TypedDict, Unpack
 
 from tasks.container import check_regular
 from tasks.files import whole_file
-from tasks.places import BadPlace, Print, digest_of, is_url, print_of, put, read
+from tasks.locations import is_url
+from tasks.places import digest_of, print_of, put, read
+from tasks.stores import BadPlace, Print
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from flows.bad_input import BadInput, one_line
 from flows.file_options import AS_THE_BATCH, FileOptions
-from tasks import places
+from tasks import locations, places, stores
 from tasks.faults import why
 
 PATH = "path"
@@ -37,7 +37,7 @@ def read_manifest(manifest: str) -> list[Entry]:
         text = places.read(manifest).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"--manifest {one_line(manifest)}: not UTF-8 text: byte {error.start}") from None
-    except (OSError, places.BadPlace) as error:
+    except (OSError, stores.BadPlace) as error:
         raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
     reader = _Reader(manifest)
     entries = list(reader.entries(text))
@@ -51,7 +51,7 @@ class _Reader:
 
     def __init__(self, manifest: str) -> None:
         self._manifest = manifest
-        self._folder = places.absolute(manifest).rpartition("/")[0]
+        self._folder = locations.absolute(manifest).rpartition("/")[0]
         self._options: dict[str, FileOptions] = {}
         self.errors: list[str] = []
 
@@ -64,10 +64,10 @@ class _Reader:
                 self._wrong(line, f"no {PATH}")
             elif (options := self._file_options(line, row)) is not None:
                 path = path.strip()
-                yield Entry(places.absolute(path if places.is_url(path) else self._beside(path)), options, line)
+                yield Entry(locations.absolute(path if locations.is_url(path) else self._beside(path)), options, line)
 
     def _beside(self, path: str) -> str:
-        return places.join(self._folder, path)
+        return locations.join(self._folder, path)
 
     def _wrong(self, line: int, what: str) -> None:
         self.errors.append(f"--manifest {one_line(self._manifest)}, line {line}: {one_line(what)}")

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from pydantic import Field, ValidationError
 
+from flows.arguments import read_options, usage_errors
 from flows.bad_input import BadInput
-from flows.cli import read_options, usage_errors
 from flows.command import Command
 from tasks.models import go_offline
 from tasks.transcribe import TranscribeOptions

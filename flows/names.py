@@ -5,7 +5,7 @@ from collections import Counter
 from hashlib import sha256
 
 from flows.manifest import Entry
-from tasks import places
+from tasks import locations
 from tasks.write import LONGEST_FORMAT, LONGEST_LANGUAGE, WriteOptions
 
 LONGEST_NAME = 255
@@ -24,7 +24,7 @@ def name_below(root: str, path: str) -> str:
 
 def _path(location: str) -> str:
     # Normal, so that no `..` in a URL leads out of the output folder.
-    return os.path.normpath(os.path.join("/", places.path_in(location)))
+    return os.path.normpath(os.path.join("/", locations.path_in(location)))
 
 
 def output_patterns(write: WriteOptions, entries: list[Entry], known: dict[str, str]) -> list[str]:

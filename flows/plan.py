@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.bad_input import one_line
+from flows.file_run import FileRun
 from flows.ledger import Ledger, Row
 from flows.manifest import Entry
 from flows.names import common_folder, name_below, output_patterns
-from flows.report import FileRun, Report
+from flows.report import Report
 from flows.resume import Resume, reason
-from tasks import places
+from tasks import locations
 from tasks.audio import AudioFile, probe
 from tasks.container import check_regular
 from tasks.files import DRAFT
@@ -30,13 +31,13 @@ class Plan:
     def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
-        out = places.absolute(batch.write.output_dir).replace("{", "{{").replace("}", "}}")
+        out = locations.absolute(batch.write.output_dir).replace("{", "{{").replace("}", "}}")
         self.resume = Resume(batch, ledger)
         self.files = [
             FileRun(
                 index,
                 AudioFile(entry.path, one_line(name_below(root, entry.path))),
-                places.join(out, pattern),
+                locations.join(out, pattern),
                 entry.options,
                 place=(batch.write.output_template, pattern),
                 missing=self.resume.all_stages(entry.options),
@@ -138,7 +139,7 @@ def _known(entries: list[Entry], ledger: Ledger, template: str) -> dict[str, str
 
 def remove_drafts(own_folder: Path, files: list[FileRun]) -> None:
     """Remove what a killed run has left beside these files' outputs; only the run that has claimed the folder may."""
-    folders = {os.path.dirname(file.pattern) for file in files if not places.is_url(file.pattern)}
+    folders = {os.path.dirname(file.pattern) for file in files if not locations.is_url(file.pattern)}
     for folder in {own_folder, *(Path(folder.format(language="", format="")) for folder in folders)}:
         for draft in folder.glob(f"{DRAFT}*"):
             draft.unlink(missing_ok=True)

@@ -1,82 +1,43 @@
-"""Pools of warm actors: started first, alive for the whole run, given work as their slots come free."""
+"""Pools of warm actors: started first, alive for the whole run."""
 
-import contextvars
-import itertools
 import logging
-import queue
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Any
 
 import ray
-from prefect.states import Cancelled, Crashed, State
-from ray.exceptions import (
-    ActorUnavailableError,
-    OutOfMemoryError,
-    RayActorError,
-    RayError,
-    RayTaskError,
-    WorkerCrashedError,
-)
+from prefect.states import Cancelled, State
+from ray.exceptions import RayError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models
 from flows.calls import Call, limit
-from flows.layout import Bundle, PoolSpec
+from flows.dispatcher import Dispatcher
+from flows.layout import PoolSpec
 from flows.members import Member, start_member
-from flows.pool import LOST_S, Pool
-from flows.task_runner import Outcome, named
-from tasks.faults import is_passing
+from flows.placement import Bundle
+from flows.pool import Pool
 
 logger = logging.getLogger(__name__)
 
-DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
-DEATHS = 2
-"""How many actors a call may take with it, of those that ran nothing else: of others it may not be the cause."""
-LOADS = 3
-"""How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
-WRITING_S = 5.0
-TICK_S = 1.0
-
 
 class Pools:
-    """The pools of a run. One thread of its own does all the giving out, so its state needs no locks.
-
-    A call waits here, not at an actor, until a slot is free: so no actor idles while another has a queue, and calls
-    of later stages overtake. When an actor dies, Ray starts it again, and the calls that it had are run again, each
-    alone: one that kills its actor again is the cause, and fails; the others come through. An actor that hangs is
-    killed.
-    """
+    """The pools of a run: their actors, in the places that are reserved for them, and what gives them work."""
 
     def __init__(
         self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models, stage_timeout: float | None = None
     ) -> None:
         self.specs = specs
-        self._batch = batch
         self._stage_timeout = stage_timeout
-        self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
-        self._pools = [Pool(spec, self._start(spec, bundles)) for spec in specs]
-        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._order = itertools.count()
-        self._cancelled: str | None = None
-        self._cancelled_at: float | None = None
-        self.running: Counter[str] = Counter()
-        self.broken: Future[BaseException] = Future()
-        """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
-        self._thread: threading.Thread | None = None
         self._closed = False
-        self._audio_left: Callable[[], float] = float
-        for member in self._members:
-            self._load(member)
+        self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
+        self._dispatcher = Dispatcher([Pool(spec, self._start(spec, bundles, batch)) for spec in specs], batch)
 
-    @property
-    def _members(self) -> list[Member]:
-        return [member for pool in self._pools for member in pool.members]
+    def _start(self, spec: PoolSpec, bundles: list[Bundle], batch: Models) -> list[Member]:
+        places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
+        return [start_member(spec, batch, PlacementGroupSchedulingStrategy(self._group, place)) for place in places]
 
     @property
     def stages(self) -> frozenset[str]:
@@ -84,52 +45,51 @@ class Pools:
         return frozenset(stage for spec in self.specs for stage in spec.stages)
 
     @property
+    def _members(self) -> list[Member]:
+        """The actors that are there, or will be."""
+        return [member for member in self._dispatcher.members if member.counts]
+
+    @property
     def window(self) -> int:
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
-        return 2 * sum(member.spec.parallel for member in self._members if member.counts)
+        return 2 * sum(member.spec.parallel for member in self._members)
+
+    @property
+    def running(self) -> Counter[str]:
+        """How many calls of each stage the actors have."""
+        return self._dispatcher.running
+
+    @property
+    def broken(self) -> "Future[BaseException]":
+        """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
+        return self._dispatcher.broken
+
+    def placed(self, timeout: float) -> bool:
+        """Tell whether the cluster has room for the pools, after at most `timeout` seconds."""
+        return bool(self._group.wait(timeout))
 
     def give_out(self, audio_left: Callable[[], float]) -> None:
         """Begin to give out calls, for the current flow run; until then they wait, while the models load.
 
         `audio_left` tells how many seconds of audio are not done yet: for a few no pool grows.
         """
-        self._audio_left = audio_left
-        # In the context of the run, where Prefect finds its server: without, it would start one of its own.
-        run = contextvars.copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._give_out,), name="pools", daemon=True)
-        self._thread.start()
-
-    def _start(self, spec: PoolSpec, bundles: list[Bundle]) -> list[Member]:
-        places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
-        return [
-            start_member(spec, self._batch, PlacementGroupSchedulingStrategy(self._group, place)) for place in places
-        ]
-
-    def _load(self, member: Member) -> None:
-        """Let an actor load its models; it is given no work before, which would count against that work's time."""
-        member.load_at = None
-        load = member.actor.load.options(max_task_retries=0).remote(member.spec.stages, self._batch)
-        load.future().add_done_callback(lambda done: self._events.put(partial(self._loaded, member, done)))
+        self._dispatcher.start(audio_left)
 
     def submit(
         self, stage: str, audio_s: float, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]
     ) -> Call:
         """Queue a call for the pool of `stage`, about so many seconds of audio; see Call."""
         call = Call(stage, audio_s, limit(audio_s, self._stage_timeout), invoke, tell)
-        self._events.put(partial(self._enqueue, call))
+        self._dispatcher.put(call)
         return call
 
     def cancel(self, reason: str) -> None:
         """End every call that waits or runs, now and from now on, as Cancelled; the actors are not waited for."""
-        self._events.put(partial(self._cancel, reason))
-
-    def placed(self, timeout: float) -> bool:
-        """Tell whether the cluster has room for the pools, after at most `timeout` seconds."""
-        return bool(self._group.wait(timeout))
+        self._dispatcher.cancel(reason)
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Ask every actor for its facts; one that does not answer in time is left out."""
-        asked = [member.actor.facts.remote() for member in self._members if member.counts]
+        asked = [member.actor.facts.remote() for member in self._members]
         ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
         answers = []
         for answer in ready:
@@ -149,182 +109,13 @@ class Pools:
         self._closed = True
         facts = []
         try:
-            if self._thread:
-                facts = self.facts(timeout=2 if self._cancelled else 10)
-                self._events.put(None)
-                self._thread.join(timeout=5)
+            if self._dispatcher.started:
+                facts = self.facts(timeout=2 if self._dispatcher.cancelled else 10)
+            self._dispatcher.end()
         finally:
-            for member in self._members:
+            for member in self._dispatcher.members:
                 ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
             remove_placement_group(self._group)
-        for call in self._running():
-            call.tell(Cancelled(message=self._cancelled))
+        for call in self._dispatcher.unfinished():
+            call.tell(Cancelled(message=self._dispatcher.cancelled))
         return facts
-
-    # What follows runs in the pools' own thread.
-
-    def _give_out(self) -> None:
-        while True:
-            try:
-                event = self._events.get(timeout=TICK_S)
-            except queue.Empty:
-                event = _nothing
-            if event is None:
-                return
-            try:
-                event()
-                for pool in self._pools:
-                    self._look_after(pool)
-                    for call, member in pool.due():
-                        self._invoke(call, member)
-                    self._let_grow(pool)
-            except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
-                self._break(error)
-
-    def _look_after(self, pool: Pool) -> None:
-        """Kill the actors that hang; let those that Ray has started again load their models."""
-        now = time.monotonic()
-        for member in pool.members:
-            if member.load_at and now > member.load_at:
-                self._load(member)
-            if not member.hung and member.hangs():
-                member.hung = True
-                ray.kill(member.actor, no_restart=False)
-        for member in [member for member in pool.members if member.is_missed(now)]:
-            pool.drop(member, "it has not come up")
-        if pool.is_lost(now) and not self._cancelled:
-            self._break(
-                TimeoutError(f"no process of the pool {pool.spec.name!r} has come up for {LOST_S / 60:.0f} min")
-            )
-        if self._cancelled_at and now > self._cancelled_at + WRITING_S:
-            for call in pool.running():
-                call.finish(_cancelled(str(self._cancelled)))
-
-    def _let_grow(self, pool: Pool) -> None:
-        if member := pool.wants_more(time.monotonic(), self._audio_left):
-            asked = member.actor.gpu_memory_free.remote().future()
-            asked.add_done_callback(lambda free: self._events.put(partial(self._grow, pool, free)))
-
-    def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
-        if self._cancelled or self._closed:
-            return
-        try:
-            member = pool.grow(self._batch, memory_free.result())
-        except RayError as error:  # what a pool can do without ends no run
-            logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
-            pool.settle()
-        else:
-            if member:
-                self._load(member)
-
-    def _break(self, error: BaseException) -> None:
-        self._cancel(named(error))
-        for call in self._running():
-            call.finish(_cancelled(named(error)))
-        if not self.broken.done():
-            self.broken.set_result(error)
-
-    def _loaded(self, member: Member, loading: "Future[None]") -> None:
-        error = loading.exception()
-        if error is None:
-            member.ready, member.hung, member.loads = True, False, 0
-            return
-        if self._cancelled:
-            return
-        died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        if member.loads < LOADS and (died or (isinstance(error, RayTaskError) and is_passing(cause))):
-            # While Ray starts it again, it is unavailable; that is no failure of its own.
-            member.loads += not isinstance(error, ActorUnavailableError)
-            member.load_at = time.monotonic() + TICK_S
-        elif member.extra:
-            self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {named(cause)}")
-        else:
-            self._break(cause)
-
-    def _running(self) -> list[Call]:
-        return [call for pool in self._pools for call in pool.running()]
-
-    def _pool_of(self, stage: str) -> Pool:
-        return next(pool for pool in self._pools if stage in pool.spec.stages)
-
-    def _enqueue(self, call: Call) -> None:
-        if self._cancelled:
-            call.finish(_cancelled(self._cancelled))
-            return
-        self._pool_of(call.stage).put(call, next(self._order))
-
-    def _invoke(self, call: Call, member: Member) -> None:
-        member.take(call)
-        self.running[call.stage] += 1
-        life = member.life
-        value, outcome = call.invoke(member.actor)  # type: ignore[misc]
-        outcome.future().add_done_callback(
-            lambda outcome: self._events.put(partial(self._finished, call, member, life, value, outcome))
-        )
-
-    def _finished(
-        self,
-        call: Call,
-        member: Member,
-        life: int,
-        value: "ray.ObjectRef[State[Any]]",
-        ending: "Future[Outcome]",
-    ) -> None:
-        member.calls.discard(call)
-        self.running[call.stage] -= 1
-        error = ending.exception()
-        if error is None and not (outcome := ending.result()).poisoned:
-            self._pool_of(call.stage).passed(call)
-            call.finish(outcome, value)
-        elif self._cancelled:
-            call.finish(_cancelled(self._cancelled))
-            call.tell(Cancelled(message=self._cancelled))
-        elif error is None:
-            if member.life == life:
-                ray.kill(member.actor, no_restart=False)
-            self._died(call, member, life, str(outcome.error))
-        elif isinstance(error, RayActorError) and error.actor_init_failed:
-            self._break(error)
-        elif isinstance(error, DIED):
-            ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
-            self._died(call, member, life, f"{ended} ({DEATHS} times)")
-        else:
-            self._fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
-
-    def _died(self, call: Call, member: Member, life: int, reason: str) -> None:
-        if member.life == life:  # the first of its calls to be heard of
-            call.deaths += not member.calls
-            member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
-        call.suspect = True
-        if call.deaths < DEATHS:
-            logger.warning("a process of the pool %s died; what it ran is run again, alone", member.spec.name)
-            self._pool_of(call.stage).suspects.append(call)
-        else:
-            self._fail(call, reason)
-
-    @staticmethod
-    def _fail(call: Call, reason: str) -> None:
-        state: State[Any] = Crashed(message=reason)
-        # First of all, so that nobody waits for ever, whatever becomes of the rest.
-        call.finish(Outcome(state, error=reason))
-        call.tell(state)
-
-    def _cancel(self, reason: str) -> None:
-        self._cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
-        for waiting, suspects in [pool.clear() for pool in self._pools]:
-            for call in waiting + suspects:
-                call.finish(_cancelled(reason))
-            for call in suspects:  # the API has seen them run
-                call.tell(Cancelled(message=reason))
-        # A write takes milliseconds, and is better known to have happened: it has WRITING_S.
-        for call in [call for call in self._running() if call.stage != "write"]:
-            call.finish(_cancelled(reason))
-
-
-def _nothing() -> None:
-    pass
-
-
-def _cancelled(reason: str) -> Outcome:
-    return Outcome(Cancelled(message=reason), error=reason)

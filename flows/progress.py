@@ -14,9 +14,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from flows.file_run import FileRun
 from flows.layout import STAGES
 from flows.pools import Pools
-from flows.report import FileRun, Report
+from flows.report import Report
 from tasks.write import output_path
 
 PLAIN_STEP = 0.1

@@ -10,12 +10,14 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from flows.file_options import AS_THE_BATCH, FileOptions
+from flows.file_run import FileRun
 from flows.ledger import Ledger
-from flows.report import FileRun
 from flows.task_runner import named
 from tasks.faults import FileFault, Patience
-from tasks.places import Print, Stopped, is_url, print_of, shown
+from tasks.locations import is_url, shown
+from tasks.places import Stopped, print_of
 from tasks.results import StoredResult, options_digest, result_key
+from tasks.stores import Print
 from tasks.write import Earlier, Written, not_ours, output_path
 
 if TYPE_CHECKING:

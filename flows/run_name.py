@@ -13,7 +13,7 @@ from flows.bad_input import one_line
 from flows.input_options import Inputs
 from flows.progress import counted
 from flows.settings import Batch
-from tasks.places import shown
+from tasks.locations import shown
 from tasks.write import WriteOptions
 
 

@@ -17,9 +17,9 @@ from flows.offline import offline_notices
 from flows.stop_after import STOP_AFTER
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
+from tasks.locations import absolute, is_url, join
 from tasks.models import ModelOptions
 from tasks.options import Options
-from tasks.places import absolute, is_url, join
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from prefect import Task, flow
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.report import FileRun
+from flows.file_run import FileRun
 from flows.stream import Stream
 from flows.task_runner import PoolFuture
 from tasks.align import AlignOptions, align

@@ -9,7 +9,8 @@ from prefect import get_run_logger
 from pydantic import SecretStr
 
 from flows.actor import Models
-from flows.layout import CannotBePlaced, place, plan_pools
+from flows.layout import plan_pools
+from flows.placement import CannotBePlaced, place
 from flows.plan import Plan
 from flows.pools import Pools
 from flows.ray_session import RaySession

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
-from flows.report import FileRun
+from flows.file_run import FileRun
 
 MEGABYTE = 1_000_000
 

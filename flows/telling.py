@@ -21,7 +21,8 @@ from flows.report import Report
 from flows.settings import Batch
 from flows.speed import expected
 from tasks.faults import why
-from tasks.places import BadPlace, shown
+from tasks.locations import shown
+from tasks.stores import BadPlace
 
 LOGGED = 100
 """Failures that the run's log names; the report names all."""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import av
 
-from tasks import places
+from tasks import locations, places, stores
 from tasks.faults import LASTING_ERRNOS, FileFault, why
 
 FORMATS = (
@@ -72,7 +72,7 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
         # The path is absolute, or a name like "concat:…" or "-" would mean something else than a file.
         source = (
             opened.enter_context(places.opened(location, HEADER_BYTES))
-            if places.is_url(location)
+            if locations.is_url(location)
             else os.path.abspath(location)
         )
         opened.enter_context(container := _open(source, location))
@@ -88,7 +88,7 @@ def _open(source: str | BinaryIO, location: str) -> av.container.InputContainer:
         raise fault(location, "not audio that FFmpeg reads", error) from error
 
 
-def check_regular(path: str) -> places.Print:
+def check_regular(path: str) -> stores.Print:
     """Return the print of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
 
     Other faults of the file system, or of the store, which may pass, are raised as OSError.
@@ -101,7 +101,7 @@ def check_regular(path: str) -> places.Print:
         raise
     if found is None:
         raise UnreadableAudio("no such file")
-    if not places.is_url(path) and not os.path.isfile(path):
+    if not locations.is_url(path) and not os.path.isfile(path):
         raise UnreadableAudio("not a regular file")
     if found[0] == 0:
         raise UnreadableAudio("the file is empty")
@@ -120,7 +120,7 @@ def _reads_to_its_end(path: str) -> bool:
     """Tell whether the storage gives the whole file: FFmpeg says EIO of files that are cut off, too."""
     try:
         places.digest_of(path)
-    except (OSError, places.BadPlace):
+    except (OSError, stores.BadPlace):
         return False
     return True
 

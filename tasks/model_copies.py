@@ -9,7 +9,7 @@ from functools import cache
 
 from filelock import FileLock
 
-from tasks import places
+from tasks import locations, stores
 from tasks.sentences import cache_folder
 
 
@@ -19,11 +19,11 @@ def at_hand(model: str) -> str:
 
     A copy is made once on each machine, and anew when the model has changed.
     """
-    if not places.is_url(model):
+    if not locations.is_url(model):
         return model
-    found = places.find(model)
+    found = stores.find(model)
     if not found:
-        raise places.BadPlace(f"{places.shown(model)}: there is no model")
+        raise stores.BadPlace(f"{locations.shown(model)}: there is no model")
     version = hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:24]
     folder = cache_folder() / "models" / version
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def at_hand(model: str) -> str:
 
 def _copy(url: str, path: str, size: int) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with places.as_os_errors(url):
-        places.filesystem(url).get_file(url, path)
+    with stores.as_os_errors(url):
+        stores.filesystem(url).get_file(url, path)
     if os.path.getsize(path) != size:
         raise OSError(errno.EIO, f"the download ended after {os.path.getsize(path)} of {size} bytes", url)

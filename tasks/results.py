@@ -17,7 +17,7 @@ from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 from prefect.transactions import get_transaction
 
-from tasks import places
+from tasks import locations, places
 from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
 
 P = ParamSpec("P")
@@ -79,7 +79,7 @@ def keep_no_result() -> None:
 @cache
 def storage_of(folder: str) -> Path | RemoteFileSystem:
     """Return Prefect's storage of results in this folder, as a task takes it."""
-    if not places.is_url(folder):
+    if not locations.is_url(folder):
         return Path(folder)
     storage = RemoteFileSystem(basepath=folder)
     # Prefect wants the place, which holds no secret, to be known to its server.
@@ -90,7 +90,7 @@ def storage_of(folder: str) -> Path | RemoteFileSystem:
 @cache
 def result_store(folder: str) -> ResultStore:
     """Return the store of results in this folder, as the tasks write them: JSON, one file each."""
-    storage = RemoteFileSystem(basepath=folder) if places.is_url(folder) else LocalFileSystem(basepath=folder)
+    storage = RemoteFileSystem(basepath=folder) if locations.is_url(folder) else LocalFileSystem(basepath=folder)
     return ResultStore(result_storage=storage, serializer=JSONSerializer(), cache_result_in_memory=False)
 
 
@@ -104,7 +104,7 @@ class StoredResult:
     def exists(self) -> bool:
         """Tell whether it is there and whole: Prefect does not write it in one step. Raises OSError."""
         try:
-            json.loads(places.read(places.join(self.folder, self.key)))
+            json.loads(places.read(locations.join(self.folder, self.key)))
         except (FileNotFoundError, ValueError):
             return False
         return True
@@ -116,5 +116,5 @@ class StoredResult:
         except OSError:
             raise
         except Exception as error:
-            places.remove(places.join(self.folder, self.key))
+            places.remove(locations.join(self.folder, self.key))
             raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error

@@ -14,8 +14,9 @@ from tasks.faults import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
 from tasks.options import Options
-from tasks.places import Print, print_of
+from tasks.places import print_of
 from tasks.results import stage_task
+from tasks.stores import Print
 from tasks.transcribe import Transcript
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)

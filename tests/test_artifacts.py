@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from flows.artifacts import ROWS, plan_text, report_text
-from flows.report import FileRun, Report
+from flows.file_run import FileRun
+from flows.report import Report
 from tasks.audio import AudioFile
 from tasks.write import Written
 

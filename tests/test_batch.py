@@ -410,7 +410,8 @@ def test_after_stop_after_no_file_is_begun_and_what_was_begun_is_finished(
     tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Completed, with the rest for the next run. The time comes while the first files wait for the model to load."""
-    monkeypatch.setattr("flows.batch.seconds_left", lambda _stop_after, _began: 3.0)
+    for module in ("batch", "run_stages"):
+        monkeypatch.setattr(f"flows.{module}.seconds_left", lambda _stop_after, _began: 3.0)
     files = cut_speech(tmp_path / "files", *[f"{i:02}.wav" for i in range(30)])
     options = {"transcribe": transcribing(tiny_en), "align": None, "models": {"device": "cpu"}}
     done = run_batch(files, tmp_path / "out", **options, run={"stop_after": "06:30"})

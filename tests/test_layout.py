@@ -1,8 +1,6 @@
-"""flows/layout.py: pools that fit the machines, and shares of GPUs that find their place or are refused."""
+"""flows/layout.py: pools that fit the machines."""
 
-import pytest
-
-from flows.layout import Bundle, CannotBePlaced, Node, PoolSettings, PoolSpec, place, plan_pools
+from flows.layout import Node, PoolSettings, PoolSpec, plan_pools
 
 LAPTOP = Node(cpus=2, gpus=0)
 GPU_BOX = Node(cpus=16, gpus=1)
@@ -54,16 +52,6 @@ def test_machines_of_different_sizes_are_filled_too() -> None:
     nodes = [Node(cpus=2, gpus=0), Node(cpus=8, gpus=0), Node(cpus=0, gpus=0)]
     (pool,) = pools(*nodes).values()
     assert pool.size * pool.parallel == 10
-    assert len(place([pool], nodes)) == pool.size
-
-
-def test_cpus_must_be_where_the_gpus_are() -> None:
-    """Another machine's do not help; and a pool may reserve none at all."""
-    nodes = [Node(cpus=1, gpus=1), Node(cpus=32, gpus=0)]
-    with pytest.raises(CannotBePlaced, match="more CPUs"):
-        place(list(pools(*nodes, transcribe_num_cpus=4).values()), nodes)
-    nothing = PoolSpec("align", ("align",), size=1, slots=1, num_cpus=0)
-    assert place([nothing], nodes)[0].resources == {"CPU": 0.001}
 
 
 def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
@@ -93,15 +81,6 @@ def test_pools_on_a_gpu_may_grow_unless_the_user_has_sized_them() -> None:
     assert not any(spec.extra_num_gpus for spec in pools(LAPTOP, align_actor_size=1).values())
 
 
-def test_the_pools_of_every_gpu_fit_on_it() -> None:
-    """Eight GPUs, each with its transcriber and aligner, on machines of four and none on the one without."""
-    nodes = [Node(cpus=32, gpus=4), Node(cpus=32, gpus=4), Node(cpus=8, gpus=0)]
-    bundles = place(list(pools(*nodes).values()), nodes)
-    on_gpus = [sorted(bundle.pools) for bundle in bundles if bundle.gpus]
-    assert on_gpus == [["align", "transcribe"]] * 8
-    assert all(bundle.gpus == 0.7 for bundle in bundles if bundle.gpus)
-
-
 def test_cross_attention_aligns_where_whisper_is_loaded() -> None:
     """The transcribe pool serves both stages."""
     planned = pools(GPU_BOX, cross_attention=True)
@@ -118,33 +97,8 @@ def test_what_the_user_chooses_is_kept() -> None:
 
 def test_reservations_of_cpus_that_nobody_chose_shrink_to_fit() -> None:
     """Two CPUs beside a GPU are enough for the default pools."""
-    node = Node(cpus=2, gpus=1)
-    planned = list(pools(node, diarize=True).values())
+    planned = pools(Node(cpus=2, gpus=1), diarize=True).values()
     assert sum(spec.size * spec.num_cpus for spec in planned) <= 2
-    place(planned, [node])
-
-
-@pytest.mark.parametrize(
-    ("chosen", "message"),
-    [
-        ({"transcribe_num_gpus": 2}, "more GPUs than the cluster has"),
-        ({"align_actor_size": 3, "align_num_gpus": 0.5}, "more GPUs than the cluster has"),
-        ({"transcribe_num_gpus": 1.5}, "a whole number or below 1"),
-        ({"align_num_cpus": 9, "align_actor_size": 2}, "more CPUs than there are on the machines"),
-    ],
-)
-def test_pools_that_can_never_be_placed_are_refused(chosen: dict[str, float], message: str) -> None:
-    """Ray would leave them waiting without a word."""
-    with pytest.raises(CannotBePlaced, match=message):
-        place(list(pools(GPU_BOX, **chosen).values()), [GPU_BOX])
-
-
-def test_a_bundle_reserves_the_sum_of_its_actors() -> None:
-    """Without the dust of binary fractions."""
-    bundle = Bundle()
-    for _ in range(3):
-        bundle.add(PoolSpec("align", ("align",), size=3, slots=1, num_cpus=0.1, num_gpus=0.1))
-    assert bundle.resources == {"CPU": 0.3, "GPU": 0.3}
 
 
 def test_there_are_pools_for_the_stages_that_are_needed_alone() -> None:

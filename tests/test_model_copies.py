@@ -8,8 +8,9 @@ import pytest
 from flows.bad_input import BadInput
 from flows.checks import check_model
 from tasks.model_copies import at_hand
-from tasks.places import BadPlace, put
+from tasks.places import put
 from tasks.revisions import revision
+from tasks.stores import BadPlace
 
 
 @pytest.fixture(name="cache")

@@ -1,9 +1,7 @@
-"""tasks/places.py: local paths and a real S3 endpoint, and what a store's faults become."""
+"""tasks/places.py: local paths, a real S3 endpoint and a web server."""
 
-import errno
 import os
 import threading
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,8 @@ from conftest import QUICK_BROWN_FOX
 from tasks import places
 from tasks.audio import AudioFile, decode, load_audio, probe
 from tasks.faults import is_passing
-from tasks.places import BadPlace, Stopped, absolute, digest_of, join, local_copy, print_of, put, read, shown
-
-SECRET = "geheim"
+from tasks.locations import join
+from tasks.places import Stopped, digest_of, local_copy, print_of, put, read
 
 
 def test_what_is_put_can_be_read_and_has_a_print(tmp_path: Path, bucket: str) -> None:
@@ -68,35 +65,6 @@ def test_a_local_copy_is_there_for_as_long_as_it_is_needed(bucket: str) -> None:
     assert not os.path.lexists(path)
 
 
-def test_a_bucket_is_searched_like_a_folder(bucket: str) -> None:
-    """At any depth, and by wildcards."""
-    put({join(bucket, name): b"x" for name in ("a.mp3", "b/c.wav", "b/d.txt")})
-    assert list(places.find(bucket)) == [join(bucket, name) for name in ("a.mp3", "b/c.wav", "b/d.txt")]
-    assert list(places.glob(join(bucket, "**/*.wav"))) == [join(bucket, "b/c.wav")]
-
-
-def test_a_bucket_that_is_not_there_is_no_fault_that_passes(s3: str) -> None:
-    """But a store that does not answer is."""
-    with pytest.raises(FileNotFoundError):
-        read("s3://no-such-bucket/a.mp3")
-    with pytest.raises(OSError, match=r"refused|connect|Connect") as away:
-        read("http://127.0.0.1:9/a.mp3")
-    assert is_passing(away.value)
-
-
-def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:
-    """403 is no fault that passes, 503 is one, 404 is a file that is not there."""
-    url = "?token=".join((f"{web}/403", SECRET))
-    with pytest.raises(OSError, match="403") as forbidden:
-        read(url)
-    assert (forbidden.value.errno, is_passing(forbidden.value)) == (errno.EACCES, False)
-    assert SECRET not in "".join(traceback.format_exception(forbidden.value))
-    with pytest.raises(OSError, match="503") as busy:
-        read(f"{web}/503")
-    assert is_passing(busy.value)
-    assert print_of(f"{web}/404") is None
-
-
 def test_a_download_that_was_cut_short_is_not_taken_for_the_file(web: str) -> None:
     """Half an interview would be transcribed."""
     with pytest.raises(OSError, match=r"short.mp3|ended") as short, local_copy(f"{web}/short.mp3"):
@@ -109,33 +77,3 @@ def test_audio_is_read_from_a_web_server(web: str) -> None:
     assert probe(f"{web}/fox.wav") == probe(str(QUICK_BROWN_FOX))
     away = load_audio.fn(AudioFile(f"{web}/fox.wav", "fox.wav", 2.9))
     np.testing.assert_array_equal(away.samples, decode(str(QUICK_BROWN_FOX)))
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("gopher://host/a.mp3", "no protocol that fsspec knows"),
-        ("zip://a.wav::s3://bucket/x.zip", "chained URLs"),
-        ("dropbox://a.wav", "needs a package that is not installed"),
-    ],
-)
-def test_what_cannot_be_read_from_says_so(url: str, message: str) -> None:
-    """And what to install."""
-    with pytest.raises(BadPlace, match=message):
-        read(url)
-
-
-def test_secrets_in_a_url_are_not_shown() -> None:
-    """Two signed URLs of one object stay two."""
-    assert shown("https://me:secret@host/a.mp3") == "https://host/a.mp3"
-    one, two = (shown(f"https://host/a.mp3?sig={secret}") for secret in ("geheim", "anders"))
-    assert one.startswith("https://host/a.mp3?")
-    assert one != two
-    assert "geheim" not in one
-    assert shown("/in/a?b=c.mp3") == "/in/a?b=c.mp3"
-
-
-def test_a_file_url_is_a_path() -> None:
-    """Whose characters are escaped."""
-    assert absolute("file:///in/a%20b.mp3") == "/in/a b.mp3"
-    assert absolute("s3://bucket/../a") == "s3://bucket/../a"

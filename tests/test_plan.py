@@ -12,8 +12,8 @@ from conftest import SAMPLES, TWO_SPEAKERS
 
 from flows.bad_input import BadInput
 from flows.claim import claimed
+from flows.file_run import FileRun
 from flows.plan import Plan
-from flows.report import FileRun
 from flows.settings import Batch
 from tasks.diarize import Diarization
 from tasks.places import put, read

@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
+from flows.file_run import FileRun
 from flows.progress import Progress, duration, show_plan, show_summary
-from flows.report import FileRun, Report
+from flows.report import Report
 from tasks.audio import AudioFile
 from tasks.write import Written
 

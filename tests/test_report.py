@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from flows.bad_input import one_line
-from flows.report import FileRun, Report
+from flows.file_run import FileRun
+from flows.report import Report
 from tasks.audio import AudioFile
 from tasks.write import Written
 

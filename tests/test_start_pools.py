@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.states import Completed, State
 from ray.util import placement_group_table
 
-from flows.layout import CannotBePlaced
+from flows.placement import CannotBePlaced
 from flows.plan import Plan
 from flows.pools import Pools
 from flows.ray_session import RaySession, ray_session

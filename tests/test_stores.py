@@ -1,65 +1,56 @@
-"""A batch from a bucket to a bucket, with its results and its report there too, by the command."""
+"""tasks/stores.py: a real S3 endpoint and a web server, and what their faults become."""
 
-import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
+import errno
+import traceback
 
 import pytest
-from conftest import COMMAND, SAMPLES, TWO_SPEAKERS
 
-from tasks.places import find, put, read
+from tasks.faults import is_passing
+from tasks.locations import join
+from tasks.places import print_of, put, read
+from tasks.stores import BadPlace, find, glob
 
-
-def options(tiny_en: str, small_models: Path) -> list[str]:
-    """Return the options of a fast batch."""
-    aligner = str(small_models / "align-tiny")
-    return ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", aligner]
+SECRET = "geheim"
 
 
-def run(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
-    return subprocess.run([COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False)
+def test_a_bucket_is_searched_like_a_folder(bucket: str) -> None:
+    """At any depth, and by wildcards."""
+    put({join(bucket, name): b"x" for name in ("a.mp3", "b/c.wav", "b/d.txt")})
+    assert list(find(bucket)) == [join(bucket, name) for name in ("a.mp3", "b/c.wav", "b/d.txt")]
+    assert list(glob(join(bucket, "**/*.wav"))) == [join(bucket, "b/c.wav")]
 
 
-@pytest.fixture(name="pile")
-def _pile(tmp_path: Path) -> Path:
-    """Two recordings, and a manifest beside them that names a third which is not there."""
-    folder = tmp_path / "pile"
-    (folder / "calls").mkdir(parents=True)
-    shutil.copy(TWO_SPEAKERS, folder / "calls" / "call 1.wav")
-    shutil.copy(SAMPLES / "en" / "quick_brown_fox.wav", folder / "fox.wav")
-    rows = [{"path": "calls/call 1.wav", "output": "first"}, {"path": "fox.wav"}, {"path": "gone.wav"}]
-    (folder / "manifest.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    return folder
+def test_a_bucket_that_is_not_there_is_no_fault_that_passes(s3: str) -> None:
+    """But a store that does not answer is."""
+    with pytest.raises(FileNotFoundError):
+        read("s3://no-such-bucket/a.mp3")
+    with pytest.raises(OSError, match=r"refused|connect|Connect") as away:
+        read("http://127.0.0.1:9/a.mp3")
+    assert is_passing(away.value)
 
 
-def test_the_same_batch_here_and_in_a_store_has_the_same_outputs(
-    pile: Path, bucket: str, alone: dict[str, str], tmp_path: Path, tiny_en: str, small_models: Path
-) -> None:
-    """To the last byte; a file that is not there fails alone; a second run, on another machine, has nothing to do."""
-    put({f"{bucket}/{path.relative_to(pile)}": path.read_bytes() for path in pile.rglob("*") if path.is_file()})
-    alone |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    alone["XDG_STATE_HOME"] = str(tmp_path / "state")
-    fast = options(tiny_en, small_models)
-    report = f"{bucket}/report.json"
-    there = ["--manifest", f"{bucket}/manifest.jsonl", "-o", f"{bucket}/out", "--report", report, *fast]
-    here = ["--manifest", str(pile / "manifest.jsonl"), "-o", str(tmp_path / "out"), *fast]
-    ran = run(there, alone)
-    assert ran.returncode == 1, ran.stderr
-    assert "gone.wav: no such file" in ran.stderr
-    files = json.loads(read(report))["files"]
-    assert [file["status"] for file in files] == ["done", "done", "failed"]
-    assert f"{bucket}/out/first.json" in files[0]["outputs"]
+def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:
+    """403 is no fault that passes, 503 is one, 404 is a file that is not there."""
+    url = "?token=".join((f"{web}/403", SECRET))
+    with pytest.raises(OSError, match="403") as forbidden:
+        read(url)
+    assert (forbidden.value.errno, is_passing(forbidden.value)) == (errno.EACCES, False)
+    assert SECRET not in "".join(traceback.format_exception(forbidden.value))
+    with pytest.raises(OSError, match="503") as busy:
+        read(f"{web}/503")
+    assert is_passing(busy.value)
+    assert print_of(f"{web}/404") is None
 
-    assert run(here, alone).returncode == 1
-    local = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.*") if path.is_file()}
-    own = f"{bucket}/out/.whisperx-batch/"
-    stored = {name for name in find(f"{bucket}/out") if not name.startswith(own)}
-    assert {name.rpartition("/")[2]: read(name) for name in stored} == local
-    assert sum("/results/align/" in name for name in find(own)) == 2
 
-    alone["XDG_STATE_HOME"] = str(tmp_path / "another machine")
-    again = run(there, alone)
-    assert "3 files: 0 done, 1 failed, 2 skipped" in again.stderr
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("gopher://host/a.mp3", "no protocol that fsspec knows"),
+        ("zip://a.wav::s3://bucket/x.zip", "chained URLs"),
+        ("dropbox://a.wav", "needs a package that is not installed"),
+    ],
+)
+def test_what_cannot_be_read_from_says_so(url: str, message: str) -> None:
+    """And what to install."""
+    with pytest.raises(BadPlace, match=message):
+        read(url)

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from fastapi.encoders import jsonable_encoder
 
-from flows.report import FileRun, Report
+from flows.file_run import FileRun
+from flows.report import Report
 from flows.stream import Admission, Stream
 from tasks.audio import AudioFile
 

@@ -1,4 +1,4 @@
-"""flows/task_runner.py, and the pools (flows/pools.py, pool.py, members.py), on a real Ray and a real server.
+"""flows/task_runner.py, and the pools (flows/pools.py, dispatcher.py, pool.py, members.py), on a real Ray and server.
 
 Contract tests of what flows/task_runner.py borrows from Prefect and prefect-ray: an upgrade that changes it fails here.
 """
@@ -23,8 +23,9 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed, State
 
 from flows.actor import Models
-from flows.layout import Node, PoolSpec, place
+from flows.layout import Node, PoolSpec
 from flows.memory import KEEP_MEMORY
+from flows.placement import place
 from flows.pools import Pools
 from flows.task_runner import ActorPoolTaskRunner, PoolFuture
 from tasks.audio import AudioFile
@@ -392,7 +393,7 @@ def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(growing: Callable[[float
     """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
     pools = growing(1.5)
     listening(pools, log, "there is no room for an actor more")
-    assert len(pools._members) == 1
+    assert len(pools._dispatcher.members) == 1
 
 
 def test_one_more_actor_that_does_not_load_ends_no_run(
@@ -400,9 +401,9 @@ def test_one_more_actor_that_does_not_load_ends_no_run(
 ) -> None:
     """Its pool was well without it."""
     pools = growing(0.6)
-    monkeypatch.setattr(pools, "_batch", replace(BATCH, token="no SecretStr"))
+    monkeypatch.setattr(pools._dispatcher, "_batch", replace(BATCH, token="no SecretStr"))
     listening(pools, log, "does without one more actor: it did not load its models: AttributeError")
-    assert len(pools._members) == 1
+    assert len(pools._dispatcher.members) == 1
 
 
 def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
@@ -412,7 +413,7 @@ def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
     monkeypatch.setattr("flows.members.MISSED_S", -1.0)
     pools = growing(0.6)
     listening(pools, log, "does without one more actor: it has not come up")
-    assert len(pools._members) == 1
+    assert len(pools._dispatcher.members) == 1
 
 
 def test_a_process_that_cuda_has_left_is_ended_and_the_task_runs_in_another(pools: Pools, tmp_path: Path) -> None:

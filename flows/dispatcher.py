@@ -1,0 +1,275 @@
+"""Gives calls to the actors of the pools as their slots come free, and decides what becomes of those that go wrong."""
+
+import contextvars
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import ray
+from prefect.states import Cancelled, Crashed, State
+from ray.exceptions import (
+    ActorUnavailableError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+
+from flows.actor import Models
+from flows.calls import Call
+from flows.members import Member
+from flows.pool import LOST_S, Pool
+from flows.task_runner import Outcome, named
+from tasks.faults import is_passing
+
+logger = logging.getLogger(__name__)
+
+DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
+DEATHS = 2
+"""How many actors a call may take with it, of those that ran nothing else: of others it may not be the cause."""
+LOADS = 3
+"""How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
+WRITING_S = 5.0
+TICK_S = 1.0
+
+
+class Dispatcher:
+    """One thread that does all the giving out, so that its state needs no locks; what others want of it are events.
+
+    A call waits here, not at an actor, until a slot is free: so no actor idles while another has a queue, and calls
+    of later stages overtake. When an actor dies, Ray starts it again, and the calls that it had are run again, each
+    alone: one that kills its actor again is the cause, and fails; the others come through. An actor that hangs is
+    killed.
+    """
+
+    def __init__(self, pools: list[Pool], batch: Models) -> None:
+        self._pools = pools
+        self._batch = batch
+        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._order = itertools.count()
+        self._thread: threading.Thread | None = None
+        self._audio_left: Callable[[], float] = float
+        self._cancelled_at: float | None = None
+        self.cancelled: str | None = None
+        """Why all calls are to end, if they are."""
+        self.running: Counter[str] = Counter()
+        """How many calls of each stage the actors have."""
+        self.broken: Future[BaseException] = Future()
+        """Ends, with the reason, if no more work can be given out: models that do not load, Ray that is gone."""
+        for member in self.members:
+            self._load(member)
+
+    @property
+    def members(self) -> list[Member]:
+        """The actors of all pools."""
+        return [member for pool in self._pools for member in pool.members]
+
+    def start(self, audio_left: Callable[[], float]) -> None:
+        """Begin, for the current flow run; `audio_left` tells how many seconds of audio are not done yet."""
+        self._audio_left = audio_left
+        # In the context of the run, where Prefect finds its server: without, it would start one of its own.
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._give_out,), name="dispatcher", daemon=True)
+        self._thread.start()
+
+    @property
+    def started(self) -> bool:
+        """Whether it has begun."""
+        return self._thread is not None
+
+    def put(self, call: Call) -> None:
+        """Let a call wait for its turn."""
+        self._events.put(partial(self._enqueue, call))
+
+    def cancel(self, reason: str) -> None:
+        """End every call that waits or runs, now and from now on, as Cancelled; the actors are not waited for."""
+        self._events.put(partial(self._cancel, reason))
+
+    def end(self) -> None:
+        """Give out nothing more."""
+        self._events.put(None)
+        if self._thread:
+            self._thread.join(timeout=5)
+
+    def unfinished(self) -> list[Call]:
+        """Return the calls that the actors have."""
+        return [call for pool in self._pools for call in pool.running()]
+
+    # What follows runs in its own thread, but for the first loads.
+
+    def _give_out(self) -> None:
+        while True:
+            try:
+                event = self._events.get(timeout=TICK_S)
+            except queue.Empty:
+                event = _nothing
+            if event is None:
+                return
+            try:
+                event()
+                for pool in self._pools:
+                    self._look_after(pool)
+                    for call, member in pool.due():
+                        self._invoke(call, member)
+                    self._let_grow(pool)
+            except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
+                self._break(error)
+
+    def _look_after(self, pool: Pool) -> None:
+        """Kill the actors that hang; let those that Ray has started again load their models."""
+        now = time.monotonic()
+        for member in pool.members:
+            if member.load_at and now > member.load_at:
+                self._load(member)
+            if not member.hung and member.hangs():
+                member.hung = True
+                ray.kill(member.actor, no_restart=False)
+        for member in [member for member in pool.members if member.is_missed(now)]:
+            pool.drop(member, "it has not come up")
+        if pool.is_lost(now) and not self.cancelled:
+            self._break(
+                TimeoutError(f"no process of the pool {pool.spec.name!r} has come up for {LOST_S / 60:.0f} min")
+            )
+        if self._cancelled_at and now > self._cancelled_at + WRITING_S:
+            for call in pool.running():
+                call.finish(_cancelled(str(self.cancelled)))
+
+    def _let_grow(self, pool: Pool) -> None:
+        if member := pool.wants_more(time.monotonic(), self._audio_left):
+            asked = member.actor.gpu_memory_free.remote().future()
+            asked.add_done_callback(lambda free: self._events.put(partial(self._grow, pool, free)))
+
+    def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
+        if self.cancelled:
+            return
+        try:
+            member = pool.grow(self._batch, memory_free.result())
+        except RayError as error:  # what a pool can do without ends no run
+            logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
+            pool.settle()
+        else:
+            if member:
+                self._load(member)
+
+    def _load(self, member: Member) -> None:
+        """Let an actor load its models; it is given no work before, which would count against that work's time."""
+        member.load_at = None
+        load = member.actor.load.options(max_task_retries=0).remote(member.spec.stages, self._batch)
+        load.future().add_done_callback(lambda done: self._events.put(partial(self._loaded, member, done)))
+
+    def _loaded(self, member: Member, loading: "Future[None]") -> None:
+        error = loading.exception()
+        if error is None:
+            member.ready, member.hung, member.loads = True, False, 0
+            return
+        if self.cancelled:
+            return
+        died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        if member.loads < LOADS and (died or (isinstance(error, RayTaskError) and is_passing(cause))):
+            # While Ray starts it again, it is unavailable; that is no failure of its own.
+            member.loads += not isinstance(error, ActorUnavailableError)
+            member.load_at = time.monotonic() + TICK_S
+        elif member.extra:
+            self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {named(cause)}")
+        else:
+            self._break(cause)
+
+    def _pool_of(self, stage: str) -> Pool:
+        return next(pool for pool in self._pools if stage in pool.spec.stages)
+
+    def _enqueue(self, call: Call) -> None:
+        if self.cancelled:
+            call.finish(_cancelled(self.cancelled))
+            return
+        self._pool_of(call.stage).put(call, next(self._order))
+
+    def _invoke(self, call: Call, member: Member) -> None:
+        member.take(call)
+        self.running[call.stage] += 1
+        life = member.life
+        value, outcome = call.invoke(member.actor)  # type: ignore[misc]
+        outcome.future().add_done_callback(
+            lambda outcome: self._events.put(partial(self._finished, call, member, life, value, outcome))
+        )
+
+    def _finished(
+        self,
+        call: Call,
+        member: Member,
+        life: int,
+        value: "ray.ObjectRef[State[Any]]",
+        ending: "Future[Outcome]",
+    ) -> None:
+        member.calls.discard(call)
+        self.running[call.stage] -= 1
+        error = ending.exception()
+        if error is None and not (outcome := ending.result()).poisoned:
+            self._pool_of(call.stage).passed(call)
+            call.finish(outcome, value)
+        elif self.cancelled:
+            call.finish(_cancelled(self.cancelled))
+            call.tell(Cancelled(message=self.cancelled))
+        elif error is None:
+            if member.life == life:
+                ray.kill(member.actor, no_restart=False)
+            self._died(call, member, life, str(outcome.error))
+        elif isinstance(error, RayActorError) and error.actor_init_failed:
+            self._break(error)
+        elif isinstance(error, DIED):
+            ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
+            self._died(call, member, life, f"{ended} ({DEATHS} times)")
+        else:
+            _fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
+
+    def _died(self, call: Call, member: Member, life: int, reason: str) -> None:
+        if member.life == life:  # the first of its calls to be heard of
+            call.deaths += not member.calls
+            member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
+        call.suspect = True
+        if call.deaths < DEATHS:
+            logger.warning("a process of the pool %s died; what it ran is run again, alone", member.spec.name)
+            self._pool_of(call.stage).suspects.append(call)
+        else:
+            _fail(call, reason)
+
+    def _break(self, error: BaseException) -> None:
+        self._cancel(named(error))
+        for call in self.unfinished():
+            call.finish(_cancelled(named(error)))
+        if not self.broken.done():
+            self.broken.set_result(error)
+
+    def _cancel(self, reason: str) -> None:
+        self.cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
+        for waiting, suspects in [pool.clear() for pool in self._pools]:
+            for call in waiting + suspects:
+                call.finish(_cancelled(reason))
+            for call in suspects:  # the API has seen them run
+                call.tell(Cancelled(message=reason))
+        # A write takes milliseconds, and is better known to have happened: it has WRITING_S.
+        for call in [call for call in self.unfinished() if call.stage != "write"]:
+            call.finish(_cancelled(reason))
+
+
+def _fail(call: Call, reason: str) -> None:
+    state: State[Any] = Crashed(message=reason)
+    # First of all, so that nobody waits for ever, whatever becomes of the rest.
+    call.finish(Outcome(state, error=reason))
+    call.tell(state)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _cancelled(reason: str) -> Outcome:
+    return Outcome(Cancelled(message=reason), error=reason)

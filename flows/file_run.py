@@ -1,0 +1,93 @@
+"""One file's way through the batch, and what is known of it at its end."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from flows.file_options import AS_THE_BATCH, FileOptions
+from flows.layout import STAGES
+from flows.ledger import Row
+from tasks import locations
+from tasks.audio import BYTES_PER_SECOND, AudioFile
+from tasks.results import StoredResult
+from tasks.write import Earlier, Written, output_path
+
+if TYPE_CHECKING:
+    from flows.report import Report
+    from flows.task_runner import PoolFuture
+
+Status = Literal["waiting", "done", "skipped", "failed", "left"]
+ENDED_BEFORE = "the run ended before this file was done"
+
+
+@dataclass(eq=False)
+class FileRun:
+    """One file's way through the batch: its futures while it is in flight, its outcome when it is finished."""
+
+    index: int
+    source: AudioFile
+    pattern: str
+    """Where its outputs go; {language} and {format} are open in it."""
+    options: FileOptions = AS_THE_BATCH
+    status: Status = "waiting"
+    error: str | None = None
+    written: Written | None = None
+    timings_s: dict[str, float] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset(STAGES)
+    """The stages that it still has to go through."""
+    earlier: Earlier | None = None
+    """What earlier runs wrote for it; None if that does not matter."""
+    place: tuple[str, str] = ("", "")
+    """The template, and the pattern as the ledger has it: in the output folder, wherever that lies."""
+    key: str = ""
+    """Stands for its content and all options of its outputs, once it is read."""
+    futures: "dict[str, PoolFuture]" = field(default_factory=dict)
+    running: int = 0
+    """How many of its task runs are submitted and not through."""
+    report: "Report" = field(init=False, repr=False)
+
+    @property
+    def decoded_bytes(self) -> int:
+        """What its decoded audio takes in the object store."""
+        return int(self.source.duration_s * BYTES_PER_SECOND) if "load audio" in self.missing else 0
+
+    def result_of(self, stage: str, results: str) -> "PoolFuture | StoredResult":
+        """Return what the stage made of it: in this run, or in an earlier one, in the folder `results`."""
+        return self.futures.get(stage) or StoredResult(results, self.source.keys[stage])
+
+    def outputs(self) -> list[str]:
+        """Return the paths of its outputs, once it is done."""
+        if not self.written:
+            return []
+        extensions = [*self.written.outputs, *self.written.changed]
+        return [output_path(self.pattern, self.written.language, extension) for extension in extensions]
+
+    def outcome(self) -> Row:
+        """Return what the ledger is to know of its end."""
+        row = Row(status=self.status, error=self.error)
+        if self.written:
+            row |= Row(
+                key="" if self.written.provisional else self.key,
+                template=self.place[0],
+                pattern=self.place[1],
+                outputs=self.written.outputs,
+                changed=self.written.changed,
+                language=self.written.language,
+                speakers=self.written.speakers,
+                aligned_by=self.written.aligned_by,
+            )
+        return row
+
+    def record(self) -> dict[str, Any]:
+        """Return its entry in the report."""
+        status, error = ("failed", ENDED_BEFORE) if self.status == "waiting" else (self.status, self.error)
+        return {
+            "path": locations.shown(self.source.path),
+            "status": status,
+            "outputs": self.outputs(),
+            "error": error,
+            "duration_s": round(self.source.duration_s, 3),
+            "timings_s": self.timings_s,
+            "language": self.written.language if self.written else None,
+            "speakers": self.written.speakers if self.written else None,
+            "aligned_by": self.written.aligned_by if self.written else None,
+        }

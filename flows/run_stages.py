@@ -1,0 +1,129 @@
+"""The stages of a run, joined by streams: started side by side, fed, and joined."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from threading import Timer
+from typing import Any
+
+from prefect import runtime
+
+from flows.cancellation import noticing_cancellation
+from flows.pools import Pools
+from flows.progress import Progress
+from flows.ray_session import RaySession
+from flows.report import Report
+from flows.settings import Batch
+from flows.speed import note_speed
+from flows.stage_threads import StageFlow, StageThreads
+from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
+from flows.stop_after import seconds_left
+from flows.stream import MEGABYTE, Admission, Stream
+from flows.telling import Run
+
+
+def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
+    """Send the planned files through the stages. Returns what interrupted them, if something did."""
+    settings, plan, report = run.batch.run, run.plan, run.plan.report
+    budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
+    budget -= budget // 20  # the object store frees what we let go of a little later
+    remaining = plan.resume.remaining(plan.waiting())
+    largest = max(budget, session.object_store_bytes)
+    report.admission = admission = Admission(remaining, budget, largest, most_files=lambda: pools.window)
+    written = Stream("write")
+    threads = StageThreads(pools, admission)
+    progress = Progress(report, pools, run.console)
+    with (
+        progress.shown() if settings.verbose else nullcontext(),
+        run.artifacts.following(progress),
+        noticing_cancellation(runtime.flow_run.id, threads.interrupt),
+        _stopping(run, admission),
+    ):
+        try:
+            threads.start(wire(run.batch, admission, written))
+            _note_written(written, report)
+        except KeyboardInterrupt:
+            threads.interrupt("interrupted")
+        except BaseException as error:
+            threads.stop(repr(error))
+            raise
+        finally:
+            plan.resume.stop()
+            threads.join()
+            _note_written(written, report)
+    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds)
+    if settings.stop_after and not threads.interrupted:
+        report.leave_the_rest()
+    return threads.interrupted
+
+
+@contextmanager
+def _stopping(run: Run, admission: Admission) -> Iterator[None]:
+    """Admit no more files after the time that `stop_after` names."""
+    if run.batch.run.stop_after is None:
+        yield
+        return
+    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), admission.stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _note_written(written: Stream, report: Report) -> None:
+    """Note each file as done when its outputs are written, until the stream ends."""
+    for file in written.drain():
+        report.done(file, file.futures["write"].fetch())
+
+
+def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFlow, Mapping[str, Any]]:
+    """Return the stages that the batch needs with their parameters, joined by streams.
+
+                           ┌── transcribe ── align ──┐
+    admission ── load audio                          write ── written
+                           └──────── diarize ────────┘
+    """
+    transcribing, diarizing, aligning = Stream("load audio"), Stream("load audio"), Stream("transcribe")
+    last = "align" if batch.align else "transcribe"
+    writing = Stream(last, "diarize") if batch.diarize else Stream(last)
+    keeping = Keeping(batch.results_folder(), refresh=batch.run.overwrite)
+    stages: dict[StageFlow, dict[str, Any]] = {
+        load_audio_files: {
+            "upstream": admission,
+            "downstream": [transcribing, diarizing] if batch.diarize else [transcribing],
+        },
+        transcribe_files: {
+            "upstream": transcribing,
+            "downstream": [aligning if batch.align else writing],
+            "options": batch.transcribe,
+            "models": batch.models,
+            "keeping": keeping,
+        },
+        write_files: {
+            "upstream": writing,
+            "downstream": [written],
+            "options": batch.write,
+            "last": last,
+            "diarize": batch.diarize,
+            "keeping": keeping,
+        },
+    }
+    if batch.align:
+        stages[align_files] = {
+            "upstream": aligning,
+            "downstream": [writing],
+            "options": batch.align,
+            "transcribe": batch.transcribe,
+            "models": batch.models,
+            "keeping": keeping,
+        }
+    if batch.diarize:
+        stages[diarize_files] = {
+            "upstream": diarizing,
+            "downstream": [writing],
+            "options": batch.diarize,
+            "models": batch.models,
+            "keeping": keeping,
+        }
+    return stages
