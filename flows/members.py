@@ -66,7 +66,7 @@ def start_member(spec: PoolSpec, batch: Models, place: PlacementGroupSchedulingS
         num_gpus=spec.num_gpus,
         max_concurrency=spec.slots,
         max_restarts=-1,
-        # What a dead actor was running is for the pools to decide; Ray would run it all again at once.
+        # What a dead actor was running is for the dispatcher to decide; Ray would run it all again at once.
         max_task_retries=0,
         runtime_env=runtime_env(),
         scheduling_strategy=place,

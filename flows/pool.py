@@ -22,7 +22,7 @@ LOST_S = 3600.0
 
 
 class Pool:
-    """The actors of some stages. For the thread of the Pools alone."""
+    """The actors of some stages. For the dispatcher's thread alone."""
 
     def __init__(self, spec: PoolSpec, members: list[Member]) -> None:
         self.spec = spec

@@ -46,7 +46,7 @@ class Pools:
 
     @property
     def _members(self) -> list[Member]:
-        """The actors that are there, or will be."""
+        """The actors that count: not those on top that have not come up."""
         return [member for member in self._dispatcher.members if member.counts]
 
     @property

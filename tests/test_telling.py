@@ -14,7 +14,7 @@ from prefect.states import Completed, State
 from flows.task_runner import flush
 from flows.telling import logs_forwarded
 
-LOGGER = logging.getLogger("flows.pools")
+LOGGER = logging.getLogger("flows.dispatcher")
 
 
 @flow(name="telling", persist_result=False)
