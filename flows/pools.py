@@ -111,8 +111,8 @@ class Pools:
         try:
             if self._dispatcher.started:
                 facts = self.facts(timeout=2 if self._dispatcher.cancelled else 10)
-            self._dispatcher.end()
         finally:
+            self._dispatcher.end()
             for member in self._dispatcher.members:
                 ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
             remove_placement_group(self._group)
