@@ -88,6 +88,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
     last = "align" if batch.align else "transcribe"
     writing = Stream(last, "diarize") if batch.diarize else Stream(last)
     keeping = Keeping(batch.results_folder(), refresh=batch.run.overwrite)
+    with_models = {"models": batch.models, "keeping": keeping}
     stages: dict[StageFlow, dict[str, Any]] = {
         load_audio_files: {
             "upstream": admission,
@@ -97,8 +98,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "upstream": transcribing,
             "downstream": [aligning if batch.align else writing],
             "options": batch.transcribe,
-            "models": batch.models,
-            "keeping": keeping,
+            **with_models,
         },
         write_files: {
             "upstream": writing,
@@ -115,15 +115,13 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
             "downstream": [writing],
             "options": batch.align,
             "transcribe": batch.transcribe,
-            "models": batch.models,
-            "keeping": keeping,
+            **with_models,
         }
     if batch.diarize:
         stages[diarize_files] = {
             "upstream": diarizing,
             "downstream": [writing],
             "options": batch.diarize,
-            "models": batch.models,
-            "keeping": keeping,
+            **with_models,
         }
     return stages

@@ -2,21 +2,21 @@
 
 import pytest
 
-from flows.layout import Node, PoolSettings, PoolSpec, plan_pools
+from flows.layout import STAGES, Node, PoolSettings, PoolSpec, plan_pools
 from flows.placement import Bundle, CannotBePlaced, place
 
 GPU_BOX = Node(cpus=16, gpus=1)
 
 
-def pools(nodes: list[Node], **chosen: float) -> list[PoolSpec]:
-    """Return the pools for all stages but diarization."""
-    settings, needed = PoolSettings.model_validate(chosen), {"load audio", "transcribe", "align", "write"}
+def pools(nodes: list[Node], *, diarize: bool = False, **chosen: float) -> list[PoolSpec]:
+    """Return the pools for all stages, with or without diarization."""
+    settings, needed = PoolSettings.model_validate(chosen), {*STAGES} - (set() if diarize else {"diarize"})
     return plan_pools(nodes, settings, needed, 1000, cross_attention=False, use_gpus=True)
 
 
 def test_the_default_pools_fit_on_every_machine() -> None:
     """Also where two CPUs are all that a GPU has beside it, and where machines differ and a head offers nothing."""
-    place(pools([Node(cpus=2, gpus=1)]), [Node(cpus=2, gpus=1)])
+    place(pools([Node(cpus=2, gpus=1)], diarize=True), [Node(cpus=2, gpus=1)])
     nodes = [Node(cpus=2, gpus=0), Node(cpus=8, gpus=0), Node(cpus=0, gpus=0)]
     (pool,) = pools(nodes)
     assert len(place([pool], nodes)) == pool.size
