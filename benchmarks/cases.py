@@ -59,6 +59,8 @@ def clips(*sizes: int) -> dict[str, Corpus]:
 ALONE = [Program(OURS), Program(COMPUTE)]
 CASES = {
     "hour": Case("60 files of 60 s", {"": {60: 60}}),
+    "hour-diarize": Case("60 files of 60 s, with speakers", {"": {60: 60}}, models=with_speakers),
+    "hour-align-base": Case("60 files of 60 s, an aligner of real size", {"": {60: 60}}, models=large_aligner),
     "minutes10": Case("10 files of 60 s", {"": {60: 10}}),
     "one-file": Case("one file of 60 s", {"": {60: 1}}, COLD_AND_WARM),
     "clips": Case("clips of 5 s", clips(100, 1000)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from processes import CoreSeconds, collect_orphans
+from processes import CoreSeconds, Kinds, collect_orphans
 
 INTERVAL_S = 1.0
 LEFT_S = 10.0
@@ -35,12 +35,17 @@ class Sample:
 
 @dataclass
 class Measured:
-    """What a run took. `cpu_s`: core-seconds, user and system; `gpu`: its utilisation (%) and used MiB each second."""
+    """What a run took.
+
+    `cpu_s`: core-seconds, user and system; `kinds`: nearly all of them, by the kind of process; `gpu`: its utilisation
+    (%) and used MiB each second.
+    """
 
     began: float
     status: int
     seconds: float
     cpu_s: float
+    kinds: dict[str, float]
     first_output_s: float | None
     samples: list[Sample]
     gpu: list[tuple[int, int]]
@@ -54,10 +59,10 @@ def measure(command: list[str], environment: dict[str, str], out: Path) -> Measu
     before, samples, stop = set(psutil.Process().children(recursive=True)), list[Sample](), threading.Event()
     out.mkdir(parents=True)
     with out.with_suffix(".log").open("wb") as log, _gpu_watched(out.with_suffix(".gpu")) as gpu:
-        core_seconds = CoreSeconds()
+        core_seconds, kinds = CoreSeconds(), Kinds()
         began, used = time.time(), core_seconds()
         program = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        watch = threading.Thread(target=_watch, args=(program.pid, core_seconds, stop, samples))
+        watch = threading.Thread(target=_watch, args=(program.pid, core_seconds, kinds, stop, samples))
         watch.start()
         os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
         seconds = time.time() - began
@@ -67,15 +72,18 @@ def measure(command: list[str], environment: dict[str, str], out: Path) -> Measu
         _wait_for_the_rest(before, core_seconds)
         cpu_s = core_seconds() - used
     first = min((path.stat().st_mtime for path in out.glob("*.json")), default=None)
-    return Measured(began, status, seconds, cpu_s, None if first is None else first - began, samples, gpu())
+    return Measured(
+        began, status, seconds, cpu_s, kinds.sums(), None if first is None else first - began, samples, gpu()
+    )
 
 
-def _watch(program: int, core_seconds: CoreSeconds, stop: threading.Event, samples: list[Sample]) -> None:
+def _watch(program: int, core_seconds: CoreSeconds, kinds: Kinds, stop: threading.Event, samples: list[Sample]) -> None:
     began = last = time.monotonic()
     used, shared = core_seconds(), psutil.virtual_memory().shared
     while not stop.wait(INTERVAL_S):
         collect_orphans(program)
         now, now_used = time.monotonic(), core_seconds()
+        kinds.look(core_seconds.processes, program)
         memory, driver = psutil.virtual_memory().shared - shared, 0
         for process in core_seconds.processes:
             with suppress(psutil.NoSuchProcess):

@@ -54,6 +54,42 @@ class CoreSeconds:
         return found
 
 
+class Kinds:
+    """The core-seconds of each kind of process from now on, as they were when it was last seen.
+
+    What a process did after the last look is not among them, nor are those that nobody saw.
+    """
+
+    def __init__(self) -> None:
+        self._before = {process: _used(process) for process in psutil.Process().children(recursive=True)}
+        self._seen: dict[psutil.Process, tuple[str, float]] = {}
+
+    def look(self, processes: list[psutil.Process], program: int) -> None:
+        """Take note of these processes, of which `program` is the one that was started."""
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                kind = "driver" if process.pid == program else _kind(" ".join(process.cmdline()))
+                self._seen[process] = kind, _used(process) - self._before.get(process, 0.0)
+
+    def sums(self) -> dict[str, float]:
+        """Return the core-seconds by kind."""
+        kinds = sorted({kind for kind, _ in self._seen.values()})
+        return {kind: sum(used for of, used in self._seen.values() if of == kind) for kind in kinds}
+
+
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def _kind(command: str) -> str:
+    if command.startswith("ray::") and not command.startswith("ray::IDLE"):
+        return "actors"  # Ray gives its workers this title when they get one
+    if "/ray/" in command or command.startswith("ray::"):
+        return "Ray"
+    return "server" if "prefect" in command else "other"
+
+
 class _Times(NamedTuple):
     own: float
     children: float

@@ -87,14 +87,14 @@ def _beyond(runs: list[Run]) -> dict[int, tuple[float, int]]:
     return {run.round: (run.measured.cpu_s - alone[run.round], run.files) for run in ours}
 
 
-def phases(runs: list[Run]) -> list[str]:
-    """Return where the time of each program went."""
+def parts(runs: list[Run], of: Callable[[Run], dict[str, float]], unit: str) -> list[str]:
+    """Return what each program's time, or core-seconds, consists of."""
     lines = []
-    for program in dict.fromkeys(run.program for run in runs if run.phases):
-        of_program = [run for run in runs if run.program == program]
-        names = dict.fromkeys(name for run in of_program for name in run.phases)
-        parts = [f"{name} {spread(run.phases.get(name) for run in of_program)} s" for name in names]
-        lines.append(f"- {program}: {', '.join(parts)}")
+    for program in dict.fromkeys(run.program for run in runs if of(run)):
+        found = [of(run) for run in runs if run.program == program]
+        names = dict.fromkeys(name for each in found for name in each)
+        said = [f"{name} {spread(each.get(name) for each in found)} {unit}" for name in names]
+        lines.append(f"- {program}: {', '.join(said)}")
     return lines
 
 
@@ -117,6 +117,10 @@ def _report(runs: list[Run]) -> list[str]:
         "",
         "Where the time went:",
         "",
-        *phases(runs),
+        *parts(runs, lambda run: run.phases, "s"),
+        "",
+        "Whose core-seconds:",
+        "",
+        *parts(runs, lambda run: run.measured.kinds if len(run.measured.kinds) > 1 else {}, "core-s"),
         "",
     ]
