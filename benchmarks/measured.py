@@ -59,7 +59,8 @@ def measure(command: list[str], environment: dict[str, str], out: Path) -> Measu
     before, samples, stop = set(psutil.Process().children(recursive=True)), list[Sample](), threading.Event()
     out.mkdir(parents=True)
     with out.with_suffix(".log").open("wb") as log, _gpu_watched(out.with_suffix(".gpu")) as gpu:
-        core_seconds, kinds = CoreSeconds(), Kinds()
+        core_seconds = CoreSeconds()
+        kinds = Kinds(core_seconds.own)
         began, used = time.time(), core_seconds()
         program = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         watch = threading.Thread(target=_watch, args=(program.pid, core_seconds, kinds, stop, samples))
@@ -83,9 +84,9 @@ def _watch(program: int, core_seconds: CoreSeconds, kinds: Kinds, stop: threadin
     while not stop.wait(INTERVAL_S):
         collect_orphans(program)
         now, now_used = time.monotonic(), core_seconds()
-        kinds.look(core_seconds.processes, program)
+        kinds.look(core_seconds.own, program)
         memory, driver = psutil.virtual_memory().shared - shared, 0
-        for process in core_seconds.processes:
+        for process in core_seconds.own:
             with suppress(psutil.NoSuchProcess):
                 held = process.memory_info()
                 memory += held.rss - held.shared

@@ -32,6 +32,8 @@ class CoreSeconds:
     """
 
     def __init__(self) -> None:
+        self.own: dict[psutil.Process, float] = {}
+        """What each process that was there at the last look has used by itself."""
         self._lost = 0.0
         self._times = self._look()
 
@@ -46,11 +48,12 @@ class CoreSeconds:
     def _look(self) -> dict[int, "_Times"]:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         found = {os.getpid(): _Times(0.0, children.ru_utime + children.ru_stime)}
-        self.processes = psutil.Process().children(recursive=True)
-        for process in self.processes:
+        self.own = {}
+        for process in psutil.Process().children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
-                found[process.pid] = _Times(times.user + times.system, times.children_user + times.children_system)
+                self.own[process] = times.user + times.system
+                found[process.pid] = _Times(self.own[process], times.children_user + times.children_system)
         return found
 
 
@@ -60,26 +63,21 @@ class Kinds:
     What a process did after the last look is not among them, nor are those that nobody saw.
     """
 
-    def __init__(self) -> None:
-        self._before = {process: _used(process) for process in psutil.Process().children(recursive=True)}
+    def __init__(self, before: dict[psutil.Process, float]) -> None:
+        self._before = before
         self._seen: dict[psutil.Process, tuple[str, float]] = {}
 
-    def look(self, processes: list[psutil.Process], program: int) -> None:
-        """Take note of these processes, of which `program` is the one that was started."""
-        for process in processes:
+    def look(self, own: dict[psutil.Process, float], program: int) -> None:
+        """Take note of what each process has used by itself; `program` is the one that was started."""
+        for process, used in own.items():
             with suppress(psutil.NoSuchProcess):
                 kind = "driver" if process.pid == program else _kind(" ".join(process.cmdline()))
-                self._seen[process] = kind, _used(process) - self._before.get(process, 0.0)
+                self._seen[process] = kind, used - self._before.get(process, 0.0)
 
     def sums(self) -> dict[str, float]:
         """Return the core-seconds by kind."""
         kinds = sorted({kind for kind, _ in self._seen.values()})
         return {kind: sum(used for of, used in self._seen.values() if of == kind) for kind in kinds}
-
-
-def _used(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def _kind(command: str) -> str:
