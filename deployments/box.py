@@ -92,8 +92,11 @@ def down(settings: DeploymentSettings) -> None:
     os.environ.update(services)
     pid = _supervisor("pid").stdout.strip()
     if pid.isdigit():
+        supervisor = psutil.Process(int(pid))
+        # What Ray's dashboard starts ends a moment after Ray and its supervisor have.
+        all_of_them = [supervisor, *supervisor.children(recursive=True)]
         _supervisor("shutdown")
-        _wait("the end of all services", lambda: _has_ended(int(pid)), services)
+        _wait("the end of all services", lambda: all(map(_has_ended, all_of_them)), services)
 
 
 def _check_free(setting: str, *ports: str) -> None:
@@ -109,9 +112,9 @@ def _has_worker() -> bool:
         return any(worker.status == "ONLINE" for worker in client.read_workers_for_work_pool(POOL))
 
 
-def _has_ended(pid: int) -> bool:
+def _has_ended(process: psutil.Process) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # where nobody collects what has ended
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # where nobody collects it
     except psutil.NoSuchProcess:
         return True
 
