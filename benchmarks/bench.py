@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--without",
         metavar="PROGRAM",
+        choices=sorted({program.name for case in CASES.values() for program in case.programs}),
         action="append",
         default=[],
         help="such as 'whisperx --threads 1', known as slow",

@@ -25,7 +25,7 @@ from ray.exceptions import (
 
 from flows.actor import Models
 from flows.calls import Call
-from flows.members import Member
+from flows.members import Member, ModelsNotLoaded
 from flows.pool import LOST_S, Pool
 from flows.task_runner import Outcome, named
 from tasks.faults import is_passing
@@ -181,7 +181,7 @@ class Dispatcher:
         elif member.extra:
             self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {named(cause)}")
         else:
-            self._break(cause)
+            self._break(ModelsNotLoaded(member.spec, cause))
 
     def _pool_of(self, stage: str) -> Pool:
         return next(pool for pool in self._pools if stage in pool.spec.stages)

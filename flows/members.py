@@ -10,9 +10,20 @@ from flows.actor import Models, StageActor
 from flows.calls import Call
 from flows.layout import PoolSpec
 from flows.memory import runtime_env
+from flows.task_runner import named
+from tasks.faults import is_out_of_memory
 
 MISSED_S = 300.0
 """In what time one more actor must have come up; its models are on the disk, for others have loaded them."""
+
+
+class ModelsNotLoaded(Exception):
+    """No actor of a pool can load its models: nothing that it is there for can be done."""
+
+    def __init__(self, spec: PoolSpec, cause: BaseException) -> None:
+        full = "; end what else uses the GPU, or choose a smaller --model or --compute_type int8"
+        advice = full if is_out_of_memory(cause) else ""
+        super().__init__(f"the pool {spec.name!r} cannot load its models: {named(cause)}{advice}")
 
 
 @dataclass(eq=False)

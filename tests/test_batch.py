@@ -276,6 +276,7 @@ def test_a_model_that_does_not_load_ends_the_run(speech: Path, tmp_path: Path) -
     )
     state = whisperx_batch(**dict(batch), return_state=True)
     assert state.is_failed()
+    assert "the pool 'all stages' cannot load its models: " in str(state.message)
     assert "Unsupported model binary version" in str(state.message)
     assert json.loads(report.read_text())["summary"]["done"] == 0
 

@@ -24,6 +24,7 @@ from prefect.states import Completed, State
 
 from flows.actor import Models
 from flows.layout import Node, PoolSpec
+from flows.members import ModelsNotLoaded
 from flows.memory import KEEP_MEMORY
 from flows.placement import place
 from flows.pools import Pools
@@ -404,6 +405,15 @@ def test_one_more_actor_that_does_not_load_ends_no_run(
     monkeypatch.setattr(pools._dispatcher, "_batch", replace(BATCH, token="no SecretStr"))
     listening(pools, log, "does without one more actor: it did not load its models: AttributeError")
     assert len(pools._dispatcher.members) == 1
+
+
+def test_models_without_room_on_the_gpu_name_their_pool_and_what_to_do() -> None:
+    """The words of the GPU's library alone leave open which of the pools it was."""
+    spec = PoolSpec("transcribe", ("transcribe",), size=1, slots=1)
+    full = str(ModelsNotLoaded(spec, RuntimeError("CUDA failed with error out of memory")))
+    assert full.startswith("the pool 'transcribe' cannot load its models: RuntimeError: CUDA failed")
+    assert "end what else uses it" in full
+    assert str(ModelsNotLoaded(spec, OSError("no such model"))).endswith("models: OSError: no such model")
 
 
 def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
