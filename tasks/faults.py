@@ -51,11 +51,16 @@ POISONING = (
 
 
 class FileFault(Exception):
-    """The fault is in the file, or in its surroundings, and will be there the next time."""
+    """The fault is in the file, or in its surroundings; its words say it all."""
+
+    passing = False
+    """It will be there the next time."""
 
 
 class GpuOutOfMemory(FileFault):
-    """The GPU has no room for this file even in batches of one."""
+    """The GPU has no room for this file even in batches of one; the other actors that share it may make room."""
+
+    passing = True
 
 
 def why(error: Exception) -> str:
@@ -65,9 +70,11 @@ def why(error: Exception) -> str:
 
 def is_passing(error: BaseException) -> bool:
     """Tell whether another try may help."""
+    if isinstance(error, FileFault):
+        return error.passing
     if isinstance(error, OSError):
         return error.errno not in LASTING_ERRNOS
-    lasting = isinstance(error, (FileFault, *LASTING_ERRORS)) or "NOT_SUPPORTED" in str(error)
+    lasting = isinstance(error, LASTING_ERRORS) or "NOT_SUPPORTED" in str(error)
     return not lasting and not is_poisoning(error)
 
 
@@ -131,11 +138,12 @@ def halving(batch_size: int, run: Callable[[int], R]) -> R:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if batch_size == 1:
-                raise GpuOutOfMemory(f"gpu_oom: no room on the GPU even with batch size 1: {error}") from None
-        # After the handler: until then the error's traceback holds the tensors of the try that failed.
-        batch_size //= 2
+            full = str(error)
+        # After the handler: until then the error, and what is raised there, hold the tensors of the try that failed.
         _free_gpu_memory()
+        if batch_size == 1:
+            raise GpuOutOfMemory(f"gpu_oom: no room on the GPU even with batch size 1: {full}")
+        batch_size //= 2
 
 
 def _free_gpu_memory() -> None:
