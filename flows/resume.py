@@ -2,9 +2,6 @@
 
 import os
 import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -23,11 +20,8 @@ from tasks.write import Earlier, Written, not_ours, output_path
 if TYPE_CHECKING:
     from flows.settings import Batch
 
-READERS = 2
 TRIES = 60
 """Further tries at reading inputs, in the whole run, where a fault may pass."""
-AHEAD = 8
-"""Files that are read, for their digests, before they are admitted."""
 
 
 @dataclass(frozen=True)
@@ -172,32 +166,6 @@ class Resume:
         else:
             if written:
                 file.report.skipped(file, written)
-
-    def _find_new(self, file: FileRun) -> None:
-        # Not again what the plan has found: the pools are those for what was missing then.
-        if not file.source.keys:
-            self.find(file)
-
-    def remaining(self, files: Iterable[FileRun]) -> Iterator[FileRun]:
-        """Yield the files with something missing, each once it is identified; a few are read ahead."""
-        ahead: deque[tuple[FileRun, Future[None]]] = deque()
-        with ThreadPoolExecutor(READERS, thread_name_prefix="digests") as readers:
-            try:
-                for file in files:
-                    ahead.append((file, readers.submit(self._find_new, file)))
-                    if len(ahead) > AHEAD:
-                        yield from self._next(ahead)
-                while ahead:
-                    yield from self._next(ahead)
-            finally:
-                readers.shutdown(wait=False, cancel_futures=True)
-
-    @staticmethod
-    def _next(ahead: "deque[tuple[FileRun, Future[None]]]") -> Iterator[FileRun]:
-        file, found = ahead.popleft()
-        found.result()
-        if file.status == "waiting":
-            yield file
 
 
 def _is_gone(path: str) -> bool:

@@ -11,6 +11,7 @@ from flows.cancellation import noticing_cancellation
 from flows.pools import Pools
 from flows.progress import Progress
 from flows.ray_session import RaySession
+from flows.read_ahead import remaining
 from flows.report import Report
 from flows.settings import Batch
 from flows.speed import note_speed
@@ -26,9 +27,9 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
     settings, plan, report = run.batch.run, run.plan, run.plan.report
     budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees what we let go of a little later
-    remaining = plan.resume.remaining(plan.waiting())
+    left = remaining(plan.waiting(), plan.resume)
     largest = max(budget, session.object_store_bytes)
-    report.admission = admission = Admission(remaining, budget, largest, most_files=lambda: pools.window)
+    report.admission = admission = Admission(left, budget, largest, most_files=lambda: pools.window)
     written = Stream("write")
     threads = StageThreads(pools, admission)
     progress = Progress(report, pools, run.console)

@@ -1,4 +1,4 @@
-"""flows/plan.py and flows/resume.py: outputs that cannot collide, what is there already, and what is missing."""
+"""flows/plan.py, resume.py, read_ahead.py: outputs that cannot collide, what is there already, what is missing."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from flows.bad_input import BadInput
 from flows.claim import claimed
 from flows.file_run import FileRun
 from flows.plan import Plan
+from flows.read_ahead import remaining
 from flows.settings import Batch
 from tasks.diarize import Diarization
 from tasks.places import put, read
@@ -50,7 +51,7 @@ def planned(batch: Batch) -> dict[str, FileRun]:
         plan.recall()
         plan.probe()
         plan.note_durations()
-        list(plan.resume.remaining(plan.waiting()))
+        list(remaining(plan.waiting(), plan.resume))
         return {file.source.name: file for file in plan.files}
 
 
