@@ -1,9 +1,9 @@
 """Batches of chunks for Whisper, filled with those of other files where that saves time."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +46,16 @@ class Batches:
     With `mixed`, one thread decodes. It takes the batch that has waited longest, and fills it up with those of other
     files that wait too: no file waits for a batch to fill. A file's batch is not parted, so full ones are WhisperX's
     own. If a mixed batch fails, each file's is decoded by itself, and the fault meets the file that has it.
+
+    Without, as many threads decode as the process may fill, each a batch of one file: a long file that is alone at the
+    end has them all.
     """
 
     def __init__(self, model: "WhisperModel", *, mixed: bool) -> None:
         self.model = model
-        self._thread = ThreadPoolExecutor(1, "decoder") if mixed else None
+        self._mixed = mixed
+        self._most = 1 if mixed else share.parallel
+        self._decoders = ThreadPoolExecutor(self._most, "decoder")
         # Files' threads append, and the decoder's removes: each at one stroke, so it needs no lock.
         self._waiting: list[_Batch] = []
 
@@ -63,7 +68,7 @@ class Batches:
     ) -> Iterator[Decoded]:
         """Yield what is said in each chunk of a file, 16 kHz mono samples, in their order.
 
-        The features of a batch are computed while the one before it is decoded. The caller holds no share of the
+        The features of a batch are computed while those before it are decoded. The caller holds no share of the
         process's computing.
         """
 
@@ -72,19 +77,20 @@ class Batches:
                 features = [log_mel(self.model, sound) for sound in sounds[first : first + batch_size]]
             return _Batch(np.stack(features), tokenizer, options, batch_size)
 
-        batches = map(batch, range(0, len(sounds), batch_size))
-        ready = next(batches, None)
-        while ready:
-            decoded = self._begin(ready)
-            ready = next(batches, None)
-            yield from decoded()
+        begun: deque[Future[list[Decoded]]] = deque()
+        for ready in map(batch, range(0, len(sounds), batch_size)):
+            if len(begun) == self._most:
+                yield from begun.popleft().result()
+            begun.append(self._begin(ready))
+        for each in begun:
+            yield from each.result()
 
-    def _begin(self, batch: _Batch) -> Callable[[], list[Decoded]]:
-        """Return what waits for the batch to be decoded and returns its chunks' texts."""
-        if not self._thread:
-            return partial(self._computed, batch)
+    def _begin(self, batch: _Batch) -> "Future[list[Decoded]]":
+        """Let a batch be decoded, and return what its chunks' texts will be."""
+        if not self._mixed:
+            return self._decoders.submit(self._computed, batch)
         self._waiting.append(batch)
-        return self._thread.submit(self._filled, batch).result
+        return self._decoders.submit(self._filled, batch)
 
     def _computed(self, batch: _Batch) -> list[Decoded]:
         """Decode a batch as one of the threads that compute."""
