@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,17 +48,18 @@ class Batches:
     files that wait too: no file waits for a batch to fill. A file's batch is not parted, so full ones are WhisperX's
     own. If a mixed batch fails, each file's is decoded by itself, and the fault meets the file that has it.
 
-    Without, as many threads decode as the process may fill, each a batch of one file: a long file that is alone at the
-    end has them all.
+    Without, as many threads decode as the process may fill, each a batch of one file. The files that are decoded have
+    them between them, and a long one that is left at the end has them all.
     """
 
     def __init__(self, model: "WhisperModel", *, mixed: bool) -> None:
         self.model = model
         self._mixed = mixed
-        self._most = 1 if mixed else share.parallel
-        self._decoders = ThreadPoolExecutor(self._most, "decoder")
-        # Files' threads append, and the decoder's removes: each at one stroke, so it needs no lock.
+        self._threads = 1 if mixed else share.parallel
+        self._decoders = ThreadPoolExecutor(self._threads, "decoder")
+        # Files' threads add to both, and what they add is removed: each at one stroke, so they need no lock.
         self._waiting: list[_Batch] = []
+        self._files: set[object] = set()
 
     def decode(
         self,
@@ -77,13 +79,17 @@ class Batches:
                 features = [log_mel(self.model, sound) for sound in sounds[first : first + batch_size]]
             return _Batch(np.stack(features), tokenizer, options, batch_size)
 
-        begun: deque[Future[list[Decoded]]] = deque()
-        for ready in map(batch, range(0, len(sounds), batch_size)):
-            if len(begun) == self._most:
-                yield from begun.popleft().result()
-            begun.append(self._begin(ready))
-        for each in begun:
-            yield from each.result()
+        file, begun = object(), deque[Future[list[Decoded]]]()
+        self._files.add(file)
+        try:
+            for ready in map(batch, range(0, len(sounds), batch_size)):
+                while len(begun) >= ceil(self._threads / len(self._files)):
+                    yield from begun.popleft().result()
+                begun.append(self._begin(ready))
+            for each in begun:
+                yield from each.result()
+        finally:
+            self._files.remove(file)
 
     def _begin(self, batch: _Batch) -> "Future[list[Decoded]]":
         """Let a batch be decoded, and return what its chunks' texts will be."""

@@ -142,22 +142,27 @@ def test_a_file_alone_waits_for_no_other(decoder: Decoder, clips: list[Sound]) -
     assert decoder.sizes == [4, 1]
 
 
-def test_on_a_cpu_a_file_that_is_alone_has_all_threads(decoder: Decoder, clips: list[Sound]) -> None:
-    """As many of its batches are decoded at a time as the process may compute; its texts keep their order."""
-    one_by_one = [alone(decoder, sounds=[clip])[0] for clip in clips]
-    decoder.go_on.clear()
-    decoder.sizes.clear()
-    with ThreadPoolExecutor(1) as thread:
-        found = thread.submit(decoder.decode, clips, batch_size=1, mixed=False)
-        for _ in range(1000):
-            if len(decoder.sizes) == share.parallel:
-                break
-            threading.Event().wait(0.01)
-        assert not found.done()
-        threading.Event().wait(0.5)
-        assert decoder.sizes == [1] * share.parallel == [1, 1]
-        decoder.go_on.set()
-        assert found.result(timeout=120) == one_by_one
+def test_on_a_cpu_files_have_the_threads_between_them(decoder: Decoder, clips: list[Sound]) -> None:
+    """Of a file that is alone two batches are decoded at a time, beside another one; its texts keep their order."""
+    expected = [alone(decoder, sounds=[clip])[0] for clip in clips]
+    other = decoder.alone.decode(clips[:2], decoder.tokenizer, decoder.options, batch_size=8)
+
+    def at_a_time() -> int:
+        decoder.go_on.clear()
+        decoder.sizes.clear()
+        with ThreadPoolExecutor(1) as thread:
+            found = thread.submit(decoder.decode, clips, batch_size=1, mixed=False)
+            threading.Event().wait(1)  # more than any of this takes but the decoding, which is held back
+            begun = len(decoder.sizes)
+            decoder.go_on.set()
+            assert found.result(timeout=120) == expected
+        return begun
+
+    assert at_a_time() == 2
+    next(other)
+    assert at_a_time() == 1
+    list(other)
+    assert at_a_time() == 2
 
 
 def test_chunks_that_are_decoded_otherwise_are_not_mixed(decoder: Decoder, clips: list[Sound]) -> None:
