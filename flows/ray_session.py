@@ -1,5 +1,6 @@
 """Ray for the length of a run: joined where there is a cluster, else started here, by one owner."""
 
+import gc
 import logging
 import os
 import signal
@@ -55,7 +56,10 @@ def _started(address: str | None, *, dashboard: bool) -> Iterator[str | None]:
         try:
             yield url
         finally:
+            # An ObjectRef that another thread collects while Ray shuts down would end this process at once.
+            gc.disable()
             ray.shutdown()
+            gc.enable()
 
 
 def _start(address: str | None, *, dashboard: bool) -> str | None:

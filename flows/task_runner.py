@@ -208,6 +208,15 @@ class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
         self.pools = pools
         self._tickets: dict[str, ray.ObjectRef[Any]] = {}
 
+    def __exit__(self, *exc_info: object) -> None:
+        """Let go of what Ray holds for the stage.
+
+        What is yet to be sent to Prefect keeps the flow's context, and with it this runner, until another thread has
+        sent it. An ObjectRef that goes while Ray shuts down ends the process at once, with exit status 1.
+        """
+        self._tickets.clear()
+        super().__exit__(*exc_info)
+
     def duplicate(self) -> "ActorPoolTaskRunner":
         """Return a new runner for the same stage and pools."""
         return type(self)(self.stage, self.pools)

@@ -3,6 +3,7 @@
 Contract tests of what flows/task_runner.py borrows from Prefect and prefect-ray: an upgrade that changes it fails here.
 """
 
+import contextvars
 import logging
 import os
 import pickle
@@ -405,6 +406,25 @@ def test_one_more_actor_that_does_not_load_ends_no_run(
     monkeypatch.setattr(pools._dispatcher, "_batch", replace(BATCH, token="no SecretStr"))
     listening(pools, log, "does without one more actor: it did not load its models: AttributeError")
     assert len(pools._dispatcher.members) == 1
+
+
+def test_a_flow_that_is_over_holds_nothing_of_ray(pools: Pools) -> None:
+    """Though its context outlives it, with events to be sent; what went while Ray ends would end the process."""
+    contexts = []
+
+    def body() -> None:
+        wait.submit(0.0).wait()
+        contexts.append(contextvars.copy_context())
+        assert _runner(contexts[0])._tickets
+
+    in_flow(pools, body)
+    assert not _runner(contexts[0])._tickets
+
+
+def _runner(context: contextvars.Context) -> ActorPoolTaskRunner:
+    runner = context[FlowRunContext.__var__].task_runner
+    assert isinstance(runner, ActorPoolTaskRunner)
+    return runner
 
 
 def test_models_without_room_on_the_gpu_name_their_pool_and_what_to_do() -> None:

@@ -132,7 +132,7 @@ def test_a_deployment_runs_across_the_nodes(team: Prefect, tiny_en: str) -> None
     stages = team.stages(run["id"])
     assert set(stages) == {"load audio", "transcribe", "write"}
     for stage in stages.values():
-        assert team.tasks(stage) == dict.fromkeys([f"{i}.wav" for i in range(6)], "Completed")
+        assert team.tasks(stage, 6) == dict.fromkeys([f"{i}.wav" for i in range(6)], "Completed")
 
 
 def test_nobody_without_the_password_reads_the_api(team: Prefect) -> None:
