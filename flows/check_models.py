@@ -11,7 +11,7 @@ from flows.hub import HubUnreachable, refusal
 from flows.needs import Need, aligners_for
 from flows.offline import check_here
 from tasks.aligners import CROSS_ATTENTION
-from tasks.named_models import aligner_source, diarizer_sources, whisper_source
+from tasks.named_models import aligner_source, diarizer_sources, fetch_pipeline_config, whisper_source
 from tasks.sources import Repository
 
 if TYPE_CHECKING:
@@ -74,13 +74,11 @@ def _ask(need: Need, model_dir: str | None) -> None:
 
 
 def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
-    from huggingface_hub import hf_hub_download
-
     pipeline, *parts = diarizer_sources(model, model_dir)
     _ask(Need("diarize", pipeline), model_dir)
     if pipeline.folder(model_dir) is None:
         try:
-            hf_hub_download(pipeline.name, "config.yaml", cache_dir=model_dir)  # 1 kB that names the parts
+            fetch_pipeline_config(pipeline, model_dir)
         except OSError as error:
             raise HubUnreachable(str(error)) from error
         _, *parts = diarizer_sources(model, model_dir)

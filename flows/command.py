@@ -48,6 +48,7 @@ class Command(
     only: Literal["failed"] | None = Field(None, description=Inputs.model_fields["only"].description)
     of_report: str | None = Field(None, description=Inputs.model_fields["of_report"].description)
     overwrite: CliToggleFlag[bool] = Field(False, description=RunSettings.model_fields["overwrite"].description)
+    retry_failed: CliToggleFlag[bool] = Field(False, description=RunSettings.model_fields["retry_failed"].description)
     dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
     no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
     diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")

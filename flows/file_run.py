@@ -1,15 +1,17 @@
 """One file's way through the batch, and what is known of it at its end."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flows.file_options import AS_THE_BATCH, FileOptions
 from flows.layout import STAGES
-from flows.ledger import Row
+from flows.ledger_rows import Row
+from flows.ledger_rows import Written as WrittenRow
 from tasks import locations
 from tasks.audio import BYTES_PER_SECOND, AudioFile
 from tasks.results import StoredResult
 from tasks.write import Earlier, Written, output_path
+from tasks.write_ahead import WriteAhead
 
 if TYPE_CHECKING:
     from flows.report import Report
@@ -30,12 +32,18 @@ class FileRun:
     options: FileOptions = AS_THE_BATCH
     status: Status = "waiting"
     error: str | None = None
+    lasting: bool = False
+    """It has failed for what is in it: a later run is to say so without trying."""
+    failed_before: bool = False
+    """It has failed so in an earlier run, and was not tried again."""
     written: Written | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
     missing: frozenset[str] = frozenset(STAGES)
     """The stages that it still has to go through."""
     earlier: Earlier | None = None
     """What earlier runs wrote for it; None if that does not matter."""
+    ahead: WriteAhead | None = None
+    """Where what is about to be written for it is noted."""
     place: tuple[str, str] = ("", "")
     """The template, and the pattern as the ledger has it: in the output folder, wherever that lies."""
     key: str = ""
@@ -65,16 +73,10 @@ class FileRun:
         """Return what the ledger is to know of its end."""
         row = Row(status=self.status, error=self.error)
         if self.written:
-            row |= Row(
-                key="" if self.written.provisional else self.key,
-                template=self.place[0],
-                pattern=self.place[1],
-                outputs=self.written.outputs,
-                changed=self.written.changed,
-                language=self.written.language,
-                speakers=self.written.speakers,
-                aligned_by=self.written.aligned_by,
-            )
+            row |= Row(template=self.place[0], pattern=self.place[1], refused=None)
+            key = "" if self.written.provisional else self.key
+            outputs = {"outputs": self.written.outputs, "changed": self.written.changed}
+            row["written"] = {key: cast(WrittenRow, {**self.written.facts, **outputs})}
         return row
 
     def record(self) -> dict[str, Any]:
@@ -90,4 +92,5 @@ class FileRun:
             "language": self.written.language if self.written else None,
             "speakers": self.written.speakers if self.written else None,
             "aligned_by": self.written.aligned_by if self.written else None,
+            "failed_before": self.failed_before,
         }

@@ -7,83 +7,60 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack, cast
 
+from flows.ledger_file import LedgerFile
+from flows.ledger_rows import Row, Written, merged, row_from
+from tasks import locations, places, write_ahead
 from tasks.container import check_regular
 from tasks.files import whole_file
-from tasks.locations import is_url
 from tasks.places import digest_of, print_of, put, read
 from tasks.stores import BadPlace, Print
 
 logger = logging.getLogger(__name__)
 
 FOLDER = ".whisperx-batch"
-"""Inside the output folder: the ledger, the claim, the stored results."""
+"""Inside the output folder: the ledger, the lock, the stored results, the write-ahead notes."""
 LEDGER = "ledger.jsonl"
 COPIED = "ledger.copied"
 """Holds the print of the copy that this machine has made."""
 
 
-class Row(TypedDict, total=False):
-    """What is known of a file; `digest`, `duration_s` and `track` are of the content with this size and mtime."""
-
-    size: int
-    mtime_ns: int
-    digest: str
-    duration_s: float
-    track: str
-    status: str
-    error: str | None
-    language: str | None
-    speakers: int | None
-    """How many speakers were told apart; None without diarization."""
-    aligned_by: str | None
-    """What timed the words."""
-    key: str
-    """Stands for the content and all options of its outputs."""
-    pattern: str
-    """Where its outputs go, in the output folder."""
-    template: str
-    """From which that was made."""
-    options: dict[str, Any]
-    """What a manifest says of it."""
-    outputs: dict[str, Print]
-    """By extension, of all formats that were written for it."""
-    changed: dict[str, Print]
-    """Those that somebody has changed, as they were found then."""
-
-
 class Ledger:
     """A line of JSON for each thing learnt of a file, the last of its kind counts. One run writes at a time.
 
-    What a crash cuts short is a line that does not count. Where the disk is full it goes on in memory: then a later
-    run learns less, and no more is lost.
+    A line that a crash cut short does not count. Where the disk is full it goes on in memory: then a later run learns
+    less, and no more is lost. What it had no time to learn of outputs, the write-ahead notes tell.
 
     An output folder that is a URL has a `copy` of it, from the begin and the end of each run, for other machines.
     """
 
-    def __init__(self, folder: Path, copy: str | None = None) -> None:
+    def __init__(self, folder: Path, out: str, copy: str | None = None) -> None:
+        """Read what is known of the files whose outputs go to `out`, from `folder`. Raises OSError, BadPlace."""
         self.rows: dict[str, Row] = {}
         self._paths_of: defaultdict[str, set[str]] = defaultdict(set)
         self._path = folder / LEDGER
+        self._out = out
+        self.notes_folder = locations.join(locations.join(out, FOLDER), write_ahead.FOLDER)
+        """Where the write-ahead notes of this output folder lie."""
         self._copy = copy
         self._copied = folder / COPIED
         self._lock = threading.Lock()
-        self._open = False
-        self._torn = False
+        self._file: LedgerFile | None = None
+        self._recovered: list[str] = []
         self._read()
+        self._recover()
 
     def _read(self) -> None:
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         for line in lines + self._of_another_machine():
             try:
                 learnt = json.loads(line)
-                path = learnt.pop("path")
-            except (ValueError, KeyError, AttributeError):
+                path = str(learnt.pop("path"))
+                row = row_from(learnt)
+            except (ValueError, LookupError, TypeError, AttributeError):
                 continue
-            for key in {"outputs", "changed"} & learnt.keys():
-                learnt[key] = {extension: (size, time) for extension, (size, time) in learnt[key].items()}
-            self._learn(path, learnt)
+            self._learn(path, row)
 
     def _of_another_machine(self) -> list[bytes]:
         found = print_of(self._copy) if self._copy else None
@@ -91,24 +68,38 @@ class Ledger:
             return []
         return read(self._copy).splitlines()
 
+    def _recover(self) -> None:
+        """Learn of outputs that were written before a crash, and whose line was not."""
+        for noted in write_ahead.notes(self.notes_folder):
+            ahead = noted.ahead
+            outputs: dict[str, Print] = {}
+            for extension in noted.digests:
+                output = locations.join(self._out, ahead.pattern)
+                output = output.format(language=noted.facts.get("language") or "und", format=extension)
+                if found := noted.written(extension, output):
+                    outputs[extension] = found
+            if outputs:
+                written = cast(Written, {**noted.facts, "outputs": outputs, "changed": {}})
+                row = Row(template=ahead.template, pattern=ahead.pattern, written={ahead.key: written})
+                self._learn(ahead.path, row)
+            self._recovered.append(noted.location)
+
     def share(self) -> None:
-        """Let other machines know what this one does, if the output folder is one that they may write to."""
+        """Put all that was learnt on the disk, and let other machines know, if the output folder is a store."""
+        if self._file:
+            self._file.close()
         try:
             self._put_copy()
         except (OSError, BadPlace) as error:
             logger.warning("%s: %s", self._copy, error)
 
     def _put_copy(self) -> None:
-        if self._copy is not None and self._open:
+        if self._copy is not None and self._file:
             put({self._copy: self._path.read_bytes()})
             self._copied.write_text(str(print_of(self._copy)))
 
     def _learn(self, path: str, learnt: Row) -> None:
-        row = self.rows.setdefault(path, Row())
-        before = row.get("outputs", {}) if learnt.get("pattern", row.get("pattern")) == row.get("pattern") else {}
-        row.update(learnt)
-        if "outputs" in learnt:
-            row["outputs"] = {**before, **learnt["outputs"]}
+        self.rows[path] = merged(self.rows.get(path, Row()), learnt)
         if "pattern" in learnt:
             self._paths_of[learnt["pattern"]].add(path)
 
@@ -125,9 +116,14 @@ class Ledger:
     def remembers(self, path: str, found: Print) -> bool:
         """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""
         row = self.row(path)
-        # A web server that tells no version could have changed it without a trace.
-        told = found[1] != 0 or not is_url(path)
-        return told and "digest" in row and (row.get("size"), row.get("mtime_ns")) == found
+        return "digest" in row and _same_file(path, (row.get("size"), row.get("mtime_ns")), found)
+
+    def refused(self, path: str, found: Print, made_with: str) -> str | None:
+        """Return the error that this content met in an earlier run with the same options and releases, if it did."""
+        refused = self.row(path).get("refused")
+        if refused and refused["made_with"] == made_with and _same_file(path, refused["content"], found):
+            return refused["error"]
+        return None
 
     def sizes(self) -> set[int]:
         """Return the sizes of all contents that are known: a file of another size is none of them."""
@@ -149,30 +145,21 @@ class Ledger:
         """Remember what was learnt of a file, also for later runs."""
         with self._lock:
             self._learn(path, learnt)
-            if not self._open:
-                return
-            line = json.dumps({"path": path, **learnt}).encode() + b"\n"
-            self._append(line)
+            if self._file:
+                self._file.append(json.dumps({"path": path, **learnt}).encode())
 
-    def _append(self, line: bytes) -> None:
-        try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                line = b"\n" + line if self._torn else line
-                self._torn = os.write(handle, line) != len(line)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            self._torn = True
-            logger.warning("%s: %s", self._path, error)
+    def note_written(self, path: str, ahead: str | None, **learnt: Unpack[Row]) -> None:
+        """Remember what was written for a file; once that is on the disk, its write-ahead note goes."""
+        self.note(path, **learnt)
+        if self._file and ahead:
+            self._file.once_synced(lambda: places.remove(ahead))
 
     def begin(self, rows: Mapping[str, Row]) -> None:
         """Note this of these files, and write the ledger anew, without what has been superseded.
 
-        Until then nothing that is noted is written: only the run that has claimed the output folder may. Raises OSError
+        Until then nothing that is noted is written: only the run that holds the output folder may. Raises OSError
         or BadPlace if the output folder is a store that cannot be written to.
         """
-        self._open = True
         for path, learnt in rows.items():
             self._learn(path, learnt)
         try:
@@ -183,4 +170,16 @@ class Ledger:
                     file.write(json.dumps(row_of_path) + "\n")
         except OSError as error:
             logger.warning("%s: %s", self._path, error)
+        else:
+            for location in self._recovered:
+                places.remove(location)
+            self._recovered = []
+        if self._file:
+            self._file.close()
+        self._file = LedgerFile(self._path)
         self._put_copy()
+
+
+def _same_file(path: str, known: tuple[int | None, int | None], found: Print) -> bool:
+    # A web server that tells no version could have changed it without a trace.
+    return (found[1] != 0 or not locations.is_url(path)) and tuple(known) == found

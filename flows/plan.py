@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from flows.bad_input import one_line
 from flows.file_run import FileRun
-from flows.ledger import Ledger, Row
+from flows.ledger import Ledger
+from flows.ledger_rows import Row
 from flows.manifest import Entry
 from flows.names import common_folder, name_below, output_patterns
 from flows.report import Report
@@ -18,8 +19,10 @@ from flows.resume import Resume, reason
 from tasks import locations
 from tasks.audio import AudioFile, probe
 from tasks.container import check_regular
+from tasks.faults import will_last
 from tasks.files import DRAFT
 from tasks.languages import language_code
+from tasks.stores import Print
 
 if TYPE_CHECKING:
     from flows.settings import Batch
@@ -45,9 +48,10 @@ class Plan:
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
             if batch.inputs.chooses(entry.path, ledger)
         ]
-        self.report = Report(self.files, ledger)
+        self.report = Report(self.files, ledger, self.resume.made_with)
         self.ledger = ledger
         self._known_sizes = ledger.sizes()
+        self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
         self._new: list[FileRun] = []
 
     def begin(self) -> None:
@@ -79,12 +83,21 @@ class Plan:
             return
         remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
         row = self.ledger.row(file.source.path) if remembered else Row()
+        if refused := self._refused(file, (size, mtime_ns)):
+            file.report.failed_before(file, refused)
+            return
         duration_s, track = row.get("duration_s"), row.get("track", "")
         file.source = replace(file.source, size=size, mtime_ns=mtime_ns, duration_s=duration_s or 0.0, track=track)
         if duration_s is None:
             self._new.append(file)
         else:
             self.resume.find(file)
+
+    def _refused(self, file: FileRun, content: Print) -> str | None:
+        """Return why an earlier run could not do this content, if it is not to be tried again."""
+        if self._retry or "refused" not in self.ledger.row(file.source.path):
+            return None
+        return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
 
     def needs_all_stages(self) -> bool:
         """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
@@ -101,7 +114,7 @@ class Plan:
         try:
             probed = self.resume.patience.again(partial(probe, file.source.path))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
-            file.report.failed(file, reason(error))
+            file.report.failed(file, reason(error), lasting=will_last(error))
             return
         file.source = replace(file.source, duration_s=probed.duration_s, track=probed.track)
         if file.source.size in self._known_sizes:

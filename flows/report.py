@@ -4,11 +4,14 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flows.bad_input import one_line
+from flows.file_options import FileOptions
 from flows.file_run import FileRun, Status
 from flows.ledger import Ledger
+from flows.ledger_rows import Refused
 from tasks import locations, places
 from tasks.write import Written
 
@@ -22,9 +25,16 @@ class Report:
     What becomes of a file goes into the ledger at once: that tells it also if this process is killed.
     """
 
-    def __init__(self, files: list[FileRun], ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        files: list[FileRun],
+        ledger: Ledger | None = None,
+        made_with: Callable[[FileOptions], str] | None = None,
+    ) -> None:
+        """`made_with` tells what stands for the options of a file and for the programs that read it."""
         self.files = files
         self._ledger = ledger
+        self._made_with = made_with
         self.statuses: Counter[str] = Counter(file.status for file in files)
         self.passed: Counter[str] = Counter()
         """How many files each stage is through with."""
@@ -60,8 +70,17 @@ class Report:
         """Record that a file's outputs were there already."""
         self._finish(file, "skipped", None, written)
 
-    def failed(self, file: FileRun, error: str) -> None:
-        """Record why a file has failed; of several failures the first counts."""
+    def failed(self, file: FileRun, error: str, *, lasting: bool = False) -> None:
+        """Record why a file has failed; of several failures the first counts.
+
+        If that is in its content, it will be `lasting`: later runs do not try it again until something changes.
+        """
+        file.lasting = lasting and file.status == "waiting"
+        self._finish(file, "failed", one_line(error), None)
+
+    def failed_before(self, file: FileRun, error: str) -> None:
+        """Record that a file is not tried: it has failed in an earlier run, and nothing has changed."""
+        file.failed_before = True
         self._finish(file, "failed", one_line(error), None)
 
     def leave_the_rest(self) -> None:
@@ -82,8 +101,17 @@ class Report:
             if status == "done":
                 self.audio_s += file.source.duration_s
         if self._ledger:
-            self._ledger.note(file.source.path, **file.outcome())
+            self._note(self._ledger, file)
         self._let_go(file)
+
+    def _note(self, ledger: Ledger, file: FileRun) -> None:
+        learnt = file.outcome()
+        if file.lasting and self._made_with and file.source.size is not None:
+            content = file.source.size, file.source.mtime_ns
+            made_with = self._made_with(file.options)
+            learnt["refused"] = Refused(content=content, made_with=made_with, error=str(file.error))
+        written = file.ahead.location if file.ahead and file.status == "done" else None
+        ledger.note_written(file.source.path, written, **learnt)
 
     def _let_go(self, file: FileRun) -> None:
         """Free what a finished file holds, once no task run needs it any more."""

@@ -1,25 +1,28 @@
 """What of each file is there already: its outputs, or results of its stages from which they can be made."""
 
-import os
 import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from flows.file_options import AS_THE_BATCH, FileOptions
 from flows.file_run import FileRun
 from flows.ledger import Ledger
+from flows.ledger_rows import outputs_of
 from flows.task_runner import named
-from tasks.faults import FileFault, Patience
-from tasks.locations import is_url, shown
+from tasks.faults import FileFault, Patience, will_last
+from tasks.locations import shown
 from tasks.places import Stopped, print_of
 from tasks.results import StoredResult, options_digest, result_key
 from tasks.stores import Print
 from tasks.write import Earlier, Written, not_ours, output_path
+from tasks.write_ahead import WriteAhead
 
 if TYPE_CHECKING:
     from flows.settings import Batch
 
+PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 TRIES = 60
 """Further tries at reading inputs, in the whole run, where a fault may pass."""
 
@@ -30,18 +33,29 @@ class Wanted:
 
     stages: dict[str, str]
     outputs: str
+    before: "Wanted | None" = None
+    """The same as version 0.1 had it, if that is another: what was made then is not made again."""
 
     @classmethod
     def by(cls, batch: "Batch", file: FileOptions) -> "Wanted":
         """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
-        transcribe, diarize = file.transcribing(batch.transcribe), file.diarizing(batch.diarize)
+        diarize = file.diarizing(batch.diarize)
+        if diarize is None:
+            return cls._by(batch, file, None)
+        identity, before = diarize.identity(batch.models), diarize.identity_without_parts(batch.models)
+        wanted = cls._by(batch, file, identity)
+        return wanted if before == identity else replace(wanted, before=cls._by(batch, file, before))
+
+    @classmethod
+    def _by(cls, batch: "Batch", file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
+        transcribe = file.transcribing(batch.transcribe)
         stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
         if batch.align:
             # An aligner that is named for no language is that of the language asked for.
             asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
             stages["align"] = options_digest("align", batch.align.identity(batch.models), asked, upstream)
-        if diarize:
-            stages["diarize"] = options_digest("diarize", diarize.identity(batch.models))
+        if diarize is not None:
+            stages["diarize"] = options_digest("diarize", diarize)
         return cls(stages, options_digest("write", stages, batch.write.layout()))
 
 
@@ -87,37 +101,38 @@ class Resume:
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()
         file.key = f"{row['digest']}-{wanted.outputs}"
+        file.ahead = WriteAhead(self._ledger.notes_folder, file.source.path, file.key, *file.place)
 
     def decide(self, file: FileRun) -> Written | None:
-        """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs."""
+        """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs, OSError."""
         if self._overwrite:
             return None
         row = self._ledger.row(file.source.path)
-        same = row.get("key") == file.key and row.get("pattern") == file.place[1]
-        there = self._there(file, row.get("language") if same else None)
-        changed = row.get("changed", {}) if same else {}
-        intact = row.get("outputs", {}) if same else {}
-        if (
-            same
-            and there
-            and all(found and found in (intact.get(name), changed.get(name)) for name, found in there.items())
-        ):
-            return Written(
-                {name: found for name, found in there.items() if found and found == intact.get(name)},
-                row.get("language") or "",
-                {name: found for name, found in there.items() if found and found != intact.get(name)},
-                row.get("speakers"),
-                row.get("aligned_by"),
-            )
-        ours, other = self._ours(file)
+        here = row.get("written", {}) if row.get("pattern") == file.place[1] else {}
+        right = [here[key] for key in self._keys(file) if key in here]
+        there = self._there(file, right[0]["language"] if right else None)
+        found = {name: print_ for name, print_ in there.items() if print_}
+        intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
+        changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
+        if there and intact.keys() | changed.keys() == there.keys():
+            facts = right[0]
+            return Written(intact, facts["language"] or "", changed, facts["speakers"], facts["aligned_by"])
+        ours, theirs, other = self._owned(file)
+        same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
         file.earlier = Earlier(ours, same)
         file.missing = self._missing(file)
-        if not same and (other or len(file.missing) > 1):
+        for name, each in found.items():
             # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
-            for name, found in there.items():
-                if found and found[0] and found != ours.get(name):
-                    raise not_ours(output_path(file.pattern, "", name), other)
+            if not each[0] or each == ours.get(name):
+                continue
+            if each == theirs.get(name) or (name not in same and (other or len(file.missing) > 1)):
+                raise not_ours(output_path(file.pattern, "", name), other)
         return None
+
+    def _keys(self, file: FileRun) -> list[str]:
+        """Return the keys of outputs that are right for this file."""
+        before = self.wanted(file.options).before
+        return [file.key, f"{file.key.partition('-')[0]}-{before.outputs}"] if before else [file.key]
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
         """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
@@ -125,52 +140,62 @@ class Resume:
             return {}
         return {name: print_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
 
-    def _ours(self, file: FileRun) -> tuple[dict[str, Print], str | None]:
-        """Return the outputs in this file's places that may be replaced, and another input to which some belong.
+    def _owned(self, file: FileRun) -> tuple[dict[str, Print], dict[str, Print], str | None]:
+        """Return the outputs in this file's places that may be replaced, those of another input, and that input.
 
-        Ours to replace are those of this file, of one with the same content, and of one that is not there any more.
+        Those of this file, and of one with the same content, may be. Not those of an input that is gone: a share may
+        not be mounted tonight, and a recording that was deleted may have no other transcript.
         """
         ours: dict[str, Print] = {}
+        theirs: dict[str, Print] = {}
         other = None
         digest = file.key.partition("-")[0]
         for path, row in self._ledger.owners(file.place[1]):
-            if path == file.source.path or row.get("digest") == digest or _is_gone(path):
-                ours |= row.get("outputs", {})
-            else:
+            if path == file.source.path or row.get("digest") == digest:
+                ours |= outputs_of(row)
+            elif outputs := outputs_of(row):
+                theirs |= outputs
                 other = shown(path)
-        return ours, other
+        return ours, theirs, other
 
     def _missing(self, file: FileRun) -> frozenset[str]:
-        def stored(stage: str) -> bool:
-            return StoredResult(self._results, file.source.keys[stage]).exists()
-
         missing, stages = {"write"}, self.wanted(file.options).stages
         last = "align" if "align" in stages else "transcribe"
-        if not stored(last):
+        if not self._stored(file, last):
             missing.add(last)
-            if last == "align" and not stored("transcribe"):
+            if last == "align" and not self._stored(file, "transcribe"):
                 missing.add("transcribe")
-        if "diarize" in stages and not stored("diarize"):
+        if "diarize" in stages and not self._stored(file, "diarize"):
             missing.add("diarize")
         return frozenset(missing if missing == {"write"} else {"load audio", *missing})
+
+    def _stored(self, file: FileRun, stage: str) -> bool:
+        """Tell whether the stage's result is there. One that version 0.1 has made is used under its own key."""
+        wanted = self.wanted(file.options)
+        digest = file.key.partition("-")[0]
+        for each in filter(None, (wanted, wanted.before)):
+            key = result_key(stage, digest, each.stages[stage])
+            if StoredResult(self._results, key).exists():
+                file.source.keys[stage] = key
+                return True
+        return False
 
     def find(self, file: FileRun) -> None:
         """Identify the file and decide; record in its report if that ends it."""
         try:
             self.patience.again(partial(self.identify, file))
-            written = self.decide(file)
+            written = self.patience.again(partial(self.decide, file))
         except Stopped:
             return
         except Exception as error:
-            file.report.failed(file, reason(error))
+            file.report.failed(file, reason(error), lasting=will_last(error))
         else:
             if written:
                 file.report.skipped(file, written)
 
-
-def _is_gone(path: str) -> bool:
-    # Whether an object is, only its store can tell: it counts as there.
-    return not is_url(path) and not os.path.lexists(path)
+    def made_with(self, file: FileOptions) -> str:
+        """Return what stands for the options of a file and the programs that read it: with others it may not fail."""
+        return f"{self.wanted(file).outputs}-{PROGRAMS}"
 
 
 def reason(error: Exception) -> str:

@@ -38,6 +38,9 @@ class RunSettings(Options):
         None, description="folder for the stages' results, from which later runs go on (default: in the output folder)"
     )
     overwrite: bool = Field(False, description="do everything again, and replace outputs whoever wrote them")
+    retry_failed: bool = Field(
+        False, description="try files again whose content an earlier run could not do; --only failed does too"
+    )
     stage_timeout: float | None = Field(
         None,
         gt=0,
@@ -96,7 +99,7 @@ class Batch(Options):
     def ledger(self) -> Ledger:
         """Return what is known of the files of earlier runs. Raises OSError, BadPlace."""
         out = absolute(self.write.output_dir)
-        return Ledger(self.own_folder(), join(join(out, FOLDER), LEDGER) if is_url(out) else None)
+        return Ledger(self.own_folder(), out, join(join(out, FOLDER), LEDGER) if is_url(out) else None)
 
     def results_folder(self) -> str:
         """Return the place of Prefect's result storage, which all machines of the run must see."""

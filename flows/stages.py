@@ -119,6 +119,7 @@ def write_files(
             "diarization": file.result_of("diarize", keeping.folder) if file.options.diarizing(diarize) else None,
             "options": options,
             "earlier": file.earlier,
+            "ahead": file.ahead,
         },
     )
 
@@ -146,7 +147,7 @@ def _map_files(
                 for stream in downstream:
                     stream.put(file)
             elif not outcome.state.is_cancelled():
-                file.report.failed(file, f"{stage}: {outcome.error}")
+                file.report.failed(file, f"{stage}: {outcome.error}", lasting=outcome.lasting)
             file.report.stage_passed(file, stage, outcome.seconds)
         finally:
             through.release()

@@ -38,7 +38,7 @@ from prefect.utilities.annotations import quote
 from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect_ray import RayTaskRunner
 
-from tasks.faults import is_poisoning
+from tasks.faults import is_poisoning, will_last
 from tasks.results import StoredResult
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Outcome:
     error: str | None = None
     poisoned: bool = False
     """The process cannot use its GPU any more."""
+    lasting: bool = False
+    """Why it failed is in the content of the file: another run would meet it again."""
 
 
 class PoolFuture(PrefectConcurrentFuture[Any]):
@@ -122,7 +124,14 @@ class Sessions:
         for value in parameters.values():
             _release(value)
         slim = state.model_copy(update={"data": None})
-        return state, Outcome(slim, round(time.monotonic() - began, 3), _error(state), _poisoned(state))
+        failure = exception_of(state)
+        return state, Outcome(
+            slim,
+            round(time.monotonic() - began, 3),
+            _error(state),
+            poisoned=failure is not None and is_poisoning(failure),
+            lasting=failure is not None and will_last(failure),
+        )
 
 
 def _run(task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:
@@ -162,11 +171,6 @@ def _error(state: State[Any]) -> str | None:
         return None
     failure = exception_of(state)
     return named(failure) if failure else state.message or state.name
-
-
-def _poisoned(state: State[Any]) -> bool:
-    failure = exception_of(state)
-    return failure is not None and is_poisoning(failure)
 
 
 def named(error: BaseException) -> str:

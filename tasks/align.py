@@ -14,7 +14,7 @@ from tasks.faults import halving
 from tasks.languages import by_language
 from tasks.models import ModelOptions, share
 from tasks.options import Options
-from tasks.results import keep_no_result, stage_task
+from tasks.results import keep_no_result, releases, stage_task
 from tasks.revisions import revision
 from tasks.transcribe import TranscribeOptions, Transcript
 
@@ -73,7 +73,7 @@ class AlignOptions(Options):
             else revision(name, models.model_dir, offline=models.model_cache_only)
             for language, name in self.aligners().items()
         }
-        return {**self.model_dump(), "align_model": weights}
+        return {**self.model_dump(), **releases("torch"), "align_model": weights}
 
 
 def align_transcript(

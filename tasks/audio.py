@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks import places
-from tasks.container import UnreadableAudio, audio_stream, fault, open_container
+from tasks.container import CannotBeOpened, UnreadableAudio, audio_stream, fault, open_container
 from tasks.faults import why
 from tasks.results import stage_task
 
@@ -43,7 +43,7 @@ class AudioFile:
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
         if self.size is not None and places.print_of(self.path) != (self.size, self.mtime_ns):
-            raise UnreadableAudio("the file was changed while the batch ran; run again")
+            raise CannotBeOpened("the file was changed while the batch ran; run again")
 
 
 @dataclass

@@ -34,6 +34,14 @@ PASSING_ERRNOS = frozenset({errno.EAGAIN, errno.EHOSTDOWN, errno.EIO, errno.EMFI
 class UnreadableAudio(FileFault):
     """The file holds no audio that can be decoded."""
 
+    lasting = True
+
+
+class CannotBeOpened(UnreadableAudio):
+    """There is no file, or none that may be opened: what is in it is not known."""
+
+    lasting = False
+
 
 def _decodes_audio(codec: str) -> bool:
     try:
@@ -97,14 +105,14 @@ def check_regular(path: str) -> stores.Print:
         found = places.print_of(path)
     except OSError as error:
         if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
-            raise UnreadableAudio(f"cannot be opened: {error.strerror}") from None
+            raise CannotBeOpened(f"cannot be opened: {error.strerror}") from None
         raise
     if found is None:
-        raise UnreadableAudio("no such file")
+        raise CannotBeOpened("no such file")
     if not locations.is_url(path) and not os.path.isfile(path):
-        raise UnreadableAudio("not a regular file")
+        raise CannotBeOpened("not a regular file")
     if found[0] == 0:
-        raise UnreadableAudio("the file is empty")
+        raise CannotBeOpened("the file is empty")
     return found
 
 

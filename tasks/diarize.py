@@ -12,8 +12,9 @@ from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
 from tasks.model_copies import at_hand
 from tasks.models import Lender, ModelOptions, loads
+from tasks.named_models import diarizer_parts
 from tasks.options import Options
-from tasks.results import stage_task
+from tasks.results import releases, stage_task
 from tasks.revisions import revision
 from tasks.transcribe import Transcript
 
@@ -45,7 +46,13 @@ class DiarizeOptions(Options):
         return self
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:
-        """Return what tells one diarization of the same audio from another: the options, the weights."""
+        """Return what tells one diarization of the same audio from another: the options, the weights, the releases."""
+        parts = diarizer_parts(self.diarize_model, models.model_dir, offline=models.model_cache_only)
+        made_with = releases("pyannote-audio", "torch")
+        return {**self.identity_without_parts(models), **made_with, **({"parts": parts} if parts else {})}
+
+    def identity_without_parts(self, models: ModelOptions) -> dict[str, Any]:
+        """Return the identity as version 0.1 had it: a pipeline of the Hub counted by its config.yaml alone."""
         model = revision(self.diarize_model, models.model_dir, offline=models.model_cache_only)
         return {**self.model_dump(exclude={"by_default"}), "diarize_model": model}
 

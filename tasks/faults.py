@@ -55,6 +55,8 @@ class FileFault(Exception):
 
     passing = False
     """It will be there the next time."""
+    lasting = False
+    """It is in the content of the file: it will be there in every later run, until the file changes."""
 
 
 class GpuOutOfMemory(FileFault):
@@ -76,6 +78,13 @@ def is_passing(error: BaseException) -> bool:
         return error.errno not in LASTING_ERRNOS
     lasting = isinstance(error, LASTING_ERRORS) or "NOT_SUPPORTED" in str(error)
     return not lasting and not is_poisoning(error)
+
+
+def will_last(error: BaseException) -> bool:
+    """Tell whether a later run would meet the error again: it comes from the content, not from the surroundings."""
+    if isinstance(error, FileFault):
+        return error.lasting
+    return isinstance(error, LASTING_ERRORS)
 
 
 def retry_passing(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 from uuid import uuid4
@@ -30,6 +30,16 @@ def _to_disk(file: IO[Any]) -> None:
     os.fsync(file.fileno())
 
 
+def sync_folder(folder: str | Path) -> None:
+    """Put the names in a folder on the disk: without this a power cut can undo a rename."""
+    with suppress(OSError):  # not every file system syncs folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Open a text file, in UTF-8, that takes its place, over what is there, once it is complete and on the disk."""
@@ -40,6 +50,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
             yield file
             _to_disk(file)
         draft.replace(path)
+        sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ import yaml
 
 from tasks.model_copies import at_hand
 from tasks.models import ModelOptions
-from tasks.revisions import repository_of
+from tasks.revisions import part_revisions, repository_of
 from tasks.sources import Bundle, Repository, Source
 
 WHISPER = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",))
@@ -90,6 +91,24 @@ def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
     own = [part.split("@")[0] for part in parts.values() if isinstance(part, str) and part.startswith("$model/")]
     needed = tuple((part.replace("$model/", "", 1) + "/*",) for part in own)
     return [replace(pipeline, needed=PIPELINE + needed), *filter(None, map(_part, parts.values()))]
+
+
+def fetch_pipeline_config(pipeline: Repository, model_dir: str | None) -> None:
+    """Download a pipeline's config.yaml, 1 kB that names its parts, unless it is here. Raises OSError."""
+    from huggingface_hub import hf_hub_download
+
+    if pipeline.folder(model_dir) is None:
+        hf_hub_download(pipeline.name, "config.yaml", cache_dir=model_dir)
+
+
+@cache
+def diarizer_parts(model: str, model_dir: str | None, *, offline: bool) -> dict[str, str]:
+    """Return what stands for the weights of a pipeline's parts, by repository; see tasks.revisions."""
+    pipeline = diarizer_sources(model, model_dir)[0]
+    if not offline and ON_THE_HUB.fullmatch(pipeline.name):
+        with suppress(Exception):  # then the pipeline cannot be loaded either, and that says more
+            fetch_pipeline_config(pipeline, model_dir)
+    return part_revisions(diarizer_sources(model, model_dir), model_dir, offline=offline)
 
 
 def _part(value: Any) -> Repository | None:

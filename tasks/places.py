@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tasks.faults import FileFault
-from tasks.files import DRAFT, new_draft, write_new
+from tasks.files import DRAFT, new_draft, sync_folder, write_new
 from tasks.locations import is_url, path_in
-from tasks.stores import Print, as_os_errors, filesystem, print_from
+from tasks.stores import Print, as_os_errors, filesystem, find, print_from
 
 CHUNK_BYTES = 1 << 20
 
@@ -22,12 +22,15 @@ def print_of(location: str) -> Print | None:
     """Return the print of what is there, None if nothing is. Raises OSError, BadPlace."""
     try:
         if not is_url(location):
-            status = os.stat(location)
-            return status.st_size, status.st_mtime_ns
+            return _print(os.stat(location))
         with as_os_errors(location):
             return print_from(filesystem(location).info(location))
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _print(status: os.stat_result) -> Print:
+    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager
@@ -62,26 +65,43 @@ def read(location: str) -> bytes:
         return file.read()
 
 
-def put(contents: dict[str, bytes]) -> None:
+def put(contents: dict[str, bytes]) -> dict[str, Print]:
     """Write each content to its location, over what is there: whole or not at all. Raises OSError, BadPlace.
 
-    On this machine's file systems all are on the disk before the first takes its place. An object appears whole.
+    On this machine's file systems all are on the disk before the first takes its place, and all places are when this
+    returns. An object appears whole. Returns the print of each.
     """
     local = {location: content for location, content in contents.items() if not is_url(location)}
     for location in local:
         os.makedirs(os.path.dirname(location), exist_ok=True)
     drafts = {location: new_draft(Path(location).parent) for location in local}
+    prints: dict[str, Print] = {}
     try:
         for location, draft in drafts.items():
             write_new(draft, local[location])
+            prints[location] = _print(os.stat(draft))  # of ours, whoever replaces it meanwhile
         for location, draft in drafts.items():
             draft.replace(location)
+        for folder in {os.path.dirname(location) for location in local}:
+            sync_folder(folder)
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
     for location in contents.keys() - local.keys():
         with as_os_errors(location):
             filesystem(location).pipe_file(location, contents[location])
+            prints[location] = print_from(filesystem(location).info(location))
+    return prints
+
+
+def listed(folder: str) -> list[str]:
+    """Return the locations of the files in a folder; none if there is no folder. Raises OSError, BadPlace."""
+    try:
+        if not is_url(folder):
+            return [os.path.join(folder, name) for name in os.listdir(folder) if not name.startswith(DRAFT)]
+        return list(find(f"{folder}/"))
+    except FileNotFoundError:
+        return []
 
 
 def remove(location: str) -> None:

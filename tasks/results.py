@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -16,20 +18,36 @@ from prefect.filesystems import LocalFileSystem, RemoteFileSystem
 from prefect.results import ResultStore
 from prefect.serializers import JSONSerializer
 from prefect.transactions import get_transaction
+from pydantic import TypeAdapter
 
 from tasks import locations, places
 from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 VERSION = "v2"
 """To be raised when this program changes what a stage makes of the same audio and options."""
+MADE_WITH = {"ctranslate2": "4.8", "faster-whisper": "1.2", "pyannote-audio": "4.0", "torch": "2.8"}
+"""Releases whose results the keys of `VERSION` stand for. Any other release stands in the key itself, so that results
+of today are found again until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
+whole archives for nothing."""
+CLASSES = frozenset({"tasks.transcribe.Transcript", "tasks.diarize.Diarization"})
+"""What a stored result may be."""
 
 
 @cache
 def _whisperx() -> str:
     return version("whisperx")
+
+
+@cache
+def releases(*packages: str) -> dict[str, str]:
+    """Return the installed release (major.minor) of each of these packages that is not the one of `MADE_WITH`."""
+    installed = {package: ".".join(version(package).split(".")[:2]) for package in packages}
+    return {package: release for package, release in installed.items() if release != MADE_WITH[package]}
 
 
 def options_digest(*parts: Any) -> str:
@@ -45,6 +63,11 @@ def result_key(stage: str, digest: str, options: str) -> str:
 
 def _key_of_file(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
     key: str | None = parameters["file"].keys.get(context.task.name)
+    storage = context.task.result_storage
+    if key and storage is not None:
+        # The engine reads this record next, with whatever serializer the record itself names.
+        folder = storage.basepath if isinstance(storage, RemoteFileSystem) else str(storage)
+        StoredResult(folder, key).remove_unless_ours()
     return key
 
 
@@ -101,20 +124,63 @@ class StoredResult:
     folder: str
     key: str
 
+    @property
+    def _location(self) -> str:
+        return locations.join(self.folder, self.key)
+
     def exists(self) -> bool:
-        """Tell whether it is there and whole: Prefect does not write it in one step. Raises OSError."""
+        """Tell whether it is there, whole (Prefect does not write it in one step) and ours. Raises OSError."""
         try:
-            json.loads(places.read(locations.join(self.folder, self.key)))
+            _parse(places.read(self._location))
         except (FileNotFoundError, ValueError):
             return False
         return True
 
+    def remove_unless_ours(self) -> None:
+        """Remove a record that is there and that `read` would refuse. Raises OSError."""
+        try:
+            _parse(places.read(self._location))
+        except FileNotFoundError:
+            return
+        except ValueError as error:
+            logger.warning("%s: removed, and made again: %s", self.key, error)
+            places.remove(self._location)
+
     def read(self) -> Any:
         """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made again."""
         try:
-            return again(lambda: result_store(self.folder).read(self.key).result)
+            name, data = again(lambda: _parse(places.read(self._location)))
+            module, _, of_class = name.rpartition(".")
+            return TypeAdapter(getattr(import_module(module), of_class)).validate_python(data)
         except OSError:
             raise
         except Exception as error:
-            places.remove(locations.join(self.folder, self.key))
+            places.remove(self._location)
             raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error
+
+
+def _parse(content: bytes) -> tuple[str, Any]:
+    """Return the class and the data of a record as Prefect stores it. Raises ValueError if it is not one of ours.
+
+    Not Prefect's own reader: that takes the serializer which the record names, so that a record can ask to be
+    unpickled, and makes objects of whatever class a part of it names.
+    """
+    try:
+        record = json.loads(content)
+        serializer = record["metadata"]["serializer"]
+        marked: list[dict[str, Any]] = []
+        result = json.loads(record["result"], object_hook=lambda found: _note_class(found, marked))
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"not a stored result: {error!r}") from error
+    expected = JSONSerializer().model_dump()
+    if expected | serializer != expected:
+        raise ValueError(f"its serializer is {serializer}, not Prefect's JSON")
+    if marked != [result] or result.keys() != {"__class__", "data"} or result["__class__"] not in CLASSES:
+        raise ValueError(f"it holds other classes than {', '.join(sorted(CLASSES))}")
+    return result["__class__"], result["data"]
+
+
+def _note_class(found: dict[str, Any], marked: list[dict[str, Any]]) -> dict[str, Any]:
+    if "__class__" in found or "__exc_type__" in found:
+        marked.append(found)
+    return found

@@ -3,16 +3,20 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 from tasks.files import sha256_of
 from tasks.model_copies import at_hand
 from tasks.places import digest_of
+from tasks.sources import Repository
 
 WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
 """What tells a model's revisions apart, of CTranslate2, of Transformers and of pyannote. Not the commit of its
 repository, which changes with every word of the model's card."""
+PART_WEIGHTS = (".bin", ".ckpt", ".npz", ".onnx", ".safetensors")
+"""What the weights of a pyannote pipeline's parts end with."""
 
 
 @cache
@@ -50,23 +54,56 @@ def _cached(repository: str, cache_dir: str | None) -> str:
     for name in WEIGHTS:
         path = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
         if isinstance(path, str):
-            # A copy of the cache may have files in place of its links.
-            return os.path.basename(os.path.realpath(path)) if os.path.islink(path) else sha256_of(Path(path))
+            return _blob(Path(path))
     return ""
+
+
+def _blob(path: Path) -> str:
+    """Return the Hub's digest of a cached file: the name that it links to. A copy of the cache may hold plain files."""
+    return path.resolve().name if path.is_symlink() else sha256_of(path)
 
 
 def _on_the_hub(repository: str) -> str:
     """Return the same of a model that is yet to be downloaded."""
+    files = _listed_on_the_hub(repository, None)
+    return next((files[name] for name in WEIGHTS if name in files), "")
+
+
+def _listed_on_the_hub(repository: str, revision: str | None) -> dict[str, str]:
+    """Return the digest of each file of a repository of the Hub; nothing if it cannot be asked."""
     from huggingface_hub import HfApi
 
     if "/" not in repository:
-        return ""
+        return {}
     try:
-        files = HfApi().model_info(repository, files_metadata=True, timeout=10).siblings or []
+        files = HfApi().model_info(repository, revision=revision, files_metadata=True, timeout=10).siblings or []
     except Exception:  # no network: then the model cannot be loaded either, and that says more
-        return ""
-    for name in WEIGHTS:
-        for file in files:
-            if file.rfilename == name:
-                return str(file.lfs.sha256 if file.lfs else file.blob_id)
-    return ""
+        return {}
+    return {file.rfilename: str(file.lfs.sha256 if file.lfs else file.blob_id) for file in files}
+
+
+def part_revisions(sources: Iterable[Repository], cache_dir: str | None, *, offline: bool) -> dict[str, str]:
+    """Return what stands for the weights of a pyannote pipeline's parts, by the repository that holds them.
+
+    `sources` are those of `tasks.named_models.diarizer_sources`. A pipeline's config.yaml says nothing of new weights
+    under an old name. Parts in a folder count with that folder.
+    """
+    found = {}
+    for source in sources:
+        if os.path.exists(source.name):
+            continue
+        patterns = [pattern for group in source.needed for pattern in group]
+        folder = source.folder(cache_dir)
+        if folder:
+            paths = {path for pattern in patterns for path in folder.glob(pattern)}
+            files = {str(path.relative_to(folder)): _blob(path) for path in paths if path.suffix in PART_WEIGHTS}
+        else:
+            files = {} if offline else _listed_on_the_hub(source.name, source.revision)
+        chosen = [
+            f"{name} {digest}"
+            for name, digest in sorted(files.items())
+            if name.endswith(PART_WEIGHTS) and any(fnmatch(name, pattern) for pattern in patterns)
+        ]
+        if chosen:
+            found[source.name] = _joined(chosen)
+    return found

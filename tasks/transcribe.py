@@ -15,7 +15,7 @@ from tasks.batches import Batches
 from tasks.faults import halving
 from tasks.languages import language_code
 from tasks.models import ModelOptions, share
-from tasks.results import stage_task
+from tasks.results import releases, stage_task
 from tasks.revisions import revision
 from tasks.whisper import WhisperOptions, batches, pipelines
 
@@ -99,7 +99,11 @@ class TranscribeOptions(WhisperOptions):
         options = self.model_dump(exclude={"batch_size", "print_progress", *self.unused()})
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
         vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}
-        return {**options, **vad, "language": self.fixed_language, "model": model}
+        made_with = releases("ctranslate2", "faster-whisper", "torch", *self._vad_packages())
+        return {**options, **vad, **made_with, "language": self.fixed_language, "model": model}
+
+    def _vad_packages(self) -> tuple[str, ...]:
+        return ("pyannote-audio",) if self.vad_method == "pyannote" else ()
 
     def temperatures(self) -> list[float]:
         """Return the temperatures to decode at, in their order, until a text passes the thresholds."""

@@ -1,9 +1,10 @@
 """Stage write: the outputs of a file, each whole or not there at all."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from string import Formatter
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
@@ -18,6 +19,7 @@ from tasks.places import print_of
 from tasks.results import stage_task
 from tasks.stores import Print
 from tasks.transcribe import Transcript
+from tasks.write_ahead import WriteAhead
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
@@ -91,10 +93,21 @@ class WriteOptions(Options):
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier runs wrote in the outputs' places, by extension; `same`: for the same content and options as now."""
+    """What earlier runs wrote in the outputs' places, by extension."""
 
     outputs: dict[str, Print] = field(default_factory=dict)
-    same: bool = False
+    same: frozenset[str] = frozenset()
+    """Those that were written for the same content and options as now."""
+
+
+class Facts(TypedDict):
+    """What the report says of a file's outputs."""
+
+    language: str
+    speakers: int | None
+    """How many were told apart; None without diarization."""
+    aligned_by: str | None
+    """What timed the words; None if nothing was to."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +118,14 @@ class Written:
     language: str
     changed: dict[str, Print] = field(default_factory=dict)
     speakers: int | None = None
-    """How many were told apart; None without diarization."""
     aligned_by: str | None = None
-    """What timed the words; None if nothing was to."""
     provisional: bool = False
     """What should have timed them could not be loaded: a later run is to try it again."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the report says of them."""
+        return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by)
 
 
 def output_path(pattern: str, language: str, extension: str) -> str:
@@ -130,37 +146,47 @@ def not_ours(path: str, owner: str | None = None) -> OutputNotOurs:
 
 
 def put(
-    contents: dict[str, bytes], outputs: dict[str, str], earlier: Earlier | None = None
+    contents: dict[str, bytes],
+    outputs: dict[str, str],
+    earlier: Earlier | None = None,
+    note: Callable[[dict[str, bytes]], None] = lambda _: None,
 ) -> tuple[dict[str, Print], dict[str, Print]]:
-    """Write each content, by its extension, to its place in `outputs`.
+    """Write each content, by its extension, to its place in `outputs`, after it was given to `note`.
 
     What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
     alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
     options. Without `earlier` it is replaced. Returns the prints of the outputs, and of those that are left alone
     because they were changed. Raises OutputNotOurs.
     """
-    found = {
-        extension: _place(output, contents[extension], earlier, extension) if earlier else "free"
-        for extension, output in outputs.items()
-    }
-    places.put({outputs[extension]: contents[extension] for extension, place in found.items() if place == "free"})
-    prints = {extension: print_of(output) or (0, 0) for extension, output in outputs.items()}
-    changed = {extension: print_ for extension, print_ in prints.items() if found[extension] == "changed"}
-    return {extension: print_ for extension, print_ in prints.items() if extension not in changed}, changed
+    kept: dict[str, Print] = {}
+    changed: dict[str, Print] = {}
+    if earlier is not None:
+        for extension, output in outputs.items():
+            found, to_keep = _found(output, contents[extension], earlier, extension)
+            if to_keep and found:
+                (kept if to_keep == "written" else changed)[extension] = found
+    new = {extension: contents[extension] for extension in outputs if extension not in kept | changed}
+    if new:
+        note(new)
+        prints = places.put({outputs[extension]: content for extension, content in new.items()})
+        kept |= {extension: prints[outputs[extension]] for extension in new}
+    return {extension: kept[extension] for extension in outputs if extension in kept}, changed
 
 
-def _place(output: str, new: bytes, earlier: Earlier, extension: str) -> Literal["free", "written", "changed"]:
-    """Tell what is in an output's place: nothing to keep, the same already, or what is to be left there."""
+def _found(
+    output: str, new: bytes, earlier: Earlier, extension: str
+) -> tuple[Print | None, Literal["written", "changed"] | None]:
+    """Return the print of what is in an output's place, and why it is to be left there, if it is."""
     found = print_of(output)
     if found is None or found == earlier.outputs.get(extension):
-        return "free"
+        return found, None
     there = places.read(output)
     if there == new:
-        return "written"
+        return found, "written"
     if new.startswith(there):
-        return "free"
-    if earlier.same:
-        return "changed"
+        return found, None
+    if extension in earlier.same:
+        return found, "changed"
     raise not_ours(output)
 
 
@@ -172,8 +198,9 @@ def write(
     diarization: Diarization | None,
     options: WriteOptions,
     earlier: Earlier | None,
+    ahead: WriteAhead | None = None,
 ) -> Written:
-    """Join speakers and words of one file and write its outputs, where the pattern says."""
+    """Join speakers and words of one file and write its outputs, where the pattern says, noted `ahead`."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
     outputs = options.outputs(pattern, transcript.language)
@@ -183,13 +210,16 @@ def write(
         EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s)
         for name in options.formats()
     }
-    written, changed = put(contents, outputs, earlier)
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
-    return Written(
-        written,
-        transcript.language,
-        changed,
-        None if diarization is None else len(speakers),
-        transcript.aligned_by,
-        transcript.provisional,
+    facts = Facts(
+        language=transcript.language,
+        speakers=None if diarization is None else len(speakers),
+        aligned_by=transcript.aligned_by,
     )
+
+    def note(new: dict[str, bytes]) -> None:
+        if ahead:
+            ahead.note(new, facts, provisional=transcript.provisional)
+
+    written, changed = put(contents, outputs, earlier, note)
+    return Written(written, changed=changed, provisional=transcript.provisional, **facts)

@@ -52,6 +52,7 @@ def planned(batch: Batch) -> dict[str, FileRun]:
         plan.probe()
         plan.note_durations()
         list(remaining(plan.waiting(), plan.resume))
+        plan.ledger.share()
         return {file.source.name: file for file in plan.files}
 
 
@@ -68,9 +69,10 @@ def do(batch: Batch, *stages: str) -> None:
                 result = Diarization([]) if stage == "diarize" else transcript
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:
-            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier)
+            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier, file.ahead)
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())
+    ledger.share()
 
 
 def missing(batch: Batch) -> dict[str, set[str]]:
@@ -223,7 +225,7 @@ def test_what_others_wrote_is_not_overwritten(speech: Path) -> None:
 
 
 def test_two_inputs_of_one_name_in_two_runs_do_not_share_an_output(speech: Path) -> None:
-    """Monday's `hello` is not replaced by Tuesday's, nor taken for it; once Monday's is gone it may be."""
+    """Monday's `hello` is not replaced by Tuesday's, nor taken for it; nor while Monday's share is not mounted."""
     monday = batch_of(speech)
     do(monday, "transcribe", "align", "write")
     tuesday = speech.parent / "tuesday"
@@ -233,7 +235,8 @@ def test_two_inputs_of_one_name_in_two_runs_do_not_share_an_output(speech: Path)
     assert f"is there and was written for {speech / 'hello.wav'}" in str(file.error)
     assert missing(monday) == {}
     (speech / "hello.wav").unlink()
-    assert missing(batch_of(speech, inputs={"inputs": [str(tuesday)]})) == {"hello.wav": ALL}
+    file = planned(batch_of(speech, inputs={"inputs": [str(tuesday)]}))["hello.wav"]
+    assert f"is there and was written for {speech / 'hello.wav'}" in str(file.error)
 
 
 def test_all_formats_that_were_written_stay_ours(speech: Path) -> None:
@@ -355,5 +358,6 @@ def test_words_that_a_makeshift_has_timed_are_timed_again(speech: Path) -> None:
     assert file.written
     file.written = replace(file.written, provisional=True)
     ledger.note(file.source.path, **file.outcome())
+    ledger.share()
     shutil.rmtree(Path(batch.results_folder(), "align"))
     assert missing(batch) == {"call.wav": {"load audio", "align", "write"}}

@@ -1,18 +1,37 @@
 """tasks/results.py and tasks/revisions.py: keys that change with what changes a result, and with nothing else."""
 
+import json
+import os
 import shutil
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CACHE
+from prefect.results import ResultStore
+from prefect.serializers import JSONSerializer, PickleSerializer
 
+from tasks.audio import AudioFile
 from tasks.diarize import Diarization
 from tasks.models import ModelOptions
-from tasks.results import StoredResult, options_digest, result_key, result_store
+from tasks.named_models import diarizer_parts
+from tasks.results import (
+    MADE_WITH,
+    StoredResult,
+    options_digest,
+    releases,
+    result_key,
+    result_store,
+    stage_task,
+    storage_of,
+)
 from tasks.revisions import revision
 from tasks.transcribe import IGNORED_BY_WHISPERX, NEVER_USED, TranscribeOptions, Transcript
 
 ANYWHERE = ModelOptions()
+OFFLINE = ModelOptions(model_cache_only=True)
 
 
 def keep(folder: Path, key: str, result: object) -> StoredResult:
@@ -48,6 +67,125 @@ def test_a_result_that_is_not_whole_is_none(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     assert not stored.exists()
     assert not StoredResult(str(tmp_path), "align/v1/y").exists()
+
+
+class Bomb:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+def hostile_records(mark: Path) -> dict[str, bytes]:
+    """Return records that Prefect would read, each asking for something else than our JSON."""
+    pickled = ResultStore(serializer=PickleSerializer()).create_result_record(Bomb(mark), key="x").serialize()
+    record = json.loads(ResultStore(serializer=JSONSerializer()).create_result_record(None, key="x").serialize())
+
+    def holding(result: Any, **serializer: Any) -> bytes:
+        metadata = {**record["metadata"], "serializer": {**record["metadata"]["serializer"], **serializer}}
+        return json.dumps({"metadata": metadata, "result": json.dumps(result)}).encode()
+
+    transcript = {"__class__": "tasks.transcribe.Transcript", "data": {"language": "en", "result": {}}}
+    inside = {"__class__": "tasks.models.ModelOptions", "data": {}}
+    return {
+        "pickled": pickled,
+        "decoder": holding(transcript, object_decoder="os.mkdir"),
+        "library": holding(transcript, jsonlib="pickle"),
+        "class": holding(inside),
+        "class inside": holding({**transcript, "data": {"language": "en", "result": {"a": inside}}}),
+        "exception": holding({"__exc_type__": "builtins.SystemExit", "message": "1"}),
+        "no record": b"[]",
+        "no result": b'{"metadata": {}}',
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["pickled", "decoder", "library", "class", "class inside", "exception", "no record", "no result"]
+)
+def test_a_result_that_is_not_our_json_is_none(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Prefect reads a record with the serializer that it names itself: one that says pickle would be unpickled."""
+    (tmp_path / "align").mkdir()
+    stored = StoredResult(str(tmp_path), "align/x")
+    (tmp_path / "align" / "x").write_bytes(hostile_records(tmp_path / "mark")[kind])
+    assert not stored.exists()
+    stored.remove_unless_ours()
+    assert "align/x: removed" in caplog.text
+    (tmp_path / "align" / "x").write_bytes(hostile_records(tmp_path / "mark")[kind])
+    with pytest.raises(RuntimeError, match="broken and is removed"):
+        stored.read()
+    assert list((tmp_path / "align").iterdir()) == []
+    assert not (tmp_path / "mark").exists()
+
+
+def test_prefect_does_not_come_to_read_such_a_result(tmp_path: Path, api_url: str) -> None:
+    """Its engine looks for the result of a task run before it runs it."""
+
+    @stage_task("align", kept=True)
+    def make(file: AudioFile) -> Transcript:
+        return Transcript("en", {"segments": []})
+
+    (tmp_path / "align").mkdir()
+    (tmp_path / "align" / "x").write_bytes(hostile_records(tmp_path / "mark")["pickled"])
+    made = make.with_options(result_storage=storage_of(str(tmp_path)))
+    assert made(AudioFile("/in/a.wav", "a.wav", keys={"align": "align/x"})) == Transcript("en", {"segments": []})
+    assert not (tmp_path / "mark").exists()
+    assert StoredResult(str(tmp_path), "align/x").read() == Transcript("en", {"segments": []})
+
+
+def test_a_release_that_changes_results_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of today are not, so that what is there stays done; nor a fix, which would redo whole archives."""
+    assert releases(*MADE_WITH) == {}
+    monkeypatch.setitem(MADE_WITH, "torch", "2.7")
+    releases.cache_clear()
+    assert releases(*MADE_WITH) == {"torch": "2.8"}
+    assert TranscribeOptions(model="tiny").identity(OFFLINE)["torch"] == "2.8"
+    monkeypatch.undo()
+    releases.cache_clear()
+    assert "torch" not in TranscribeOptions(model="tiny").identity(OFFLINE)
+
+
+def test_which_releases_count_is_said_for_the_versions_that_are_locked() -> None:
+    """An upgrade of the lock fails here: then it is to be decided whether it changes results."""
+    assert all(version(package).startswith(f"{release}.") for package, release in MADE_WITH.items())
+
+
+def test_the_weights_of_a_pipelines_parts_count(tmp_path: Path, small_models: Path) -> None:
+    """Of one from the Hub, whose config.yaml says nothing of them; also those that lie in other repositories."""
+    cache = tmp_path / "hub"
+
+    def cached(repository: str, **files: bytes) -> None:
+        folder = cache / f"models--{repository.replace('/', '--')}"
+        for name, content in files.items():
+            path = folder / "snapshots" / ("1" * 40) / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (folder / "refs").mkdir(exist_ok=True)
+        (folder / "refs" / "main").write_text("1" * 40)
+
+    def parts() -> dict[str, str]:
+        diarizer_parts.cache_clear()
+        return diarizer_parts("some/pipeline", str(cache), offline=True)
+
+    config = (
+        b"pipeline:\n  name: p.SpeakerDiarization\n  params:\n    segmentation: $model/segmentation\n"
+        b"    embedding: other/embedding\n    plda: {checkpoint: some/pipeline, subfolder: plda}\n"
+    )
+    cached("some/pipeline", **{"config.yaml": config, "segmentation__pytorch_model.bin": b"one"})
+    cached("other/embedding", **{"pytorch_model.bin": b"one"})
+    first = parts()
+    assert first.keys() == {"some/pipeline", "other/embedding"}
+    cached("other/embedding", **{"pytorch_model.bin": b"two", "README.md": b"words"})
+    second = parts()
+    assert (second["some/pipeline"], second["other/embedding"] == first["other/embedding"]) == (
+        first["some/pipeline"],
+        False,
+    )
+    cached("some/pipeline", **{"segmentation__pytorch_model.bin": b"two", "segmentation__notes.txt": b"words"})
+    assert parts()["some/pipeline"] != first["some/pipeline"]
+    assert diarizer_parts(str(small_models / "diarize-tiny"), None, offline=True) == {}
 
 
 def test_keys_are_legible() -> None:

@@ -101,7 +101,7 @@ def test_an_output_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
     whole = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     text = (tmp_path / "a.txt").read_text()
     (tmp_path / "a.txt").write_text(text[:5])
-    render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(whole.outputs, same=True))
+    render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(whole.outputs, same=frozenset({"txt"})))
     assert (tmp_path / "a.txt").read_text() == text
 
 
@@ -115,7 +115,7 @@ def test_a_corrected_output_stays_and_is_not_taken_for_ours(tmp_path: Path) -> N
     """Or another run, with other options, would write over it."""
     first = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     (tmp_path / "a.txt").write_text("corrected")
-    again = render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(first.outputs, same=True))
+    again = render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(first.outputs, same=frozenset({"txt"})))
     assert (list(again.outputs), list(again.changed)) == ([], ["txt"])
     with pytest.raises(OutputNotOurs, match="txt is there and was not written by whisperx-batch"):
         render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(again.outputs))
