@@ -19,6 +19,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Crashed, State
 
 from flows.bad_input import BadInput
+from flows.private_folder import make_private
 from tasks.files import whole_file
 
 PAGE = 200
@@ -38,8 +39,7 @@ def claimed(
     """
     owner = folder / "owner.json"
     try:
-        # Nobody else may read the results in it, or write some for us to load.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         lock = FileLock(folder / "lock", thread_local=False, is_singleton=True)
         if waiting and _is_held(lock):
             waiting(f"waiting for {_who(owner)}, which is writing to {folder.parent}")

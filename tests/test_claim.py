@@ -1,5 +1,6 @@
 """The claim on an output folder, between real processes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,17 @@ def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:
     assert told == [f"waiting for another run, which is writing to {tmp_path}"]
     with claimed(folder, waiting=told.append):
         assert len(told) == 1
+
+
+def test_a_folder_of_another_user_is_refused_and_an_open_one_is_closed(tmp_path: Path) -> None:
+    """What lies in it is believed."""
+    folder = tmp_path / ".whisperx-batch"
+    with claimed(folder):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with claimed(folder):
+        assert folder.stat().st_mode & 0o777 == 0o755
+    if os.geteuid() == 0:  # only root can give a folder away
+        os.chown(folder, 12345, -1)
+        with pytest.raises(BadInput, match="belongs to another user"), claimed(folder):
+            pass

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import CACHE
-from prefect.results import ResultStore
-from prefect.serializers import JSONSerializer, PickleSerializer
+from prefect.serializers import PickleSerializer
 
 from tasks.audio import AudioFile
 from tasks.diarize import Diarization
@@ -81,8 +80,10 @@ class Bomb:
 
 def hostile_records(mark: Path) -> dict[str, bytes]:
     """Return records that Prefect would read, each asking for something else than our JSON."""
-    pickled = ResultStore(serializer=PickleSerializer()).create_result_record(Bomb(mark), key="x").serialize()
-    record = json.loads(ResultStore(serializer=JSONSerializer()).create_result_record(None, key="x").serialize())
+    store = result_store(str(mark.parent))
+    pickling = store.model_copy(update={"serializer": PickleSerializer()})
+    pickled = pickling.create_result_record(Bomb(mark), key="x").serialize()
+    record = json.loads(store.create_result_record(None, key="x").serialize())
 
     def holding(result: Any, **serializer: Any) -> bytes:
         metadata = {**record["metadata"], "serializer": {**record["metadata"]["serializer"], **serializer}}
