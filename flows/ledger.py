@@ -109,9 +109,7 @@ class Ledger:
 
     def owners(self, pattern: str) -> list[tuple[str, Row]]:
         """Return the inputs, with what is known of them, for which outputs of this pattern were written."""
-        return [
-            (path, self.rows[path]) for path in self._paths_of[pattern] if self.rows[path].get("pattern") == pattern
-        ]
+        return [(path, self.row(path)) for path in self._paths_of[pattern] if self.row(path).get("pattern") == pattern]
 
     def remembers(self, path: str, found: Print) -> bool:
         """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""
@@ -153,6 +151,11 @@ class Ledger:
         self.note(path, **learnt)
         if self._file and ahead:
             self._file.once_synced(lambda: places.remove(ahead))
+
+    def forget(self, paths: list[str]) -> None:
+        """Drop what is known of these files; on the disk once the ledger is written anew."""
+        for path in paths:
+            del self.rows[path]
 
     def begin(self, rows: Mapping[str, Row]) -> None:
         """Note this of these files, and write the ledger anew, without what has been superseded.

@@ -104,6 +104,20 @@ def listed(folder: str) -> list[str]:
         return []
 
 
+def tree(folder: str) -> Iterator[tuple[str, int, float]]:
+    """Yield the location, the size in bytes and the time of change of each file below. Raises OSError, BadPlace."""
+    if is_url(folder):
+        for location, (size, _) in find(folder).items():
+            with as_os_errors(location):
+                yield location, size, filesystem(location).modified(location).timestamp()
+        return
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            status = os.stat(path)
+            yield path, status.st_size, status.st_mtime
+
+
 def remove(location: str) -> None:
     """Remove what is there, if anything is. Raises OSError, BadPlace."""
     with suppress(FileNotFoundError):

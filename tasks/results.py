@@ -34,6 +34,8 @@ MADE_WITH = {"ctranslate2": "4.8", "faster-whisper": "1.2", "pyannote-audio": "4
 """Releases whose results the keys of `VERSION` stand for. Any other release stands in the key itself, so that results
 of today are found again until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
 whole archives for nothing."""
+STAGES = ("transcribe", "align", "diarize")
+"""The stages whose results are kept."""
 CLASSES = frozenset({"tasks.transcribe.Transcript", "tasks.diarize.Diarization"})
 """What a stored result may be."""
 
@@ -106,8 +108,13 @@ def storage_of(folder: str) -> Path | RemoteFileSystem:
         return Path(folder)
     storage = RemoteFileSystem(basepath=folder)
     # Prefect wants the place, which holds no secret, to be known to its server.
-    storage.save(f"whisperx-batch-results-{hashlib.sha256(folder.encode()).hexdigest()[:12]}", overwrite=True)
+    storage.save(block_name(folder), overwrite=True)
     return storage
+
+
+def block_name(folder: str) -> str:
+    """Return the name of the block by which Prefect's server knows a place of results that is a URL."""
+    return f"whisperx-batch-results-{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
 
 
 @cache
