@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from flows.plan import Plan
     from flows.settings import Batch
 
-BROKEN = "Flow run encountered an exception: "
-"""How Prefect begins the message of a run that failed as a whole, not in some of its files."""
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended."""
 
@@ -154,11 +152,13 @@ def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]", console: "Cons
 
 def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.batch import whisperx_batch
+    from flows.ending import Ending, in_words, why_ended
     from flows.ray_session import ray_session
     from flows.server import LocalServer, has_server, settle, where_to_look
     from flows.start_pools import pools_ahead
+    from flows.telling import tell_unbegun
 
-    embedded = not has_server()
+    embedded, begun = not has_server(), False
     try:
         with ExitStack() as running:
             # The server starts while Ray does; each takes longer than ten seconds.
@@ -169,17 +169,20 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
                 with pools_ahead(batch, session, plan):
                     if server:
                         running.enter_context(server.used(nodes=len(session.nodes)))
+                    begun = True
                     state = whisperx_batch(**dict(batch), return_state=True)
             if server:
                 settle(state, timeout=2 if state.is_cancelled() else 10)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:
-        sys.stderr.write(f"whisperx-batch: {error}\n")
-        return 1
-    if (message := state.message or "").startswith(BROKEN):
-        sys.stderr.write(f"whisperx-batch: {message.removeprefix(BROKEN)}\n")
+    except (KeyboardInterrupt, Exception) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        ending = Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
+        if not begun:
+            tell_unbegun(plan.report, ending, batch.run.report)
+        sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
+        return INTERRUPTED if interrupted else 1
     sys.stderr.write(where_to_look(state, embedded=embedded))
+    if reason := why_ended(state):
+        sys.stderr.write(f"whisperx-batch: {reason}\n")
     if state.is_cancelled():
         return INTERRUPTED
     return 0 if state.is_completed() else 1

@@ -8,6 +8,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import Models, StageActor
 from flows.calls import Call
+from flows.ending import RunBroken
 from flows.layout import PoolSpec
 from flows.memory import runtime_env
 from flows.task_runner import named
@@ -17,7 +18,7 @@ MISSED_S = 300.0
 """In what time one more actor must have come up; its models are on the disk, for others have loaded them."""
 
 
-class ModelsNotLoaded(Exception):
+class ModelsNotLoaded(RunBroken):
     """No actor of a pool can load its models: nothing that it is there for can be done."""
 
     def __init__(self, spec: PoolSpec, cause: BaseException) -> None:

@@ -31,7 +31,9 @@ class Progress:
         self._report = report
         self._pools = pools
         self._console = console
-        self._total_s = sum(file.source.duration_s for file in report.files if file.status == "waiting")
+        waiting = [file for file in report.files if file.status == "waiting"]
+        self._through_before_s = report.through_s
+        self._total_s = sum(file.source.duration_s for file in waiting)
         self._began = time.monotonic()
 
     @contextmanager
@@ -62,7 +64,10 @@ class Progress:
         """Return how much of the audio is through, of 100."""
         if not self._report.statuses["waiting"]:
             return 100.0
-        return round(min(100 * self._report.audio_s / max(self._total_s, 1.0), 99.9), 1)
+        return round(min(100 * self._through_s() / max(self._total_s, 1.0), 99.9), 1)
+
+    def _through_s(self) -> float:
+        return self._report.through_s - self._through_before_s
 
     def headline(self) -> str:
         """Return the state of the batch in a line."""
@@ -71,7 +76,7 @@ class Progress:
         if self._report.audio_s:
             speed = self._report.audio_s / seconds
             parts.append(f"{speed:.1f} h of audio an hour")
-            left = max(self._total_s - self._report.audio_s, 0.0)
+            left = max(self._total_s - self._through_s(), 0.0)
             parts.append(f"about {duration(left / speed)} left" if left >= 1 else "finishing")
         return " · ".join(parts)
 
@@ -162,9 +167,16 @@ def summary_line(report: Report) -> str:
     left = f", {summary['left']} left for the next run" if summary["left"] else ""
     return (
         f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, "
-        f"{summary['skipped']} skipped{left}; {duration(summary['audio_s'])} of audio in "
-        f"{duration(summary['wall_s'])}, {times_real_time(summary):.1f} times real time"
+        f"{summary['skipped']} skipped{left}; {speed_line(summary)}"
     )
+
+
+def speed_line(summary: dict[str, Any]) -> str:
+    """Return how long the batch took, and how fast it was if it has decoded any audio."""
+    wall = duration(summary["wall_s"])
+    if not summary["audio_s"]:
+        return f"no new audio, in {wall}"
+    return f"{duration(summary['audio_s'])} of audio in {wall}, {times_real_time(summary):.1f} times real time"
 
 
 def _line(console: Console, text: str) -> None:
