@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
@@ -16,14 +17,13 @@ from flows.ending import EXPECTED, Ending, in_words
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
 from flows.plan import Plan, remove_drafts
-from flows.pools import Pools
 from flows.ray_session import ray_session
 from flows.run_name import first_name, rename
 from flows.run_stages import run_stages
 from flows.settings import Batch, RunSettings
 from flows.start_pools import pools_for
 from flows.stop_after import seconds_left
-from flows.telling import Run, final_state, logs_forwarded, tell_the_end, tell_the_plan, tell_what_is_known
+from flows.telling import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions, go_offline
@@ -139,21 +139,17 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
-        pools = pools_for(run.batch, session, run.plan)
+        pools = pools_for(run.batch, session, run.plan, partial(say, run))
         try:
             probing.result()
-            _begin(run, pools)
+            _begin(run)
             run_stages(run, pools, session)
         finally:
             for facts in pools.close():
                 run.plan.report.model_loads.update(facts.model_loads)
 
 
-def _begin(run: Run, pools: Pools) -> None:
+def _begin(run: Run) -> None:
     run.plan.note_durations()
     remove_drafts(run.batch.own_folder(), run.plan.files)
     tell_the_plan(run)
-    if not pools.placed(timeout=10):
-        waiting = "waiting for room in the Ray cluster: others use what the pools reserve"
-        run.console.print(waiting)
-        get_run_logger().warning(waiting)

@@ -46,12 +46,12 @@ def in_words(error: BaseException) -> str:
         return str(error)
     if isinstance(error, (httpx.HTTPError, PrefectException)):
         return (
-            f"the Prefect server at {PREFECT_API_URL.value()} does not answer as it should ({_brief(error)}); "
+            f"the Prefect server at {PREFECT_API_URL.value()} does not answer as it should ({brief(error)}); "
             f"once it does, {GO_ON}"
         )
     if isinstance(error, RayError):
-        return f"Ray failed ({_brief(error)}); see its logs (/tmp/ray/session_latest/logs); {GO_ON}"
-    return _brief(error)
+        return f"Ray failed ({brief(error)}); see its logs (/tmp/ray/session_latest/logs); {GO_ON}"
+    return brief(error)
 
 
 def why_ended(state: State[Any]) -> str | None:
@@ -62,7 +62,7 @@ def why_ended(state: State[Any]) -> str | None:
     return in_words(error) if error else None
 
 
-def _brief(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
     """Return an exception's name and the last line of its words, where Ray and others put the cause."""
     lines = [line.strip() for line in named(error).splitlines() if line.strip()]
     return lines[0] if len(lines) == 1 else f"{type(error).__name__}: {lines[-1]}"

@@ -55,7 +55,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
             plan.resume.stop()
             threads.join()
             _note_written(written, report)
-    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds)
+    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds - pools.waited_s)
     if threads.interrupted:
         report.ending = Ending(threads.interrupted, interrupted=True)
     elif threads.error:

@@ -16,6 +16,8 @@ from ray.exceptions import ActorDiedError
 
 from flows.ending import Ending, in_words, why_ended
 from flows.file_run import FileRun, Status
+from flows.layout import PoolSpec
+from flows.members import ModelsNotLoaded
 from flows.placement import CannotBePlaced
 from flows.report import Report
 from flows.task_runner import flush
@@ -92,3 +94,14 @@ def test_why_a_run_broke_is_said_in_words() -> None:
     assert said.startswith("Ray failed (ActorDiedError: The actor died unexpectedly")
     assert "does not answer as it should (ConnectError: refused)" in in_words(httpx.ConnectError("refused"))
     assert in_words(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
+    """On a machine without a network."""
+    spec = PoolSpec("transcribe", ("transcribe",), size=1, slots=1)
+    lost = OSError("We couldn't connect to 'https://huggingface.co' to load the files")
+    said = str(ModelsNotLoaded(spec, lost))
+    assert said.startswith("the pool 'transcribe' cannot load its models: OSError: We couldn't connect to ")
+    assert said.endswith(
+        "; fetch the models where there is a network, with whisperx-batch-models, and name that --model_dir"
+    )
