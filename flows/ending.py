@@ -12,7 +12,7 @@ from ray.exceptions import RayError
 from flows.bad_input import BadInput
 from flows.placement import CannotBePlaced
 from flows.server import ServerFailed
-from flows.task_runner import exception_of, named
+from flows.task_runner import exception_of
 from tasks.stores import BadPlace
 
 GO_ON = "the same command goes on where it stopped"
@@ -63,6 +63,6 @@ def why_ended(state: State[Any]) -> str | None:
 
 
 def brief(error: BaseException) -> str:
-    """Return an exception's name and the last line of its words, where Ray and others put the cause."""
-    lines = [line.strip() for line in named(error).splitlines() if line.strip()]
-    return lines[0] if len(lines) == 1 else f"{type(error).__name__}: {lines[-1]}"
+    """Return an exception's name and words on one line; of Ray's, which may be a traceback, the last line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[-1:] if isinstance(error, RayError) else lines)}"

@@ -99,9 +99,11 @@ def test_why_a_run_broke_is_said_in_words() -> None:
 def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
     """On a machine without a network."""
     spec = PoolSpec("transcribe", ("transcribe",), size=1, slots=1)
-    lost = OSError("We couldn't connect to 'https://huggingface.co' to load the files")
+    lost = OSError("We couldn't connect to 'https://huggingface.co'.\nCheck your connection.")
     said = str(ModelsNotLoaded(spec, lost))
-    assert said.startswith("the pool 'transcribe' cannot load its models: OSError: We couldn't connect to ")
+    assert said.startswith(
+        "the pool 'transcribe' cannot load its models: OSError: We couldn't connect to 'https://huggingface.co'. Check"
+    )
     assert said.endswith(
         "; fetch the models where there is a network, with whisperx-batch-models, and name that --model_dir"
     )
