@@ -16,7 +16,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
 from flows.file_run import FileRun
-from flows.progress import Progress, counted, duration, times_real_time
+from flows.progress import Progress, counted, duration, speed_line
 from flows.report import Report
 
 logger = logging.getLogger(__name__)
@@ -115,14 +115,14 @@ def plan_text(report: Report, finish: str) -> str:
 def report_text(report: Report) -> str:
     """Return the report as Markdown: the totals, the failures with their reasons, then every file."""
     summary = report.summary()
-    speed = times_real_time(summary)
-    totals = [(status, summary[status]) for status in ("done", "skipped", "failed", "left") if summary[status]]
+    totals = [(status, summary[status]) for status in SHOWN if summary[status]]
     files = sorted(report.files, key=lambda file: file.index)
     return "\n".join(
         [
             f"# {counted(len(files))}",
+            *([f"**{_cell(report.ending.advice)}**"] if report.ending else []),
             *_table(("state", "files"), totals),
-            f"{duration(summary['audio_s'])} of audio in {duration(summary['wall_s'])}: {speed:.1f} times real time",
+            speed_line(summary),
             *_failures("Failed", [file for file in files if file.status == "failed"]),
             "## Files",
             *_table(FILE_COLUMNS, map(_row, files[:ROWS])),
@@ -131,6 +131,7 @@ def report_text(report: Report) -> str:
     )
 
 
+SHOWN = ("done", "skipped", "failed", "left", "waiting")
 FILE_COLUMNS = ("file", "state", "language", "speakers", "words timed by", "audio", "speed", "outputs")
 
 

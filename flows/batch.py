@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
@@ -12,17 +13,17 @@ from rich.console import Console
 from flows.artifacts import Artifacts
 from flows.check_models import check_models
 from flows.claim import claimed
+from flows.ending import EXPECTED, Ending, in_words
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
 from flows.plan import Plan, remove_drafts
-from flows.pools import Pools
 from flows.ray_session import ray_session
 from flows.run_name import first_name, rename
 from flows.run_stages import run_stages
 from flows.settings import Batch, RunSettings
 from flows.start_pools import pools_for
 from flows.stop_after import seconds_left
-from flows.telling import Run, final_state, logs_forwarded, tell_the_end, tell_the_plan, tell_what_is_known
+from flows.telling import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions, go_offline
@@ -43,8 +44,8 @@ def whisperx_batch(
 ) -> State[Any]:
     """Transcribe, align and diarize audio files; write each as soon as it is finished.
 
-    Ends Completed if every file was done, or left as `stop_after` asks, Failed if any was not, Cancelled if it was
-    interrupted.
+    Ends Completed if every file was done, or left as `stop_after` asks, Cancelled if it was interrupted, and Failed if
+    any file failed or the run could not go on.
     """
     batch = Batch(
         inputs=inputs,
@@ -70,10 +71,10 @@ def whisperx_batch(
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
         try:
-            interrupted = run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), _began(batch)))
+            run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), _began(batch)))
         finally:
             plan.ledger.share()
-    return final_state(plan.report, interrupted)
+    return final_state(plan.report)
 
 
 def _began(batch: Batch) -> float:
@@ -85,26 +86,43 @@ def _began(batch: Batch) -> float:
     return min(time.time(), runtime.flow_run.scheduled_start_time.timestamp()) if ":" in stop_after else time.time()
 
 
-def run_plan(run: Run) -> str | None:
-    """Do what is to be done, and report. Returns what interrupted it, if something did."""
-    plan = run.plan
+def run_plan(run: Run) -> None:
+    """Do what is to be done, and report, however it ends; what ended it early is in the report.
+
+    Raises SystemExit, after having reported, if a signal asks this process to end.
+    """
+    report = run.plan.report
     try:
-        plan.recall()
-        tell_what_is_known(run)
-        with ThreadPoolExecutor(1) as planner:
-            probing = planner.submit(plan.probe)
-            try:
-                if not plan.needs_all_stages():
-                    probing.result()  # it takes that to know which models are needed at all
-                if plan.stages() and _in_time(run):
-                    return _run_ray(run, probing)
-                tell_the_plan(run)
-            except BaseException:
-                plan.resume.stop()
-                raise
-        return None
+        _run(run)
+    except KeyboardInterrupt:
+        report.ending = Ending("interrupted", interrupted=True)
+    except SystemExit:
+        report.ending = Ending("told to end by a signal", interrupted=True)
+        raise
+    except Exception as error:
+        report.ending = report.ending or Ending(in_words(error))
+        if not isinstance(error, EXPECTED):
+            get_run_logger().exception("the run cannot go on")
     finally:
         tell_the_end(run)
+
+
+def _run(run: Run) -> None:
+    plan = run.plan
+    plan.recall()
+    tell_what_is_known(run)
+    with ThreadPoolExecutor(1) as planner:
+        probing = planner.submit(plan.probe)
+        try:
+            if not plan.needs_all_stages():
+                probing.result()  # it takes that to know which models are needed at all
+            if plan.stages() and _in_time(run):
+                _run_ray(run, probing)
+            else:
+                tell_the_plan(run)
+        except BaseException:
+            plan.resume.stop()
+            raise
 
 
 def _in_time(run: Run) -> bool:
@@ -112,30 +130,26 @@ def _in_time(run: Run) -> bool:
     stop_after = run.batch.run.stop_after
     if stop_after is None or seconds_left(stop_after, run.began):
         return True
-    run.plan.report.leave_the_rest()
+    run.plan.report.leave(run.plan.files)
     return False
 
 
-def _run_ray(run: Run, probing: Future[None]) -> str | None:
+def _run_ray(run: Run, probing: Future[None]) -> None:
     """Start the pools while the new files are opened; then send what is to be done through them."""
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
-        pools = pools_for(run.batch, session, run.plan)
+        pools = pools_for(run.batch, session, run.plan, partial(say, run))
         try:
             probing.result()
-            _begin(run, pools)
-            return run_stages(run, pools, session)
+            _begin(run)
+            run_stages(run, pools, session)
         finally:
             for facts in pools.close():
                 run.plan.report.model_loads.update(facts.model_loads)
 
 
-def _begin(run: Run, pools: Pools) -> None:
+def _begin(run: Run) -> None:
     run.plan.note_durations()
     remove_drafts(run.batch.own_folder(), run.plan.files)
     tell_the_plan(run)
-    if not pools.placed(timeout=10):
-        waiting = "waiting for room in the Ray cluster: others use what the pools reserve"
-        run.console.print(waiting)
-        get_run_logger().warning(waiting)

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from flows.plan import Plan
     from flows.settings import Batch
 
-BROKEN = "Flow run encountered an exception: "
-"""How Prefect begins the message of a run that failed as a whole, not in some of its files."""
+FAILED_BEFORE = 3
+"""The exit status where no other files failed than those that failed in an earlier run and did not change."""
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended."""
 
 
 def main() -> NoReturn:
-    """Run the command line. Exit status: 0 all files done, 1 some failed, 2 the command is wrong."""
+    """Run the command line. Exit status: 0 all files done, 1 some failed, 3 only before; 2 the command is wrong."""
     # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     # The server may be away for eight minutes (2 + 4 + … + 256 s); at Prefect's 5 it may for one.
@@ -101,8 +101,10 @@ def _run(command: "Command", inputs: list[str]) -> int:
             _show_plan(batch, entries)
             return 0
         with claimed(batch.own_folder()):
-            plan = _plan_of_what_remains(batch, entries, console)
-            return _run_flow(batch.as_parameters(), plan) if plan else 0
+            plan = _plan_of_what_remains(batch, entries)
+            if plan.needs_all_stages() or plan.stages():
+                return _run_flow(batch.as_parameters(), plan)
+            return _tell_that_nothing_remains(batch, plan, console)
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
@@ -130,35 +132,47 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     show_estimate(expected(batch.own_folder(), plan.resume.options, plan.audio_left()), console)
 
 
-def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]", console: "Console") -> "Plan | None":
-    """Look, before Prefect and Ray start, whether there is anything to do; if not, say so, report and return None.
-
-    Raises BadInput if it cannot be done for want of a model.
-    """
+def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "Plan":
+    """Look, before Prefect and Ray start, what there is to do. Raises BadInput if a model for it cannot be had."""
     from flows.check_models import check_models
     from flows.plan import Plan
-    from flows.progress import show_summary
 
     plan = Plan(batch, entries, batch.ledger())
     plan.recall()
     if not plan.needs_all_stages():
         plan.probe()
-        if not plan.stages() and not plan.report.statuses["failed"]:
-            show_summary(plan.report, console)
-            if batch.run.report:
-                plan.report.write(batch.run.report)
-            return None
     check_models(batch, plan.stages(), plan.languages())
     return plan
 
 
+def _tell_that_nothing_remains(batch: "Batch", plan: "Plan", console: "Console") -> int:
+    """Report, and keep what was learnt of the files. Returns the exit status."""
+    from flows.progress import show_summary
+
+    plan.note_durations()
+    plan.ledger.begin({})
+    plan.ledger.share()
+    show_summary(plan.report, console)
+    if batch.run.report:
+        plan.report.write(batch.run.report)
+    return _status(plan.report.new_failures, plan.report.known_failures)
+
+
+def _status(new_failures: int, known_failures: int) -> int:
+    if new_failures:
+        return 1
+    return FAILED_BEFORE if known_failures else 0
+
+
 def _run_flow(batch: "Batch", plan: "Plan") -> int:
+    from flows import telling
     from flows.batch import whisperx_batch
+    from flows.ending import Ending, in_words, why_ended
     from flows.ray_session import ray_session
     from flows.server import LocalServer, has_server, settle, where_to_look
     from flows.start_pools import pools_ahead
 
-    embedded = not has_server()
+    embedded, begun = not has_server(), False
     try:
         with ExitStack() as running:
             # The server starts while Ray does; each takes longer than ten seconds.
@@ -169,17 +183,20 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
                 with pools_ahead(batch, session, plan):
                     if server:
                         running.enter_context(server.used(nodes=len(session.nodes)))
+                    begun = True
                     state = whisperx_batch(**dict(batch), return_state=True)
             if server:
                 settle(state, timeout=2 if state.is_cancelled() else 10)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:
-        sys.stderr.write(f"whisperx-batch: {error}\n")
-        return 1
-    if (message := state.message or "").startswith(BROKEN):
-        sys.stderr.write(f"whisperx-batch: {message.removeprefix(BROKEN)}\n")
+    except (KeyboardInterrupt, Exception) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        ending = Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
+        if not begun:
+            telling.tell_unbegun(plan.report, ending, batch.run.report)
+        sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
+        return INTERRUPTED if interrupted else 1
     sys.stderr.write(where_to_look(state, embedded=embedded))
+    if reason := why_ended(state):
+        sys.stderr.write(f"whisperx-batch: {reason}\n")
     if state.is_cancelled():
         return INTERRUPTED
-    return 0 if state.is_completed() else 1
+    return _status(not state.is_completed(), state.name == telling.FAILED_BEFORE)

@@ -16,27 +16,24 @@ import ray
 from prefect.states import Cancelled, Crashed, State
 from ray.exceptions import (
     ActorUnavailableError,
-    OutOfMemoryError,
     RayActorError,
     RayError,
     RayTaskError,
-    WorkerCrashedError,
 )
 
 from flows.actor import Models
 from flows.calls import Call
-from flows.members import Member, ModelsNotLoaded
-from flows.pool import LOST_S, Pool
+from flows.ending import brief, in_words
+from flows.members import Member, PoolNotUp
+from flows.pool import Pool
+from flows.room import Room
+from flows.startup import DIED, Startup
 from flows.task_runner import Outcome, named
-from tasks.faults import is_passing
 
 logger = logging.getLogger(__name__)
 
-DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 DEATHS = 2
 """How many actors a call may take with it, of those that ran nothing else: of others it may not be the cause."""
-LOADS = 3
-"""How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
 WRITING_S = 5.0
 TICK_S = 1.0
 
@@ -50,9 +47,9 @@ class Dispatcher:
     killed.
     """
 
-    def __init__(self, pools: list[Pool], batch: Models) -> None:
+    def __init__(self, pools: list[Pool], batch: Models, room: Room) -> None:
         self._pools = pools
-        self._batch = batch
+        self.startup = Startup(batch, room, self._then, self._settle, self._not_up)
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
@@ -65,16 +62,17 @@ class Dispatcher:
         self.broken: Future[BaseException] = Future()
         """Ends, with the reason, if no more work can be given out: models that do not load, Ray that is gone."""
         for member in self.members:
-            self._load(member)
+            self.startup.load(member)
 
     @property
     def members(self) -> list[Member]:
         """The actors of all pools."""
         return [member for pool in self._pools for member in pool.members]
 
-    def start(self, audio_left: Callable[[], float]) -> None:
-        """Begin, for the current flow run; `audio_left` tells how many seconds of audio are not done yet."""
+    def start(self, audio_left: Callable[[], float], say: Callable[[str], object]) -> None:
+        """Begin, for the current flow run; `audio_left` and `say` as `Pools.give_out` has them."""
         self._audio_left = audio_left
+        self.startup.say = say
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._give_out,), name="dispatcher", daemon=True)
@@ -115,6 +113,8 @@ class Dispatcher:
                 return
             try:
                 event()
+                if not self.cancelled:
+                    self.startup.look(self._pools, time.monotonic())
                 for pool in self._pools:
                     self._look_after(pool)
                     for call, member in pool.due():
@@ -123,21 +123,20 @@ class Dispatcher:
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
                 self._break(error)
 
+    def _then(self, event: Callable[[], None]) -> None:
+        self._events.put(event)
+
     def _look_after(self, pool: Pool) -> None:
         """Kill the actors that hang; let those that Ray has started again load their models."""
         now = time.monotonic()
         for member in pool.members:
             if member.load_at and now > member.load_at:
-                self._load(member)
+                self.startup.load(member)
             if not member.hung and member.hangs():
                 member.hung = True
                 ray.kill(member.actor, no_restart=False)
         for member in [member for member in pool.members if member.is_missed(now)]:
             pool.drop(member, "it has not come up")
-        if pool.is_lost(now) and not self.cancelled:
-            self._break(
-                TimeoutError(f"no process of the pool {pool.spec.name!r} has come up for {LOST_S / 60:.0f} min")
-            )
         if self._cancelled_at and now > self._cancelled_at + WRITING_S:
             for call in pool.running():
                 call.finish(_cancelled(str(self.cancelled)))
@@ -151,37 +150,23 @@ class Dispatcher:
         if self.cancelled:
             return
         try:
-            member = pool.grow(self._batch, memory_free.result())
+            member = pool.grow(self.startup.batch, memory_free.result())
         except RayError as error:  # what a pool can do without ends no run
             logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
             pool.settle()
         else:
             if member:
-                self._load(member)
+                self.startup.load(member)
 
-    def _load(self, member: Member) -> None:
-        """Let an actor load its models; it is given no work before, which would count against that work's time."""
-        member.load_at = None
-        load = member.actor.load.options(max_task_retries=0).remote(member.spec.stages, self._batch)
-        load.future().add_done_callback(lambda done: self._events.put(partial(self._loaded, member, done)))
-
-    def _loaded(self, member: Member, loading: "Future[None]") -> None:
-        error = loading.exception()
-        if error is None:
-            member.ready, member.hung, member.loads = True, False, 0
-            return
+    def _not_up(self, member: Member, error: Exception) -> None:
+        """Do without an actor that its pool can do without; otherwise end the run."""
         if self.cancelled:
             return
-        died = isinstance(error, DIED) and not getattr(error, "actor_init_failed", False)
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        if member.loads < LOADS and (died or (isinstance(error, RayTaskError) and is_passing(cause))):
-            # While Ray starts it again, it is unavailable; that is no failure of its own.
-            member.loads += not isinstance(error, ActorUnavailableError)
-            member.load_at = time.monotonic() + TICK_S
-        elif member.extra:
-            self._pool_of(member.spec.stages[0]).drop(member, f"it did not load its models: {named(cause)}")
+        if member.extra:
+            self._settle(member, True)
+            self._pool_of(member.spec.stages[0]).drop(member, str(error))
         else:
-            self._break(ModelsNotLoaded(member.spec, cause))
+            self._break(error)
 
     def _pool_of(self, stage: str) -> Pool:
         return next(pool for pool in self._pools if stage in pool.spec.stages)
@@ -223,7 +208,10 @@ class Dispatcher:
                 ray.kill(member.actor, no_restart=False)
             self._died(call, member, life, str(outcome.error))
         elif isinstance(error, RayActorError) and error.actor_init_failed:
-            self._break(error)
+            self._not_up(member, PoolNotUp(member.spec, f"its processes do not start: {brief(error)}"))
+        elif isinstance(error, ActorUnavailableError) and member.life == life and not member.hung:
+            member.doubted.append(call)
+            member.lose(time.monotonic())
         elif isinstance(error, DIED):
             ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
             self._died(call, member, life, f"{ended} ({DEATHS} times)")
@@ -233,18 +221,40 @@ class Dispatcher:
     def _died(self, call: Call, member: Member, life: int, reason: str) -> None:
         if member.life == life:  # the first of its calls to be heard of
             call.deaths += not member.calls
-            member.life, member.ready, member.load_at = life + 1, False, time.monotonic() + TICK_S
+            member.life += 1
+            member.lose(time.monotonic())
+        self._suspect(call, member, reason)
+
+    def _settle(self, member: Member, died: bool) -> None:  # noqa: FBT001
+        """Decide on the calls whose results are lost: the actor's process has died, or was only unreachable.
+
+        A process that was unreachable may still be running them. That is harmless, for what they write is the same.
+        """
+        doubted, member.doubted = member.doubted, []
+        if doubted and died:
+            member.life += 1
+            alone = len(doubted) == 1 and not member.calls
+            for call in doubted:
+                call.deaths += alone
+                self._suspect(call, member, f"worker died ({DEATHS} times)")
+        for call in doubted if not died else ():
+            logger.warning("a process of the pool %s was unreachable; what it ran is run again", member.spec.name)
+            self._enqueue(call)
+
+    def _suspect(self, call: Call, member: Member, reason: str) -> None:
+        """Run a call again, alone, whose process has died; fail it if it has taken too many with it."""
         call.suspect = True
         if call.deaths < DEATHS:
             logger.warning("a process of the pool %s died; what it ran is run again, alone", member.spec.name)
             self._pool_of(call.stage).suspects.append(call)
         else:
-            _fail(call, reason)
+            killed = self.startup.killed(member)
+            _fail(call, f"{reason}: {killed}" if killed else reason)
 
     def _break(self, error: BaseException) -> None:
-        self._cancel(named(error))
+        self._cancel(in_words(error))
         for call in self.unfinished():
-            call.finish(_cancelled(named(error)))
+            call.finish(_cancelled(in_words(error)))
         if not self.broken.done():
             self.broken.set_result(error)
 

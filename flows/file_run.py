@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from flows.task_runner import PoolFuture
 
 Status = Literal["waiting", "done", "skipped", "failed", "left"]
-ENDED_BEFORE = "the run ended before this file was done"
 
 
 @dataclass(eq=False)
@@ -31,6 +30,8 @@ class FileRun:
     """Where its outputs go; {language} and {format} are open in it."""
     options: FileOptions = AS_THE_BATCH
     status: Status = "waiting"
+    begun: bool = False
+    """It was admitted to the stages."""
     error: str | None = None
     lasting: bool = False
     """It has failed for what is in it: a later run is to say so without trying."""
@@ -54,9 +55,14 @@ class FileRun:
     report: "Report" = field(init=False, repr=False)
 
     @property
+    def decoded_s(self) -> float:
+        """The seconds of audio that this run decodes of it: none if results of an earlier run are enough."""
+        return self.source.duration_s if "load audio" in self.missing else 0.0
+
+    @property
     def decoded_bytes(self) -> int:
         """What its decoded audio takes in the object store."""
-        return int(self.source.duration_s * BYTES_PER_SECOND) if "load audio" in self.missing else 0
+        return int(self.decoded_s * BYTES_PER_SECOND)
 
     def result_of(self, stage: str, results: str) -> "PoolFuture | StoredResult":
         """Return what the stage made of it: in this run, or in an earlier one, in the folder `results`."""
@@ -81,12 +87,11 @@ class FileRun:
 
     def record(self) -> dict[str, Any]:
         """Return its entry in the report."""
-        status, error = ("failed", ENDED_BEFORE) if self.status == "waiting" else (self.status, self.error)
         return {
             "path": locations.shown(self.source.path),
-            "status": status,
+            "status": self.status,
             "outputs": self.outputs(),
-            "error": error,
+            "error": self.error,
             "duration_s": round(self.source.duration_s, 3),
             "timings_s": self.timings_s,
             "language": self.written.language if self.written else None,

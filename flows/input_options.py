@@ -46,7 +46,7 @@ class Inputs(Options):
     only: Literal["failed"] | None = Field(
         None, description="failed: of the inputs (default: all of earlier runs) those alone that are not done yet"
     )
-    of_report: str | None = Field(None, description="with --only: the report whose failed files are meant")
+    of_report: str | None = Field(None, description="with --only: the report of which those files are meant")
 
     @field_validator("include", "exclude")
     @classmethod
@@ -74,7 +74,7 @@ class Inputs(Options):
         paths = [known.get(path, path) for path in sorted(self._reported() if self.of_report else known)]
         chosen = [path for path in paths if self.chooses(path, ledger)]
         if not chosen:
-            raise BadInput("--only failed: no file has failed; there is nothing to do")
+            raise BadInput("--only failed: every file is done; there is nothing to do")
         return [Entry(path, FileOptions.model_validate(ledger.row(path).get("options", {}))) for path in chosen]
 
     def chooses(self, path: str, ledger: Ledger) -> bool:
@@ -82,7 +82,7 @@ class Inputs(Options):
         if not self.only:
             return True
         if self.of_report:
-            return self._reported().get(shown(path)) == "failed"
+            return self._reported().get(shown(path), "done") not in ("done", "skipped")
         return ledger.row(path).get("status") not in ("done", "skipped")
 
     def _reported(self) -> dict[str, str]:

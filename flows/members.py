@@ -8,22 +8,50 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import Models, StageActor
 from flows.calls import Call
+from flows.ending import RunBroken, brief
 from flows.layout import PoolSpec
 from flows.memory import runtime_env
-from flows.task_runner import named
 from tasks.faults import is_out_of_memory
 
+RELOAD_S = 1.0
+"""How long after its death an actor is told to load its models again."""
 MISSED_S = 300.0
 """In what time one more actor must have come up; its models are on the disk, for others have loaded them."""
 
 
-class ModelsNotLoaded(Exception):
+UNREACHABLE = (
+    "couldn't connect to",
+    "cannot find the requested files in the local cache",
+    "Cannot find an appropriate cached snapshot folder",
+    "Max retries exceeded",
+    "Network is unreachable",
+    "Name or service not known",
+    "Failed to resolve",
+)
+"""Words of errors of huggingface_hub, transformers and torch.hub where no network is."""
+
+
+class ModelsNotLoaded(RunBroken):
     """No actor of a pool can load its models: nothing that it is there for can be done."""
 
-    def __init__(self, spec: PoolSpec, cause: BaseException) -> None:
-        full = "; end what else uses the GPU, or choose a smaller --model or --compute_type int8"
-        advice = full if is_out_of_memory(cause) else ""
-        super().__init__(f"the pool {spec.name!r} cannot load its models: {named(cause)}{advice}")
+    def __init__(self, spec: PoolSpec, cause: BaseException | str) -> None:
+        reason = cause if isinstance(cause, str) else f"{brief(cause)}{_advice(cause)}"
+        super().__init__(f"the pool {spec.name!r} cannot load its models: {reason}")
+
+
+def _advice(cause: BaseException) -> str:
+    if is_out_of_memory(cause):
+        return "; end what else uses the GPU, or choose a smaller --model or --compute_type int8"
+    if isinstance(cause, ConnectionError) or any(words in str(cause) for words in UNREACHABLE):
+        return "; fetch the models where there is a network, with whisperx-batch-models, and name that --model_dir"
+    return ""
+
+
+class PoolNotUp(RunBroken):
+    """No actor of a pool has come up."""
+
+    def __init__(self, spec: PoolSpec, reason: str) -> None:
+        super().__init__(f"the pool {spec.name!r} has not come up: {reason}")
 
 
 @dataclass(eq=False)
@@ -38,6 +66,12 @@ class Member:
     ready: bool = False
     life: int = 0
     calls: set[Call] = field(default_factory=set)
+    restarts: int | None = None
+    """How many of its processes had died when it was last ready; None before it first is."""
+    doubted: list[Call] = field(default_factory=list)
+    """Calls whose result is lost: its process has died, or was unreachable for a while."""
+    lost_at: float = 0.0
+    """When it was last found to have died or to be unreachable."""
     load_at: float | None = None
     """When it is to be told to load its models again."""
     loads: int = 0
@@ -58,12 +92,16 @@ class Member:
 
     def is_missed(self, now: float) -> bool:
         """Tell whether it is one more and has not come up: Ray may have had no room for it after all."""
-        return self.extra and not self.ready and not self.life and now > self.began + MISSED_S
+        return self.extra and self.restarts is None and now > self.began + MISSED_S
 
     def take(self, call: Call) -> None:
         """Add a call; some of those that are there compute before it."""
         call.deadline = time.monotonic() + call.limit_s + sum(other.limit_s for other in self.calls)
         self.calls.add(call)
+
+    def lose(self, now: float) -> None:
+        """Give it no more calls before its models are loaded again."""
+        self.ready, self.lost_at, self.load_at = False, now, now + RELOAD_S
 
     def hangs(self) -> bool:
         """Tell whether one of its calls should have been through by now."""

@@ -132,8 +132,8 @@ class Plan:
         return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
 
     def audio_left(self) -> float:
-        """Return how many seconds of audio are in the files that are still to be done."""
-        return sum(file.source.duration_s for file in self.files if file.status == "waiting")
+        """Return how many seconds of audio are still to be decoded."""
+        return sum(file.decoded_s for file in self.files if file.status == "waiting")
 
     def languages(self) -> set[str]:
         """Return the languages, as codes, that a manifest says files have that are still to be done."""

@@ -2,7 +2,6 @@
 
 import heapq
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,9 +16,6 @@ from flows.members import Member, start_member
 
 logger = logging.getLogger(__name__)
 
-LOST_S = 3600.0
-"""How long a pool may be without any actor: models may have to be downloaded, a machine may come back."""
-
 
 class Pool:
     """The actors of some stages. For the dispatcher's thread alone."""
@@ -31,8 +27,6 @@ class Pool:
         """Those whose actor died: each is run with nothing beside it, so that it shows which of them is the cause."""
         self._waiting: list[tuple[int, int, Call]] = []
         self._growth = Growth(spec.slots, len(members)) if spec.extra_num_gpus else None
-        self._lost_at: float | None = time.monotonic()
-        """Since when none of its actors can take calls."""
 
     def put(self, call: Call, order: int) -> None:
         """Let a call wait; those of later stages go first, then those of lower order."""
@@ -54,16 +48,14 @@ class Pool:
         return [call for member in self.members for call in member.calls]
 
     def clear(self) -> tuple[list[Call], list[Call]]:
-        """Let go of the calls that wait, and of the suspects, and return them."""
-        waiting, suspects = [call for *_, call in self._waiting], list(self.suspects)
+        """Let go of the calls that wait to be run, and of those that wait to be run again, and return both."""
+        waiting, again = [call for *_, call in self._waiting], list(self.suspects)
         self._waiting.clear()
         self.suspects.clear()
-        return waiting, suspects
-
-    def is_lost(self, now: float) -> bool:
-        """Tell whether it has had no actor for LOST_S."""
-        self._lost_at = None if any(member.ready for member in self.members) else self._lost_at or now
-        return self._lost_at is not None and now > self._lost_at + LOST_S
+        for member in self.members:
+            again += member.doubted
+            member.doubted.clear()
+        return waiting, again
 
     def passed(self, call: Call) -> None:
         """Count a call that an actor is through with."""

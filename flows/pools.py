@@ -9,8 +9,6 @@ from typing import Any
 import ray
 from prefect.states import Cancelled, State
 from ray.exceptions import RayError
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.actor import ActorFacts, Models
 from flows.calls import Call, limit
@@ -19,6 +17,7 @@ from flows.layout import PoolSpec
 from flows.members import Member, start_member
 from flows.placement import Bundle
 from flows.pool import Pool
+from flows.room import Room
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +31,11 @@ class Pools:
         self.specs = specs
         self._stage_timeout = stage_timeout
         self._closed = False
-        self._group: PlacementGroup = placement_group([bundle.resources for bundle in bundles], strategy="PACK")
-        self._dispatcher = Dispatcher([Pool(spec, self._start(spec, bundles, batch)) for spec in specs], batch)
-
-    def _start(self, spec: PoolSpec, bundles: list[Bundle], batch: Models) -> list[Member]:
-        places = [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
-        return [start_member(spec, batch, PlacementGroupSchedulingStrategy(self._group, place)) for place in places]
+        self._room = Room(specs, bundles)
+        pools = [
+            Pool(spec, [start_member(spec, batch, place) for place in self._room.places_of(spec)]) for spec in specs
+        ]
+        self._dispatcher = Dispatcher(pools, batch, self._room)
 
     @property
     def stages(self) -> frozenset[str]:
@@ -66,14 +64,20 @@ class Pools:
 
     def placed(self, timeout: float) -> bool:
         """Tell whether the cluster has room for the pools, after at most `timeout` seconds."""
-        return bool(self._group.wait(timeout))
+        return self._room.is_there(timeout)
 
-    def give_out(self, audio_left: Callable[[], float]) -> None:
+    @property
+    def waited_s(self) -> float:
+        """How long the pools have waited for room in the cluster."""
+        return self._dispatcher.startup.waited_s
+
+    def give_out(self, audio_left: Callable[[], float], say: Callable[[str], object] = logger.warning) -> None:
         """Begin to give out calls, for the current flow run; until then they wait, while the models load.
 
-        `audio_left` tells how many seconds of audio are not done yet: for a few no pool grows.
+        `audio_left` tells how many seconds of audio are not done yet: for a few no pool grows. `say` shows the user
+        what the pools wait for.
         """
-        self._dispatcher.start(audio_left)
+        self._dispatcher.start(audio_left, say)
 
     def submit(
         self, stage: str, audio_s: float, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]
@@ -115,7 +119,7 @@ class Pools:
             self._dispatcher.end()
             for member in self._dispatcher.members:
                 ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
-            remove_placement_group(self._group)
+            self._room.give_back()
         for call in self._dispatcher.unfinished():
             call.tell(Cancelled(message=self._dispatcher.cancelled))
         return facts

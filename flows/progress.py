@@ -20,6 +20,8 @@ from flows.pools import Pools
 from flows.report import Report
 from tasks.write import output_path
 
+KNOWN_SHOWN = 20
+"""Files that failed before, which are named night after night."""
 PLAIN_STEP = 0.1
 """Without a terminal, a line each time this share of the files has been finished."""
 
@@ -31,7 +33,9 @@ class Progress:
         self._report = report
         self._pools = pools
         self._console = console
-        self._total_s = sum(file.source.duration_s for file in report.files if file.status == "waiting")
+        waiting = [file for file in report.files if file.status == "waiting"]
+        self._through_before_s = report.through_s
+        self._total_s = sum(file.source.duration_s for file in waiting)
         self._began = time.monotonic()
 
     @contextmanager
@@ -62,7 +66,10 @@ class Progress:
         """Return how much of the audio is through, of 100."""
         if not self._report.statuses["waiting"]:
             return 100.0
-        return round(min(100 * self._report.audio_s / max(self._total_s, 1.0), 99.9), 1)
+        return round(min(100 * self._through_s() / max(self._total_s, 1.0), 99.9), 1)
+
+    def _through_s(self) -> float:
+        return self._report.through_s - self._through_before_s
 
     def headline(self) -> str:
         """Return the state of the batch in a line."""
@@ -71,7 +78,7 @@ class Progress:
         if self._report.audio_s:
             speed = self._report.audio_s / seconds
             parts.append(f"{speed:.1f} h of audio an hour")
-            left = max(self._total_s - self._report.audio_s, 0.0)
+            left = max(self._total_s - self._through_s(), 0.0)
             parts.append(f"about {duration(left / speed)} left" if left >= 1 else "finishing")
         return " · ".join(parts)
 
@@ -144,11 +151,17 @@ def plan_line(files: list[FileRun]) -> str:
 
 def show_summary(report: Report, console: Console) -> None:
     """Print how the batch ended: the failures with their reasons, then the totals."""
-    for file in sorted(report.files, key=lambda file: file.index):
-        record = file.record()
-        if record["status"] == "failed":
-            _line(console, f"failed  {file.source.name}: {record['error']}")
+    failed = sorted((file for file in report.files if file.status == "failed"), key=lambda file: file.index)
+    known = [file for file in failed if file.failed_before]
+    for file in (file for file in failed if not file.failed_before):
+        _line(console, f"failed  {file.source.name}: {file.error}")
+    for file in known[:KNOWN_SHOWN]:
+        _line(console, f"failed before  {file.source.name}: {file.error}")
+    if len(known) > KNOWN_SHOWN:
+        _line(console, f"failed before  and {len(known) - KNOWN_SHOWN} more, which are in the file of --report")
     _line(console, summary_line(report))
+    if known:
+        _line(console, f"{counted(len(known))} that failed before and did not change: --retry_failed tries them again")
 
 
 def times_real_time(summary: dict[str, Any]) -> float:
@@ -160,11 +173,19 @@ def summary_line(report: Report) -> str:
     """Return in a line how the batch ended."""
     summary = report.summary()
     left = f", {summary['left']} left for the next run" if summary["left"] else ""
+    known = f" ({report.known_failures} of them before)" if report.known_failures else ""
     return (
-        f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed, "
-        f"{summary['skipped']} skipped{left}; {duration(summary['audio_s'])} of audio in "
-        f"{duration(summary['wall_s'])}, {times_real_time(summary):.1f} times real time"
+        f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed{known}, "
+        f"{summary['skipped']} skipped{left}; {speed_line(summary)}"
     )
+
+
+def speed_line(summary: dict[str, Any]) -> str:
+    """Return how long the batch took, and how fast it was if it has decoded any audio."""
+    wall = duration(summary["wall_s"])
+    if not summary["audio_s"]:
+        return f"no new audio, in {wall}"
+    return f"{duration(summary['audio_s'])} of audio in {wall}, {times_real_time(summary):.1f} times real time"
 
 
 def _line(console: Console, text: str) -> None:

@@ -4,10 +4,11 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flows.bad_input import one_line
+from flows.ending import Ending
 from flows.file_options import FileOptions
 from flows.file_run import FileRun, Status
 from flows.ledger import Ledger
@@ -17,6 +18,8 @@ from tasks.write import Written
 
 if TYPE_CHECKING:
     from flows.stream import Admission
+
+LOST = "the run ended without a result for this file, which is a fault of whisperx-batch; run the same command again"
 
 
 class Report:
@@ -36,10 +39,16 @@ class Report:
         self._ledger = ledger
         self._made_with = made_with
         self.statuses: Counter[str] = Counter(file.status for file in files)
+        self.known_failures = 0
+        """How many of the failed files had failed in an earlier run, and were not tried again."""
         self.passed: Counter[str] = Counter()
         """How many files each stage is through with."""
         self.audio_s = 0.0
-        """Seconds of audio in the files that are done."""
+        """Seconds of audio in the files that are done and were decoded for it in this run."""
+        self.through_s = 0.0
+        """Seconds of audio in all files that have an outcome."""
+        self.ending: Ending | None = None
+        """Why the run ended before every file had its turn, if it did."""
         self.model_loads: Counter[str] = Counter()
         self.admission: Admission | None = None
         self._started = time.monotonic()
@@ -81,25 +90,46 @@ class Report:
     def failed_before(self, file: FileRun, error: str) -> None:
         """Record that a file is not tried: it has failed in an earlier run, and nothing has changed."""
         file.failed_before = True
+        self.known_failures += 1
         self._finish(file, "failed", one_line(error), None)
 
-    def leave_the_rest(self) -> None:
-        """Record that what is not done is left for the next run, as it was asked to be."""
+    def leave(self, files: Iterable[FileRun]) -> None:
+        """Record that those of these files that still wait are left for the next run."""
         with self._lock:
-            for file in self.files:
+            for file in files:
                 if file.status == "waiting":
-                    file.status = "left"
-            self.statuses["left"] = self.statuses.pop("waiting", 0)
+                    self._set(file, "left")
+
+    def fail_the_rest(self) -> None:
+        """Fail what still waits: when a run ends, every file must have an outcome."""
+        for file in self.files:
+            self._finish(file, "failed", LOST, None)
+
+    def output_is_gone(self, file: FileRun, output: str) -> None:
+        """Record that a file that was done in this run has lost an output since."""
+        with self._lock:
+            self._set(file, "failed")
+            self.audio_s -= file.decoded_s
+            file.error = one_line(f"its output {output} was removed while the run went on; run the same command again")
+            file.written = None
+        if self._ledger:
+            self._ledger.note(file.source.path, status=file.status, error=file.error)
+
+    def _set(self, file: FileRun, status: Status) -> None:
+        if file.status == "waiting":
+            self.through_s += file.source.duration_s
+        self.statuses[file.status] -= 1
+        self.statuses[status] += 1
+        file.status = status
 
     def _finish(self, file: FileRun, status: Status, error: str | None, written: Written | None) -> None:
         with self._lock:
             if file.status != "waiting":
                 return
-            self.statuses[file.status] -= 1
-            self.statuses[status] += 1
-            file.status, file.error, file.written = status, error, written
+            self._set(file, status)
+            file.error, file.written = error, written
             if status == "done":
-                self.audio_s += file.source.duration_s
+                self.audio_s += file.decoded_s
         if self._ledger:
             self._note(self._ledger, file)
         self._let_go(file)
@@ -125,6 +155,11 @@ class Report:
             self.admission.release(file)
 
     @property
+    def new_failures(self) -> int:
+        """How many files have failed in this run."""
+        return self.statuses["failed"] - self.known_failures
+
+    @property
     def wall_s(self) -> float:
         """Seconds since the batch began."""
         return time.monotonic() - self._started
@@ -135,11 +170,11 @@ class Report:
         return {"files": records, "summary": self.summary()}
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts and totals; a file that is still waiting counts as failed, as its record has it."""
-        counts = {status: self.statuses[status] for status in ("done", "skipped", "failed", "left")}
-        counts["failed"] += self.statuses["waiting"]
+        """Return the counts, the totals, and why the run ended early, if it did."""
         return {
-            **counts,
+            **{status: self.statuses[status] for status in ("done", "skipped", "failed", "left", "waiting")},
+            "failed_before": self.known_failures,
+            "ended_early": self.ending.reason if self.ending else None,
             "wall_s": round(self.wall_s, 3),
             "audio_s": round(self.audio_s, 3),
             "model_loads": dict(self.model_loads),

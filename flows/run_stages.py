@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 from prefect import runtime
 
 from flows.cancellation import noticing_cancellation
+from flows.ending import Ending, in_words
 from flows.pools import Pools
 from flows.progress import Progress
 from flows.ray_session import RaySession
@@ -22,8 +23,11 @@ from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run
 
 
-def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
-    """Send the planned files through the stages. Returns what interrupted them, if something did."""
+def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
+    """Send the planned files through the stages; what interrupts them is put into the report.
+
+    Raises what breaks them: models that do not load, Ray or a stage that fails.
+    """
     settings, plan, report = run.batch.run, run.plan, run.plan.report
     budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees what we let go of a little later
@@ -37,7 +41,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
         progress.shown() if settings.verbose else nullcontext(),
         run.artifacts.following(progress),
         noticing_cancellation(runtime.flow_run.id, threads.interrupt),
-        _stopping(run, admission),
+        _stopping(run, pools, admission),
     ):
         try:
             threads.start(wire(run.batch, admission, written))
@@ -45,31 +49,48 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
         except KeyboardInterrupt:
             threads.interrupt("interrupted")
         except BaseException as error:
-            threads.stop(repr(error))
+            threads.stop(in_words(error))
             raise
         finally:
             plan.resume.stop()
             threads.join()
             _note_written(written, report)
-    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds)
-    if settings.stop_after and not threads.interrupted:
-        report.leave_the_rest()
-    return threads.interrupted
+    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds - pools.waited_s)
+    if threads.interrupted:
+        report.ending = Ending(threads.interrupted, interrupted=True)
+    elif threads.error:
+        raise threads.error
 
 
 @contextmanager
-def _stopping(run: Run, admission: Admission) -> Iterator[None]:
-    """Admit no more files after the time that `stop_after` names."""
+def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
+    """Admit no more files after the time that `stop_after` names; those that were not begun then are left.
+
+    Those that were begun are finished, unless the pools still wait for room in the cluster: that may take hours.
+    """
     if run.batch.run.stop_after is None:
         yield
         return
-    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), admission.stop)
+    reached, report = Event(), run.plan.report
+
+    def stop() -> None:
+        reached.set()
+        admission.stop()
+        run.plan.resume.stop()
+        if not pools.placed(timeout=0):
+            pools.cancel(f"--stop_after {run.batch.run.stop_after} was reached before there was room in the cluster")
+            for file in report.files:
+                file.begun = False
+
+    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), stop)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+    if reached.is_set():
+        report.leave(file for file in report.files if not file.begun)
 
 
 def _note_written(written: Stream, report: Report) -> None:

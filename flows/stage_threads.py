@@ -9,9 +9,10 @@ from typing import Any
 from prefect import Flow
 from prefect.states import State
 
+from flows.ending import in_words
 from flows.pools import Pools
 from flows.stream import Admission
-from flows.task_runner import ActorPoolTaskRunner, exception_of, named
+from flows.task_runner import ActorPoolTaskRunner, exception_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ class StageThreads:
     def __init__(self, pools: Pools, admission: Admission) -> None:
         self._pools = pools
         self._admission = admission
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
+        """What went wrong in the first that failed."""
         self.interrupted: str | None = None
         """Who asked for the stages to stop, if somebody did."""
         self._threads: list[threading.Thread] = []
@@ -60,9 +62,9 @@ class StageThreads:
             _close(stage, parameters)
 
     def _fail(self, error: BaseException | None) -> None:
-        if error is not None and self._error is None:
-            self._error = error
-            self.stop(named(error))
+        if error is not None and self.error is None:
+            self.error = error
+            self.stop(in_words(error))
 
     def interrupt(self, reason: str) -> None:
         """Stop because somebody asked for it."""
@@ -75,11 +77,9 @@ class StageThreads:
         self._pools.cancel(reason)
 
     def join(self) -> None:
-        """Wait for the stages; raise what went wrong in the first that failed."""
+        """Wait for the stages."""
         for thread in self._threads:
             thread.join()
-        if self._error is not None:
-            raise self._error
 
 
 def _close(stage: StageFlow, parameters: Mapping[str, Any]) -> None:

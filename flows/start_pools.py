@@ -1,7 +1,8 @@
 """The pools of a batch: started by the command while its Prefect server starts, else by the flow."""
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
@@ -16,6 +17,8 @@ from flows.pools import Pools
 from flows.ray_session import RaySession
 from flows.settings import Batch
 from tasks.aligners import CROSS_ATTENTION
+
+logger = logging.getLogger(__name__)
 
 _ready: ContextVar[Pools | None] = ContextVar("ready", default=None)
 """A flow takes no pools as parameters: Prefect keeps those as JSON."""
@@ -51,8 +54,11 @@ def pools_ahead(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]
             pools.close()
 
 
-def pools_for(batch: Batch, session: RaySession, plan: Plan) -> Pools:
-    """Return the pools that the flow is to use, at work for its run. Raises CannotBePlaced."""
+def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str], object] = logger.warning) -> Pools:
+    """Return the pools that the flow is to use, at work for its run; what they wait for goes to `say`.
+
+    Raises CannotBePlaced.
+    """
     pools = _ready.get()
     _ready.set(None)  # once: a flow that Prefect runs again needs others
     if pools and not plan.stages() <= pools.stages:
@@ -61,5 +67,5 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan) -> Pools:
     pools = pools or start_pools(batch, session, plan)
     for spec in pools.specs:
         get_run_logger().info("%s", spec)
-    pools.give_out(plan.audio_left)
+    pools.give_out(plan.audio_left, say)
     return pools

@@ -82,6 +82,8 @@ class Admission(Stream):
     def drain(self) -> Iterator[FileRun]:
         """Yield each file once there is room for it."""
         for file in self._pending:
+            if self._stopped:
+                return
             if file.decoded_bytes > self._largest_bytes:
                 file.report.failed(file, self._too_large(file))
                 continue
@@ -90,6 +92,7 @@ class Admission(Stream):
                 if self._stopped:
                     return
                 self._in_flight[file.index] = file.decoded_bytes
+            file.begun = True
             yield file
 
     def _too_large(self, file: FileRun) -> str:

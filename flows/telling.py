@@ -1,9 +1,10 @@
 """What a run tells of itself: at the terminal, in its log, in its artifacts, in its report, in its state."""
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from prefect.states import Cancelled, Completed, Failed, State
 from rich.console import Console
 
 from flows.artifacts import Artifacts, plan_text, report_text
+from flows.ending import Ending, RunBroken
+from flows.outputs_check import fail_those_gone
 from flows.plan import Plan
 from flows.progress import counted, plan_line, show_plan, show_summary, summary_line
 from flows.report import Report
@@ -24,6 +27,8 @@ from tasks.faults import why
 from tasks.locations import shown
 from tasks.stores import BadPlace
 
+FAILED_BEFORE = "FailedBefore"
+"""The name of the state of a run with nothing wrong but files that are known to be bad."""
 LOGGED = 100
 """Failures that the run's log names; the report names all."""
 
@@ -52,6 +57,12 @@ def logs_forwarded() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+def say(run: Run, message: str) -> None:
+    """Say something that the user should see at once: on the console, and in the run's log."""
+    run.console.print(message, markup=False, highlight=False, soft_wrap=True)
+    get_run_logger().warning(message)
 
 
 def tell_what_is_known(run: Run) -> None:
@@ -86,13 +97,19 @@ def _expected_finish(run: Run) -> str:
 
 
 def tell_the_end(run: Run) -> None:
-    """Say what became of every file, and wait until Prefect knows."""
+    """Say what became of every file, and why the run ended if not all had their turn; wait until Prefect knows."""
     report = run.plan.report
+    if report.ending:
+        report.leave(report.files)
+    report.fail_the_rest()
+    fail_those_gone(report)
     show_summary(report, run.console)
-    failed = [file for file in report.files if file.status == "failed"]
+    failed = [file for file in report.files if file.status == "failed" and not file.failed_before]
     for file in failed[:LOGGED]:
         get_run_logger().error("%s: %s", file.source.name, file.error)
     get_run_logger().info(summary_line(report))
+    if report.ending:
+        get_run_logger().error(report.ending.advice)
     run.artifacts.show("report", report_text(report), summary_line(report))
     try:
         if run.batch.run.report:
@@ -101,12 +118,37 @@ def tell_the_end(run: Run) -> None:
         run.artifacts.close()
 
 
-def final_state(report: Report, interrupted: str | None) -> State[Any]:
-    """Return the state that tells the truth, with the counts."""
+def tell_unbegun(report: Report, ending: Ending, place: str | None) -> None:
+    """Say that everything is left, where a run has ended before its flow began; write the report to `place`."""
+    report.ending = ending
+    report.leave(report.files)
+    show_summary(report, Console(file=sys.stderr))
+    if place:
+        with suppress(OSError, BadPlace):
+            report.write(place)
+
+
+def final_state(report: Report) -> State[Any]:
+    """Return Cancelled if the run was interrupted, Failed if it broke or any file has no good end, else Completed.
+
+    The message has the reason and the counts. A run that broke has a RunBroken as its data. Where no other files have
+    failed than those that failed in an earlier run and were not tried again, the state is Completed by type, so that
+    no alarm goes off every night, and has a name that says so.
+    """
     statuses = report.statuses
-    parts = [f"{statuses[status]} {status}" for status in ("done", "skipped", "failed") if statuses[status]]
+    shown = ("done", "skipped", "failed", "waiting")
+    parts = [f"{statuses[status]} {status}{_known(report, status)}" for status in shown if statuses[status]]
     parts += [f"{statuses['left']} left for the next run"] if statuses["left"] else []
     message = f"{counted(len(report.files))}: {', '.join(parts) or 'nothing done'}"
-    if interrupted:
-        return Cancelled(message=f"{interrupted}; {message}")
-    return Failed(message=message) if statuses["failed"] else Completed(message=message)
+    if report.ending:
+        message = f"{report.ending.reason}; {message}"
+        if report.ending.interrupted:
+            return Cancelled(message=message)
+        return Failed(message=message, data=RunBroken(report.ending.reason))
+    if report.new_failures or statuses["waiting"]:
+        return Failed(message=message)
+    return Completed(message=message, name=FAILED_BEFORE) if report.known_failures else Completed(message=message)
+
+
+def _known(report: Report, status: str) -> str:
+    return f" ({report.known_failures} of them before)" if status == "failed" and report.known_failures else ""

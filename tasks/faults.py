@@ -111,9 +111,9 @@ class Patience:
             try:
                 return run()
             except Exception as error:
-                self._left -= 1
-                if self._left < 0 or not is_passing(error):
+                if not is_passing(error) or self._left <= 0:
                     raise
+                self._left -= 1
                 time.sleep(delay_s)
         return run()
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flows.artifacts import ROWS, plan_text, report_text
+from flows.ending import Ending
 from flows.file_run import FileRun
 from flows.report import Report
 from tasks.audio import AudioFile
@@ -45,11 +46,22 @@ def test_a_name_is_shown_as_it_is() -> None:
     """It may hold what Markdown or a browser would act on."""
     name = "a|b `c` <script>*d*_e_[f](g).wav"
     text = report_text(Report([file(0, name)]))
-    assert r"| a\|b \`c\` \<script\>\*d\*\_e\_\[f\](g).wav | failed |" in text
+    assert r"| a\|b \`c\` \<script\>\*d\*\_e\_\[f\](g).wav | waiting |" in text
 
 
 def test_a_table_ends_before_it_is_too_long_for_a_browser() -> None:
     """The file of the report has the others."""
     text = report_text(Report([file(i, f"{i}.wav") for i in range(ROWS + 5)]))
-    assert text.count(".wav | failed |") == ROWS
+    assert text.count(".wav | waiting |") == ROWS
     assert "and 5 more" in text
+
+
+def test_the_report_begins_with_why_the_run_ended_early() -> None:
+    """Files that were not begun are left, and named as such."""
+    report = Report([file(0, "a.wav"), file(1, "b.wav")])
+    report.ending = Ending("the pool 'transcribe' cannot load its models: no_such_model")
+    report.leave(report.files)
+    text = report_text(report)
+    assert text.index("cannot load its models: no\\_such\\_model") < text.index("| left | 2 |")
+    assert "| a.wav | left |" in text
+    assert "Failed" not in text

@@ -256,11 +256,14 @@ def test_a_pool_that_can_never_be_placed_is_refused_at_once(speech: Path, tiny_e
     state = whisperx_batch(**dict(batch), return_state=True)
     assert time.monotonic() - began < 15
     assert state.is_failed()
-    assert "transcribe 1 × 2" in str(state.message)
+    assert str(state.message).startswith("the pools reserve more GPUs than the cluster has (1): transcribe 1 × 2")
+    assert str(state.message).endswith("; 4 files: 4 left for the next run")
 
 
-def test_a_model_that_does_not_load_ends_the_run(speech: Path, tmp_path: Path) -> None:
-    """At once and with its reason, not file by file; no file is taken for done."""
+def test_a_model_that_does_not_load_ends_the_run(
+    speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once and with its reason, said once; no file is taken for done, or for failed."""
     broken = tmp_path / "whisper"
     broken.mkdir()
     (broken / "model.bin").write_bytes(b"no weights")
@@ -276,9 +279,13 @@ def test_a_model_that_does_not_load_ends_the_run(speech: Path, tmp_path: Path) -
     )
     state = whisperx_batch(**dict(batch), return_state=True)
     assert state.is_failed()
-    assert "the pool 'all stages' cannot load its models: " in str(state.message)
+    assert str(state.message).startswith("the pool 'all stages' cannot load its models: ")
     assert "Unsupported model binary version" in str(state.message)
-    assert json.loads(report.read_text())["summary"]["done"] == 0
+    assert str(state.message).endswith("; 4 files: 4 left for the next run")
+    written = json.loads(report.read_text())
+    assert {each["status"] for each in written["files"]} == {"left"}
+    assert str(state.message).startswith(written["summary"]["ended_early"])
+    assert "failed  " not in capsys.readouterr().err
 
 
 def test_the_first_output_is_there_before_the_last_file_is_diarized(diarized: Done) -> None:
@@ -423,3 +430,29 @@ def test_after_stop_after_no_file_is_begun_and_what_was_begun_is_finished(
     assert done.run.state_name == "Completed"
     assert done.state.message == f"30 files: {summary['done']} done, {summary['left']} left for the next run"
     assert all(each["error"] is None for each in done.report["files"])
+
+
+class Hog:
+    """Another program that uses the GPU."""
+
+
+def test_a_run_that_waits_for_a_gpu_says_so_and_ends_at_stop_after(
+    tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rather than waiting on for the few files that it has admitted; all are left for the next run."""
+    for module in ("batch", "run_stages"):
+        monkeypatch.setattr(f"flows.{module}.seconds_left", lambda _stop_after, _began: 10.0)
+    files = cut_speech(tmp_path / "files", "a.wav", "b.wav", "c.wav")
+    hog = ray.remote(Hog).options(num_gpus=0.9, num_cpus=0).remote()
+    ray.get(hog.__ray_ready__.remote())
+    try:
+        options = {"transcribe": transcribing(tiny_en), "align": None}
+        done = run_batch(files, tmp_path / "out", **options, run={"stop_after": "06:30"})
+    finally:
+        ray.kill(hog)
+    assert done.state.message == "3 files: 3 left for the next run"
+    assert done.run.state_name == "Completed"
+    assert done.report["summary"]["ended_early"] is None
+    shown = capsys.readouterr().err
+    assert "waiting for room in the Ray cluster (0 min): the pools need " in shown
+    assert f"in use by process {os.getpid()} on " in shown

@@ -139,6 +139,26 @@ def test_a_run_whose_files_have_all_failed_says_so_and_loads_nothing(
     assert json.loads(report.read_text())["summary"]["model_loads"] == {}
 
 
+def test_a_run_that_cannot_go_on_says_why_once_and_last(alone: dict[str, str], tmp_path: Path) -> None:
+    """A model that does not load: its files are left, and not listed as failed one by one; but for one that is bad."""
+    files, report = cut_speech(tmp_path / "files", *[f"{i}.wav" for i in range(20)]), tmp_path / "report.json"
+    (files / "bad.wav").write_text("no audio")
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper" / "model.bin").write_bytes(b"no weights")
+    options = ["--model", str(tmp_path / "whisper"), "--language", "en", "--no_align", "--device", "cpu"]
+    line = [COMMAND, str(files), *options, "-o", str(tmp_path / "out"), "--report", str(report)]
+    done = subprocess.run([*line, "--ray_dashboard", "False"], env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    *_, summary, _, last = done.stderr.splitlines()
+    assert summary.startswith("21 files: 0 done, 1 failed, 0 skipped, 20 left for the next run; ")
+    assert last.startswith("whisperx-batch: the pool 'all stages' cannot load its models: ")
+    assert done.stderr.count("cannot load its models") == 1
+    assert done.stderr.count("failed  ") == 1
+    written = json.loads(report.read_text())
+    assert [each["status"] for each in written["files"]].count("left") == 20
+    assert last == f"whisperx-batch: {written['summary']['ended_early']}"
+
+
 def _listening(process: psutil.Process) -> set[str]:
     try:
         return {each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN}
@@ -192,6 +212,11 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     assert [process.name() for process in left] == []
     written = json.loads((tmp_path / "report.json").read_text())
     assert 2 <= written["summary"]["done"] < 80
+    assert {each["status"] for each in written["files"]} == {"done", "left"}
+    assert b"failed  " not in screen
+    assert f"{written['summary']['left']} left for the next run".encode() in screen
+    if number == signal.SIGINT:
+        assert screen.split(b"\r\n")[-2] == b"whisperx-batch: interrupted; the same command goes on where it stopped"
     for each in written["files"]:
         for path in each["outputs"]:
             assert Path(path).is_file()

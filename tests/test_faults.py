@@ -103,3 +103,20 @@ def test_reading_is_tried_again_while_the_fault_may_pass(monkeypatch: pytest.Mon
     assert len(faults) == 2  # three tries for the first file, two for the second, one each for the others
     with pytest.raises(FileNotFoundError):
         again(lambda: os.stat("/no/such/file"))
+
+
+def test_faults_that_last_cost_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many corrupt files must not keep one hiccup of a share from being tried again."""
+    monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [0.0, 0.0])
+    patience = Patience(tries=1)
+    for _ in range(60):
+        with pytest.raises(FileNotFoundError):
+            patience.again(lambda: os.stat("/no/such/file"))
+    faults = [OSError(errno.EIO, "io")]
+
+    def read() -> str:
+        if faults:
+            raise faults.pop()
+        return "read"
+
+    assert patience.again(read) == "read"

@@ -274,10 +274,10 @@ def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> Non
     again = batch_of(speech, inputs={"only": "failed"})
     assert set(planned(again)) == {"broken.wav"}
     report = speech.parent / "report.json"
-    records = [{"path": str(speech / f"{status}.wav"), "status": status} for status in ("done", "failed")]
+    records = [{"path": str(speech / f"{status}.wav"), "status": status} for status in ("done", "failed", "left")]
     report.write_text(json.dumps({"files": records}))
     named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
-    assert set(planned(named)) == {"failed.wav"}
+    assert set(planned(named)) == {"failed.wav", "left.wav"}
     with pytest.raises(BadInput, match="no report of this program"):
         batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}).check()
 

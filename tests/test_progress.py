@@ -82,6 +82,26 @@ def test_the_summary_gives_failures_first() -> None:
     assert second.startswith("2 files: 1 done, 1 failed, 0 skipped; 0:01:00 of audio in 0:00:00, ")
 
 
+def test_a_run_that_decoded_nothing_has_no_speed() -> None:
+    """As one that only writes another format."""
+    text, report = io.StringIO(), batch(1)
+    report.files[0].missing = frozenset({"write"})
+    report.done(report.files[0], Written({}, "en"))
+    show_summary(report, Console(file=text, width=40))
+    assert text.getvalue() == "1 file: 1 done, 0 failed, 0 skipped; no new audio, in 0:00:00\n"
+
+
+def test_a_run_that_was_cut_short_prints_no_line_for_what_is_left() -> None:
+    """Only how much it is."""
+    text, report = io.StringIO(), batch(4)
+    report.failed(report.files[0], "load audio: not audio")
+    report.leave(report.files)
+    show_summary(report, Console(file=text, width=40))
+    first, second = text.getvalue().splitlines()
+    assert first.startswith("failed  0.wav")
+    assert second.startswith("4 files: 0 done, 1 failed, 0 skipped, 3 left for the next run; ")
+
+
 def test_durations_read_as_people_write_them() -> None:
     """Hours, minutes, seconds."""
     assert [duration(s) for s in (0.4, 9, 3_723, 180_000)] == ["0:00:00", "0:00:09", "1:02:03", "2 days, 2:00:00"]

@@ -96,6 +96,15 @@ def test_a_stopped_admission_admits_no_more() -> None:
     admission = Admission(planned, budget_bytes=40_000, largest_bytes=40_000, most_files=lambda: 99)
     threading.Timer(0.05, admission.stop).start()
     assert list(admission.drain()) == planned[:1]
+    assert [file.begun for file in planned] == [True, False, False]
+
+
+def test_a_stopped_admission_fails_no_file_for_its_size() -> None:
+    """It is the next run's."""
+    admission = Admission(files(1, seconds=100 * 3600), budget_bytes=1, largest_bytes=1, most_files=lambda: 9)
+    admission.stop()
+    assert list(admission.drain()) == []
+    assert admission._pending[0].status == "waiting"  # type: ignore[index]
 
 
 def test_a_file_that_no_room_is_large_enough_for_fails_and_the_others_go_on() -> None:

@@ -403,8 +403,8 @@ def test_one_more_actor_that_does_not_load_ends_no_run(
 ) -> None:
     """Its pool was well without it."""
     pools = growing(0.6)
-    monkeypatch.setattr(pools._dispatcher, "_batch", replace(BATCH, token="no SecretStr"))
-    listening(pools, log, "does without one more actor: it did not load its models: AttributeError")
+    monkeypatch.setattr(pools._dispatcher.startup, "batch", replace(BATCH, token="no SecretStr"))
+    listening(pools, log, "does without one more actor: the pool 'light' cannot load its models: AttributeError")
     assert len(pools._dispatcher.members) == 1
 
 

@@ -4,15 +4,25 @@ import contextvars
 import logging
 import threading
 import time
+from itertools import product
 from typing import Any
 
+import httpx
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter
 from prefect.states import Completed, State
+from ray.exceptions import ActorDiedError
 
+from flows.ending import Ending, in_words, why_ended
+from flows.file_run import FileRun, Status
+from flows.layout import PoolSpec
+from flows.members import ModelsNotLoaded
+from flows.placement import CannotBePlaced
+from flows.report import Report
 from flows.task_runner import flush
-from flows.telling import logs_forwarded
+from flows.telling import final_state, logs_forwarded
+from tasks.audio import AudioFile
 
 LOGGER = logging.getLogger("flows.dispatcher")
 
@@ -43,3 +53,57 @@ def test_what_the_pools_say_is_in_the_log_of_the_run(api_url: str) -> None:
             break
         time.sleep(0.1)
     assert said == {"a process died", "files wait"}
+
+
+def reported(*statuses: Status) -> Report:
+    """Return a report of files with these statuses."""
+    files = [
+        FileRun(i, AudioFile(f"/{i}", str(i)), "/out/{format}", status=status) for i, status in enumerate(statuses)
+    ]
+    return Report(files)
+
+
+def test_a_run_is_completed_only_if_every_file_is_done_or_was_left_on_purpose() -> None:
+    """For every mix of statuses: one that failed, or that nobody can account for, makes it Failed."""
+    for statuses in product(("waiting", "done", "skipped", "failed", "left"), repeat=3):
+        state = final_state(reported(*statuses))  # type: ignore[arg-type]
+        assert state.is_completed() is not bool({"failed", "waiting"} & set(statuses)), statuses
+        assert state.is_final()
+
+
+def test_a_run_that_ended_early_is_never_completed() -> None:
+    """Its message has the reason first, and then the counts."""
+    report = reported("done", "left", "left")
+    report.ending = Ending("interrupted", interrupted=True)
+    state = final_state(report)
+    assert state.is_cancelled()
+    assert state.message == "interrupted; 3 files: 1 done, 2 left for the next run"
+    assert why_ended(state) == "interrupted; the same command goes on where it stopped"
+    report.ending = Ending("no room")
+    state = final_state(report)
+    assert state.is_failed()
+    assert state.message == "no room; 3 files: 1 done, 2 left for the next run"
+    assert why_ended(state) == "no room"
+    assert why_ended(final_state(reported("failed"))) is None
+
+
+def test_why_a_run_broke_is_said_in_words() -> None:
+    """Not as the name of an exception, or a page of Ray's."""
+    assert in_words(CannotBePlaced("too many GPUs")) == "too many GPUs"
+    said = in_words(ActorDiedError())
+    assert said.startswith("Ray failed (ActorDiedError: The actor died unexpectedly")
+    assert "does not answer as it should (ConnectError: refused)" in in_words(httpx.ConnectError("refused"))
+    assert in_words(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
+    """On a machine without a network."""
+    spec = PoolSpec("transcribe", ("transcribe",), size=1, slots=1)
+    lost = OSError("We couldn't connect to 'https://huggingface.co'.\nCheck your connection.")
+    said = str(ModelsNotLoaded(spec, lost))
+    assert said.startswith(
+        "the pool 'transcribe' cannot load its models: OSError: We couldn't connect to 'https://huggingface.co'. Check"
+    )
+    assert said.endswith(
+        "; fetch the models where there is a network, with whisperx-batch-models, and name that --model_dir"
+    )

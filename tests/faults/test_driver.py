@@ -71,7 +71,9 @@ def test_a_killed_run_loses_nothing_and_the_next_does_the_rest(
     _, left = psutil.wait_procs(ours, timeout=30)
     assert [process.name() for process in left] == []
     before, kept, finished = stored(out), written(out), json.loads((tmp_path / "out.json").read_text())
-    assert finished["summary"]["done"] == 0  # the report of a run that did not end, and of no earlier one
+    # The report of a run that did not end, and of no earlier one.
+    assert {each["status"] for each in finished["files"]} == {"waiting"}
+    assert {each["error"] for each in finished["files"]} == {None}
 
     done = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -120,9 +122,13 @@ def test_a_run_that_is_cancelled_in_prefect_ends(
         state = client.read_flow_run(flow_run.id).state
         assert state
         assert state.is_cancelled()
+        assert str(state.message).startswith("cancelled in Prefect; 24 files: ")
     report = json.loads((tmp_path / "out.json").read_text())
     assert 2 <= report["summary"]["done"] < len(report["files"])
-    assert {each["status"] for each in report["files"]} == {"done", "failed"}
+    assert {each["status"] for each in report["files"]} == {"done", "left"}
+    assert report["summary"]["ended_early"] == "cancelled in Prefect"
+    assert errors.splitlines()[-1] == "whisperx-batch: cancelled in Prefect; the same command goes on where it stopped"
+    assert "failed  " not in errors
     for path in [path for each in report["files"] for path in each["outputs"]]:
         assert Path(path).is_file()
     assert not list(out.rglob(".whisperx-batch-*"))

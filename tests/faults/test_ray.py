@@ -1,0 +1,129 @@
+"""Ray makes trouble: its network breaks, its memory is full, its resources are in use. The run goes on, or says why."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from flows.actor import Models
+from flows.layout import Node, PoolSpec
+from flows.members import PoolNotUp
+from flows.placement import place
+from flows.pools import Pools
+from tasks.models import ModelOptions
+from tasks.transcribe import TranscribeOptions
+
+DRIVER = Path(__file__).parent / "troubled_driver.py"
+HALF_OF_ALL_RESPONSES_LOST = {
+    "num_failures": -1,
+    "req_failure_prob": 0,
+    "resp_failure_prob": 50,
+    "in_flight_failure_prob": 0,
+}
+MEMORY_IS_FULL = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "100"}
+BATCH = Models(ModelOptions(), TranscribeOptions(), None, None)
+
+
+def driven(environment: dict[str, str], *arguments: str) -> tuple[dict[str, Any], str]:
+    """Run the driver; return what it has printed, and what it has logged."""
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_an_actor_that_was_unreachable_has_not_died(api_url: str) -> None:
+    """What it ran is run again by the same process, and counted against no file."""
+    address = ray.get_runtime_context().gcs_address
+    trouble = json.dumps({"CoreWorkerService.grpc_client.PushTask": HALF_OF_ALL_RESPONSES_LOST})
+    found, log = driven({"PREFECT_API_URL": api_url, "RAY_testing_rpc_failure": trouble}, "lost", address)
+    assert found == {"errors": [None] * 5, "processes": 1}, log
+    assert "was unreachable; what it ran is run again" in log
+    assert "died" not in log
+
+
+def test_memory_that_is_full_ends_the_run_with_that_reason() -> None:
+    """Not after an hour: Ray would start the process again, and end it again, for ever."""
+    found, log = driven(MEMORY_IS_FULL, "memory")
+    assert found["kind"] == "ModelsNotLoaded", log
+    assert found["said"].startswith(
+        "the pool 'light' cannot load its models: Ray ended its process because memory ran out ("
+    )
+    assert " of " in found["said"]
+    assert "a smaller --batch_size" in found["said"]
+
+
+class Hog:
+    """Another program that uses the GPU."""
+
+
+def gpu_pool(said: list[str]) -> Pools:
+    """Start a pool that needs half of the one GPU, and loads nothing."""
+    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, num_gpus=0.5)]
+    pools = Pools(specs, place(specs, [Node(cpus=2, gpus=1)]), BATCH)
+    pools.give_out(audio_left=float, say=said.append)
+    return pools
+
+
+def waited(until: Any, seconds: float = 60) -> bool:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return bool(until())
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What for, and who has it; now and then again; without a limit; and goes on when it is free."""
+    monkeypatch.setattr("flows.startup.SAY_AFTER_S", dict.fromkeys(("room", "machine", "process", "models"), 0.0))
+    monkeypatch.setattr("flows.startup.SAY_EVERY_S", 1.0)
+    monkeypatch.setattr(
+        "flows.startup.LIMIT_S", {"room": float("inf"), "machine": 0.0, "process": 90.0, "models": 90.0}
+    )
+    hog = ray.remote(Hog).options(num_gpus=0.8, num_cpus=0.5).remote()
+    ray.get(hog.__ray_ready__.remote())
+    said: list[str] = []
+    pools = gpu_pool(said)
+    try:
+        assert waited(lambda: len(said) >= 2)
+        assert not pools.broken.done()
+        assert said[0].startswith("waiting for room in the Ray cluster (0 min): the pools need 0.5 CPUs and 0.5 GPUs; ")
+        assert f"0.2 GPUs; in use by process {os.getpid()} on " in said[0]
+        assert "(0.5 CPUs and 0.8 GPUs)" in said[0]
+        ray.kill(hog)
+        assert waited(lambda: pools.placed(timeout=1) and pools._dispatcher.members[0].ready)
+        assert pools.waited_s > 0
+        assert not pools.broken.done()
+    finally:
+        pools.close()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_pool_whose_process_does_not_start_ends_the_run_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a node of a cluster on which this package is not installed."""
+    monkeypatch.setattr("flows.members.runtime_env", lambda: {"env_vars": {"OMP_NUM_THREADS": "1"}})
+    said: list[str] = []
+    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, threads="many")]  # type: ignore[arg-type]
+    pools = Pools(specs, place(specs, [Node(cpus=2, gpus=1)]), BATCH)
+    pools.give_out(audio_left=float, say=said.append)
+    try:
+        error = pools.broken.result(timeout=120)
+        assert isinstance(error, PoolNotUp)
+        assert str(error).startswith("the pool 'light' has not come up: its processes do not start: ActorDiedError: ")
+        assert "\n" not in str(error)
+    finally:
+        pools.close()

@@ -1,0 +1,87 @@
+"""A driver of pools for whom Ray itself makes trouble: what tests/faults/test_ray.py runs, as a process of its own.
+
+`lost ADDRESS` joins a Ray and runs a few tasks; `memory` starts a Ray and waits for what breaks its pools. What the
+trouble is, the environment says.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, State
+
+from flows.actor import Models
+from flows.layout import Node, PoolSpec
+from flows.placement import place
+from flows.pools import Pools
+from flows.task_runner import ActorPoolTaskRunner
+from tasks.models import ModelOptions
+from tasks.transcribe import TranscribeOptions
+
+TASKS = 5
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def tell() -> int:
+    """Return the process that ran this."""
+    return os.getpid()
+
+
+def in_flow(pools: Pools, body: Callable[[], Any]) -> Any:
+    """Run something in a stage's flow."""
+    returned = []
+
+    @flow(name="trouble", persist_result=False, task_runner=ActorPoolTaskRunner("load audio", pools))
+    def trouble() -> State[Any]:
+        returned.append(body())
+        return Completed()
+
+    trouble()
+    return returned[0]
+
+
+def lost(pools: Pools) -> None:
+    """Print what became of each task, and which process ran it."""
+
+    def body() -> list[Any]:
+        futures = [tell.submit() for _ in range(TASKS)]
+        for future in futures:
+            future.wait()
+        return futures
+
+    futures = in_flow(pools, body)
+    errors = [future.outcome.error for future in futures]
+    pids = {future.fetch() for future in futures if future.outcome.error is None}
+    sys.stdout.write(json.dumps({"errors": errors, "processes": len(pids)}))
+
+
+def memory(pools: Pools) -> None:
+    """Print what the pools say in the end."""
+    error = pools.broken.result(timeout=240)
+    sys.stdout.write(json.dumps({"kind": type(error).__name__, "said": str(error)}))
+
+
+def main() -> None:
+    """Run what the command line names."""
+    logging.basicConfig(level=logging.WARNING)
+    address = sys.argv[2] if sys.argv[1] == "lost" else "local"
+    resources = {} if sys.argv[1] == "lost" else {"num_cpus": 1}
+    ray.init(address=address, log_to_driver=False, namespace="prefect", **resources)
+    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)]
+    batch = Models(ModelOptions(), TranscribeOptions(), None, None)
+    pools = Pools(specs, place(specs, [Node(cpus=1, gpus=0)]), batch)
+    pools.give_out(audio_left=float)
+    try:
+        (lost if sys.argv[1] == "lost" else memory)(pools)
+    finally:
+        pools.close()
+
+
+if __name__ == "__main__":
+    main()
