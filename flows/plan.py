@@ -12,7 +12,7 @@ from flows.bad_input import one_line
 from flows.file_run import FileRun
 from flows.ledger import Ledger, Row
 from flows.manifest import Entry
-from flows.names import common_folder, name_below, output_patterns
+from flows.names import common_folder, escaped, name_below, output_patterns
 from flows.report import Report
 from flows.resume import Resume, reason
 from tasks import locations
@@ -31,7 +31,7 @@ class Plan:
     def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
-        out = locations.absolute(batch.write.output_dir).replace("{", "{{").replace("}", "}}")
+        out = escaped(locations.absolute(batch.write.output_dir))
         self.resume = Resume(batch, ledger)
         self.files = [
             FileRun(
