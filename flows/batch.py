@@ -13,10 +13,11 @@ from rich.console import Console
 from flows.artifacts import Artifacts
 from flows.check_models import check_models
 from flows.claim import claimed
+from flows.drafts import remove_drafts
 from flows.ending import EXPECTED, Ending, in_words
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
-from flows.plan import Plan, remove_drafts
+from flows.plan import Plan
 from flows.ray_session import ray_session
 from flows.run_name import first_name, rename
 from flows.run_stages import run_stages
@@ -27,6 +28,7 @@ from flows.telling import Run, final_state, logs_forwarded, say, tell_the_end, t
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions, go_offline
+from tasks.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -104,6 +106,7 @@ def run_plan(run: Run) -> None:
         if not isinstance(error, EXPECTED):
             get_run_logger().exception("the run cannot go on")
     finally:
+        remove_abandoned()  # actors are killed at the end, also while they download a recording
         tell_the_end(run)
 
 
@@ -151,5 +154,5 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
 
 def _begin(run: Run) -> None:
     run.plan.note_durations()
-    remove_drafts(run.batch.own_folder(), run.plan.files)
+    remove_drafts(run.batch.own_folder(), [file.pattern for file in run.plan.files])
     tell_the_plan(run)

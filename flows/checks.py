@@ -1,6 +1,7 @@
 """What can be checked before a model loads, so that what is wrong is said at once."""
 
 import os
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -45,17 +46,26 @@ def check_files(
 
 
 def check_output_folder(folder: str) -> None:
-    """Make the output folder and see that it can be written to; of a URL, that it can be asked. Raises BadInput."""
+    """See that the output folder can be written to, or made; of a URL, that it can be asked. Raises BadInput."""
     if locations.is_url(folder):
         check_reachable("output_dir", folder)
-        return
-    path = Path(folder)
+    else:
+        _check_writable("output_dir", folder, Path(folder))
+
+
+def _check_writable(option: str, given: str, folder: Path) -> None:
+    """See that a file can be written to this folder, or to the folder that it would be made in; leaves nothing there.
+
+    Raises BadInput.
+    """
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=there):
+            pass
     except OSError as error:
-        raise BadInput(f"--output_dir {one_line(folder)}: {error.strerror}") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise BadInput(f"--output_dir {one_line(folder)}: no permission to write there")
+        raise BadInput(f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {why(error)}") from None
 
 
 def check_reachable(option: str, url: str) -> None:
@@ -71,13 +81,9 @@ def check_report(report: str) -> None:
     if locations.is_url(report):
         check_reachable("report", report)
         return
-    path = Path(report)
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--report {one_line(report)}: {error.strerror}") from None
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-        raise BadInput(f"--report {one_line(report)}: no file can be written there")
+    if os.path.isdir(report):
+        raise BadInput(f"--report {one_line(report)}: this is a folder; name a file")
+    _check_writable("report", report, Path(report).parent)
 
 
 def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:

@@ -89,21 +89,25 @@ def _run(command: "Command", inputs: list[str]) -> int:
 
     from flows.bad_input import BadInput
     from flows.claim import claimed
+    from flows.input_options import lists_removed
+    from flows.inputs import check_any_there
     from tasks.stores import BadPlace
 
     console = Console(file=sys.stderr)
     try:
         batch = command.batch(inputs)
         entries = batch.check()
+        if not command.only:
+            check_any_there(entries)
         for notice in batch.notices():
             console.print(notice, highlight=False)
         if command.dry_run:
-            _show_plan(batch, entries)
-            return 0
+            return _show_plan(batch, entries)
         with claimed(batch.own_folder()):
             plan = _plan_of_what_remains(batch, entries)
             if plan.needs_all_stages() or plan.stages():
-                return _run_flow(batch.as_parameters(), plan)
+                with lists_removed(batch.own_folder()):
+                    return _run_flow(batch.as_parameters(), plan)
             return _tell_that_nothing_remains(batch, plan, console)
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
@@ -115,7 +119,8 @@ def _run(command: "Command", inputs: list[str]) -> int:
         return INTERRUPTED
 
 
-def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
+def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
+    """Show what would be done with each file. Returns 1 if every file is refused, else 0."""
     from rich.console import Console
 
     from flows.check_models import check_models
@@ -130,6 +135,7 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> None:
     console = Console()
     show_plan(plan.files, console, every_file=True)
     show_estimate(expected(batch.own_folder(), plan.resume.options, plan.audio_left()), console)
+    return int(all(file.status == "failed" for file in plan.files))
 
 
 def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "Plan":

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.hub import HubUnreachable, refusal
-from flows.model_folder import Pinned, Record, damaged, key, missing, pin, read_record, write_record
+from flows.model_folder import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
 from flows.needs import Need, aligners_for, needs
 from flows.settings import Batch
 from tasks.sources import Bundle, Repository, Source
@@ -52,13 +52,11 @@ def _provide_one(need: Need, model_dir: str, record: Record, *, offline: bool) -
         raise NotHad(f"{need}: missing or damaged: {', '.join(lacks)}")
     if lacks:
         for name in bad:
-            _remove(Path(model_dir, name))
+            _remove(Path(model_dir, name), model_dir)
         _fetch(source, model_dir, pinned.revision if pinned else None)
     if lacks or not pinned:
         pinned = _pin(source, model_dir)
-    record.models[key(source)] = pinned
-    record.languages = sorted({*record.languages, *filter(None, [need.language])})
-    write_record(model_dir, record)
+    add_to_record(model_dir, key(source), pinned, need.language)
     commit = f" at {pinned.revision[:7]}" if pinned.revision else ""
     done = "fetched" if lacks else "there"
     return f"{done:8} {need}{commit}: files {len(pinned.files)}, {pinned.size() / 1e6:,.1f} MB, checksums right"
@@ -71,11 +69,12 @@ def _pin(source: Source, model_dir: str) -> Pinned:
         raise NotHad(f"{source.name}: {error}") from error
 
 
-def _remove(path: Path) -> None:
-    """Remove a file, and what it links to, as those in the Hub's layout do."""
+def _remove(path: Path, model_dir: str) -> None:
+    """Remove a file, and what it links to within the folder, as those in the Hub's layout do."""
     for each in (path.resolve(), path):
         with suppress(FileNotFoundError):
-            each.unlink()
+            if each == path or each.is_relative_to(Path(model_dir).resolve()):
+                each.unlink()
 
 
 def _fetch(source: Source, model_dir: str, revision: str | None) -> None:
@@ -114,5 +113,5 @@ def _fetch_bundle(source: Bundle, model_dir: str) -> None:
     try:
         getattr(torchaudio.pipelines, source.name).get_model(dl_kwargs=where)
     except RuntimeError as error:
-        _remove(source.file(model_dir))
+        _remove(source.file(model_dir), model_dir)
         raise NotHad(f"{source.name}: what was fetched does not load: {error}") from error

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,17 +13,22 @@ from pathspec import GitIgnoreSpec
 from pydantic import Field, field_validator
 
 from flows.bad_input import BadInput, one_line
+from flows.expansion import absolute_input
 from flows.file_options import FileOptions
-from flows.inputs import Patterns, check_below, find_inputs, given_paths
+from flows.inputs import check_below, find_inputs, read_batch_file
 from flows.ledger import Ledger
 from flows.manifest import Entry
-from tasks.locations import absolute, shown
+from flows.patterns import Patterns
+from tasks.locations import absolute, is_absolute, shown
 from tasks.options import Options
 from tasks.places import read
 from tasks.stores import BadPlace
 
 LONGEST_PARAMETER = 100_000
 """Characters of paths that go into a run's parameters, which the server stores and each page of its UI loads."""
+
+LIST = "inputs-"
+"""What the names of lists of inputs begin with, in our own folder."""
 
 
 class Inputs(Options):
@@ -91,28 +97,48 @@ class Inputs(Options):
     def as_parameters(self, folder: Path) -> "Inputs":
         """Return the same inputs, by absolute paths, as parameters that Prefect's server takes.
 
-        It refuses more than 512 KiB of them, and bytes that are not UTF-8, and shows them to all: such inputs, and URLs
-        with secrets, go to a list in `folder`.
+        It refuses more than 512 KiB of them, and bytes that are not UTF-8, and shows them to all: such inputs, URLs
+        with secrets, and batch files with relative paths go to a list in `folder`, which `lists_removed` removes.
         """
+        listed = read_batch_file(self.batch_file)
         known: dict[str, Any] = {
             "manifest": absolute_if_set(self.manifest),
             "of_report": absolute_if_set(self.of_report),
             "input_roots": [absolute(root) for root in self.input_roots],
         }
-        text = "".join(self.inputs)
-        secret = any(shown(path) != path for path in self.inputs)
-        if len(text) < LONGEST_PARAMETER and _is_utf8(text + (self.batch_file or "")) and not secret:
-            known |= {
-                "batch_file": absolute_if_set(self.batch_file),
-                "inputs": [absolute(path) for path in self.inputs],
-            }
+        if _are_parameters([*self.inputs, self.batch_file or ""]) and all(map(is_absolute, listed)):
+            known["batch_file"] = absolute_if_set(self.batch_file)
+            known["inputs"] = [absolute_input(path) for path in self.inputs]
             return self.model_copy(update=known)
-        paths = [os.fsencode(absolute(path)) for path in given_paths(self.inputs, self.batch_file)]
         folder.mkdir(parents=True, exist_ok=True)
-        listed = folder / f"inputs-{uuid4().hex}"
-        listed.touch(mode=0o600)
-        listed.write_bytes(b"\0".join(paths) + b"\0")
-        return self.model_copy(update=known | {"inputs": [], "batch_file": str(listed.absolute())})
+        written = folder / f"{LIST}{uuid4().hex}"
+        written.touch(mode=0o600)
+        written.write_bytes(b"".join(os.fsencode(absolute_input(path)) + b"\0" for path in [*self.inputs, *listed]))
+        return self.model_copy(update=known | {"inputs": [], "batch_file": str(written.absolute())})
+
+
+def _are_parameters(paths: list[str]) -> bool:
+    """Return whether Prefect's server may have and can hold these paths."""
+    text = "".join(paths)
+    return len(text) < LONGEST_PARAMETER and _is_utf8(text) and all(shown(path) == path for path in paths)
+
+
+@contextmanager
+def lists_removed(folder: Path) -> Iterator[None]:
+    """Remove the lists that `as_parameters` writes to our own folder, of this run and of one that was killed.
+
+    Only for the run that holds the folder.
+    """
+    _remove_lists(folder)
+    try:
+        yield
+    finally:
+        _remove_lists(folder)
+
+
+def _remove_lists(folder: Path) -> None:
+    for written in folder.glob(f"{LIST}*"):
+        written.unlink(missing_ok=True)
 
 
 @cache

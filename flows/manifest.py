@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from flows.bad_input import BadInput, one_line
 from flows.file_options import AS_THE_BATCH, FileOptions
+from flows.text_files import decoded
 from tasks import locations, places, stores
 from tasks.faults import why
 
@@ -34,10 +36,8 @@ def read_manifest(manifest: str) -> list[Entry]:
     which tells of everything that is wrong in it.
     """
     try:
-        text = places.read(manifest).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"--manifest {one_line(manifest)}: not UTF-8 text: byte {error.start}") from None
-    except (OSError, stores.BadPlace) as error:
+        text = decoded(places.read(manifest))
+    except (ValueError, OSError, stores.BadPlace) as error:
         raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
     reader = _Reader(manifest)
     entries = list(reader.entries(text))
@@ -89,7 +89,7 @@ class _Reader:
     def _csv(self, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         rows = csv.reader(io.StringIO(text, newline=""), dialect=_dialect(text), strict=True)
         try:
-            header = [name.strip() for name in next(rows, [])]
+            header = _without_empty_end([name.strip() for name in next(rows, [])])
             unknown = [name for name in header if name not in COLUMNS]
             if PATH not in header or unknown or len(set(header)) < len(header):
                 wrong = (
@@ -97,8 +97,8 @@ class _Reader:
                 )
                 self._wrong(1, f"{wrong}; there are {', '.join(COLUMNS)}")
                 return
-            for cells in rows:
-                if any(cell.strip() for cell in cells):
+            for cells in map(_without_empty_end, rows):
+                if cells:
                     if len(cells) > len(header):
                         self._wrong(rows.line_num, f"{len(cells)} cells under {len(header)} columns")
                     else:
@@ -124,11 +124,17 @@ class _Reader:
         return self._options[known]
 
 
+def _without_empty_end(cells: list[str]) -> list[str]:
+    """Return the cells up to the last that is not empty: spreadsheets also save columns that were merely formatted."""
+    filled = [number for number, cell in enumerate(cells, start=1) if cell.strip()]
+    return cells[: filled[-1]] if filled else []
+
+
 def _dialect(text: str) -> type[csv.Dialect]:
-    """Return how the cells are parted: as the header has it, for spreadsheets of some countries write semicolons."""
+    """Return how the cells are separated, as the first line shows: some spreadsheets write semicolons or tabs."""
 
     class Dialect(csv.excel):
-        header = text.split("\n", 1)[0]
+        header = re.split("[\r\n]", text, maxsplit=1)[0]
         delimiter = max(",;\t", key=header.count)
 
     return Dialect

@@ -3,11 +3,13 @@
 import os
 import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from filelock import FileLock
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from flows.bad_input import BadInput, one_line
-from tasks.files import sha256_of
+from tasks.files import sha256_of, whole_file
 from tasks.sources import Bundle, Repository, Source
 
 RECORD = "models.json"
@@ -20,11 +22,17 @@ class ModelFile(BaseModel):
     sha256: str
 
 
+def _in_the_folder(name: str) -> str:
+    if os.path.isabs(name) or ".." in name.split("/"):
+        raise ValueError("it leads out of the folder")
+    return name
+
+
 class Pinned(BaseModel):
     """A model: the commit of its repository (torchaudio has none), and its files by their paths in the folder."""
 
     revision: str | None
-    files: dict[str, ModelFile]
+    files: dict[Annotated[str, AfterValidator(_in_the_folder)], ModelFile]
 
     def size(self) -> int:
         """Return its bytes."""
@@ -50,9 +58,17 @@ def read_record(model_dir: str | None) -> Record:
 
 def write_record(model_dir: str, record: Record) -> None:
     """Write the record, in one step."""
-    draft = Path(model_dir, f".{RECORD}-{os.getpid()}")
-    draft.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    draft.replace(Path(model_dir, RECORD))
+    with whole_file(Path(model_dir, RECORD)) as file:
+        file.write(record.model_dump_json(indent=1) + "\n")
+
+
+def add_to_record(model_dir: str, name: str, pinned: Pinned, language: str | None) -> None:
+    """Add a model, and the language that it is the aligner of, to what the record holds by now. Raises BadInput."""
+    with FileLock(Path(model_dir, f".{RECORD}.lock")):  # other processes fetch into the same folder
+        record = read_record(model_dir)
+        record.models[name] = pinned
+        record.languages = sorted({*record.languages, *filter(None, [language])})
+        write_record(model_dir, record)
 
 
 def missing(source: Source, model_dir: str | None, record: Record) -> list[str]:

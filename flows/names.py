@@ -3,6 +3,8 @@
 import os
 from collections import Counter
 from hashlib import sha256
+from string import Formatter
+from typing import Any, TypeGuard
 
 from flows.manifest import Entry
 from tasks import locations
@@ -32,18 +34,17 @@ def output_patterns(write: WriteOptions, entries: list[Entry], known: dict[str, 
 
     Files that would get the same keep their extensions in it, so that no output overwrites another. A file has the
     name that its manifest gives it; else it keeps the pattern that it is `known` by, whatever else is named beside it
-    this time.
+    this time, unless another of these files has the same.
     """
     root = common_folder([entry.path for entry in entries])
     names = [name_below(root, entry.path) for entry in entries]
     stems = [entry.options.output or os.path.splitext(name)[0] for entry, name in zip(entries, names, strict=True)]
-    fixed = {i for i, entry in enumerate(entries) if entry.options.output or entry.path in known}
-    patterns = [
-        _fill(write.output_template, stem)
-        if entry.options.output
-        else known.get(entry.path) or _fill(write.output_template, stem)
-        for entry, stem in zip(entries, stems, strict=True)
-    ]
+    patterns = [_fill(write.output_template, stem) for stem in stems]
+    fixed = {i for i, entry in enumerate(entries) if entry.options.output}
+    kept = _kept(entries, known, taken=[patterns[i] for i in fixed])
+    for i, pattern in kept.items():
+        patterns[i] = pattern
+    fixed |= kept.keys()
     longer = {i for i in range(len(entries)) if stems[i] != names[i]} - fixed
     while clashes := _clashes(patterns) & longer:
         longer -= clashes
@@ -52,6 +53,28 @@ def output_patterns(write: WriteOptions, entries: list[Entry], known: dict[str, 
     for i in _clashes(patterns) - fixed:
         patterns[i] = _fill(write.output_template, f"{names[i]}-{_mark(entries[i].path)}")
     return patterns
+
+
+def _kept(entries: list[Entry], known: dict[str, str], taken: list[str]) -> dict[int, str]:
+    """Return the known patterns of entries that keep them: those that are usable and no other entry has."""
+    kept = {
+        i: known[entry.path]
+        for i, entry in enumerate(entries)
+        if not entry.options.output and is_pattern(known.get(entry.path))
+    }
+    counts = Counter(pattern.casefold() for pattern in [*kept.values(), *taken])
+    return {i: pattern for i, pattern in kept.items() if counts[pattern.casefold()] == 1}
+
+
+def is_pattern(pattern: Any) -> TypeGuard[str]:
+    """Return whether this, which a ledger says, is a pattern of outputs that lie in the output folder."""
+    try:
+        fields = {part[1:] for part in Formatter().parse(pattern) if part[1] is not None}
+        path = pattern.format(language=LONGEST_LANGUAGE, format=LONGEST_FORMAT)
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return False
+    plain = fields <= {("language", "", None), ("format", "", None)}
+    return plain and not os.path.isabs(path) and ".." not in path.split("/") and "\0" not in path
 
 
 def _clashes(patterns: list[str]) -> set[int]:
@@ -72,9 +95,15 @@ def _fill(template: str, stem: str) -> str:
 
 
 def _filled(template: str, folder: str, name: str) -> str:
-    relpath, stem = (text.replace("{", "{{").replace("}", "}}") for text in (folder, name))
-    filled = template.format(relpath=relpath, stem=stem, language="{language}", format="{format}")
+    """Return the template with folder and name in it; braces in these, and doubled ones, stay characters."""
+    values = {"relpath": escaped(folder), "stem": escaped(name), "language": "{language}", "format": "{format}"}
+    filled = "".join(escaped(text) + values.get(field or "", "") for text, field, _, _ in Formatter().parse(template))
     return os.path.normpath(filled.lstrip("/"))
+
+
+def escaped(text: str) -> str:
+    """Return a text that stays what it is when a pattern that it is part of is filled in."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _shorter(name: str, bytes_over: int) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.bad_input import one_line
@@ -13,14 +12,13 @@ from flows.file_run import FileRun
 from flows.ledger import Ledger
 from flows.ledger_rows import Row
 from flows.manifest import Entry
-from flows.names import common_folder, name_below, output_patterns
+from flows.names import common_folder, escaped, name_below, output_patterns
 from flows.report import Report
 from flows.resume import Resume, reason
 from tasks import locations
 from tasks.audio import AudioFile, probe
 from tasks.container import check_regular
 from tasks.faults import will_last
-from tasks.files import DRAFT
 from tasks.languages import language_code
 from tasks.stores import Print
 
@@ -34,7 +32,7 @@ class Plan:
     def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
-        out = locations.absolute(batch.write.output_dir).replace("{", "{{").replace("}", "}}")
+        out = escaped(locations.absolute(batch.write.output_dir))
         self.resume = Resume(batch, ledger)
         self.files = [
             FileRun(
@@ -148,11 +146,3 @@ def _known(entries: list[Entry], ledger: Ledger, template: str) -> dict[str, str
     """Return the patterns that earlier runs have made from the same template."""
     rows = {entry.path: ledger.row(entry.path) for entry in entries}
     return {path: row["pattern"] for path, row in rows.items() if "pattern" in row and row.get("template") == template}
-
-
-def remove_drafts(own_folder: Path, files: list[FileRun]) -> None:
-    """Remove what a killed run has left beside these files' outputs; only the run that has claimed the folder may."""
-    folders = {os.path.dirname(file.pattern) for file in files if not locations.is_url(file.pattern)}
-    for folder in {own_folder, *(Path(folder.format(language="", format="")) for folder in folders)}:
-        for draft in folder.glob(f"{DRAFT}*"):
-            draft.unlink(missing_ok=True)

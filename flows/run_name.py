@@ -36,4 +36,4 @@ def _name(inputs: Inputs, write: WriteOptions) -> str:
         return f"{runtime.deployment.name} {datetime.now().astimezone():%Y-%m-%d}"
     listed = [each for each in (inputs.batch_file, inputs.manifest) if each]
     given = [shown(each) for each in [*listed, *inputs.inputs]]
-    return one_line(f"{', '.join(given[:2])}{' …' if given[2:] else ''} → {write.output_dir}")[:200]
+    return one_line(f"{', '.join(given[:2])}{' …' if given[2:] else ''} → {shown(write.output_dir)}")[:200]

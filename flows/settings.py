@@ -10,6 +10,7 @@ from flows.bad_input import BadInput, one_line
 from flows.check_models import check_names
 from flows.checks import check_files, check_output_folder, check_reachable, check_report
 from flows.input_options import Inputs, absolute_if_set
+from flows.inputs import read_batch_file
 from flows.layout import PoolSettings
 from flows.ledger import FOLDER, LEDGER, Ledger
 from flows.manifest import Entry
@@ -17,7 +18,7 @@ from flows.offline import offline_notices
 from flows.stop_after import STOP_AFTER
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.locations import absolute, is_url, join
+from tasks.locations import absolute, is_absolute, is_url, join
 from tasks.models import ModelOptions
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
@@ -137,8 +138,14 @@ class Batch(Options):
             *(("inputs.inputs", path) for path in self.inputs.inputs),
             *(("inputs.input_roots", path) for path in self.inputs.input_roots),
         ]:
-            if path and not os.path.isabs(path) and not is_url(path):
+            if path and not is_absolute(path):
                 raise BadInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
+        for path in read_batch_file(self.inputs.batch_file):
+            if not is_absolute(path):
+                raise BadInput(
+                    f"inputs.batch_file {one_line(self.inputs.batch_file or '')} names {one_line(path)}: "
+                    "a deployment needs absolute paths"
+                )
 
     def as_parameters(self) -> "Batch":
         """Return the same batch for any other process to run: by absolute paths, and of a size that Prefect takes."""

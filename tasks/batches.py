@@ -1,7 +1,7 @@
 """Batches of chunks for Whisper, filled with those of other files where that saves time."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -79,17 +79,18 @@ class Batches:
                 features = [log_mel(self.model, sound) for sound in sounds[first : first + batch_size]]
             return _Batch(np.stack(features), tokenizer, options, batch_size)
 
-        file, begun = object(), deque[Future[list[Decoded]]]()
+        file, begun = object(), deque[tuple[_Batch, Future[list[Decoded]]]]()
         self._files.add(file)
         try:
             for ready in map(batch, range(0, len(sounds), batch_size)):
                 while len(begun) >= ceil(self._threads / len(self._files)):
-                    yield from begun.popleft().result()
-                begun.append(self._begin(ready))
-            for each in begun:
+                    yield from begun.popleft()[1].result()
+                begun.append((ready, self._begin(ready)))
+            for _, each in begun:
                 yield from each.result()
         finally:
             self._files.remove(file)
+            self._cancel(begun)
 
     def _begin(self, batch: _Batch) -> "Future[list[Decoded]]":
         """Let a batch be decoded, and return what its chunks' texts will be."""
@@ -97,6 +98,12 @@ class Batches:
             return self._decoders.submit(self._computed, batch)
         self._waiting.append(batch)
         return self._decoders.submit(self._filled, batch)
+
+    def _cancel(self, begun: Iterable[tuple[_Batch, "Future[list[Decoded]]"]]) -> None:
+        """Let those batches of a file that failed not be decoded that still wait."""
+        for batch, decoded in begun:
+            if decoded.cancel() and self._mixed:
+                self._waiting.remove(batch)
 
     def _computed(self, batch: _Batch) -> list[Decoded]:
         """Decode a batch as one of the threads that compute."""

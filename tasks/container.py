@@ -14,7 +14,7 @@ from tasks import locations, places, stores
 from tasks.faults import LASTING_ERRNOS, FileFault, why
 
 FORMATS = (
-    # of flows.inputs.AUDIO_EXTENSIONS
+    # of flows.patterns.AUDIO_EXTENSIONS
     "aac ac3 aiff amr ape asf au avi caf dts dtshd eac3 flac flv gsm loas matroska mov mp3 mpeg mpegts mxf ogg rm tta "
     "voc w64 wav wv "
     # of telephones, dictaphones, corpora of speech, recorded television

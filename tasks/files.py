@@ -2,20 +2,48 @@
 
 import hashlib
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TextIO
 from uuid import uuid4
 
+import psutil
+
 DRAFT = ".whisperx-batch-"
 """What the names of drafts begin with. A short name of their own: the final one with anything added could be too long
 for the file system."""
+STALE_S = 24 * 3600.0
+"""Drafts are written in seconds. One of this age is nobody's, though its process may be on a machine that we cannot
+ask."""
 
 
 def new_draft(folder: Path) -> Path:
-    """Return a new path for a draft of a file in this folder."""
-    return folder / f"{DRAFT}{uuid4().hex}"
+    """Return a new path for a draft of a file or a folder in this folder; it tells which process writes it."""
+    return folder / f"{DRAFT}{_machine()}-{os.getpid()}-{uuid4().hex}"
+
+
+def is_stale(draft: Path) -> bool:
+    """Return whether nobody writes this draft any more. Raises FileNotFoundError if it is gone."""
+    machine, _, rest = draft.name.removeprefix(DRAFT).partition("-")
+    number = rest.partition("-")[0]
+    ended = machine == _machine() and number.isdecimal() and not psutil.pid_exists(int(number))
+    return ended or time.time() - draft.lstat().st_mtime > STALE_S
+
+
+@cache
+def _machine() -> str:
+    """Return a name for this machine, or this container: what the numbers of processes hold for."""
+    with suppress(OSError):
+        return _digest(f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}")
+    return _digest(socket.gethostname())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -20,6 +20,11 @@ def absolute(location: str) -> str:
     return location if is_url(location) else os.path.abspath(location)
 
 
+def is_absolute(location: str) -> bool:
+    """Return whether a location means the same in any current folder."""
+    return is_url(location) or os.path.isabs(location)
+
+
 def join(folder: str, name: str) -> str:
     """Return the place of a name in a folder."""
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else os.path.join(folder, name)

@@ -4,12 +4,12 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from functools import cache
 
 from filelock import FileLock
 
 from tasks import locations, stores
+from tasks.scratch import scratch_folder
 from tasks.sentences import cache_folder
 
 
@@ -29,7 +29,7 @@ def at_hand(model: str) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):  # the actors of a machine start together
         if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+            with scratch_folder(folder.parent) as draft:
                 for url, (size, _) in found.items():
                     _copy(url, os.path.join(draft, "model", url.removeprefix(model.rstrip("/")).lstrip("/")), size)
                 os.rename(os.path.join(draft, "model"), folder)

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO, cast
 from tasks.faults import FileFault
 from tasks.files import DRAFT, new_draft, sync_folder, write_new
 from tasks.locations import is_url, path_in
+from tasks.scratch import scratch_folder
 from tasks.stores import Print, as_os_errors, filesystem, find, print_from
 
 CHUNK_BYTES = 1 << 20
@@ -134,7 +134,7 @@ def local_copy(location: str) -> Iterator[str]:
     if not is_url(location):
         yield location
         return
-    with tempfile.TemporaryDirectory(prefix=DRAFT.lstrip(".")) as folder:
+    with scratch_folder() as folder:
         # With its extension, by which FFmpeg's libraries tell some formats.
         copy = os.path.join(folder, f"copy{os.path.splitext(path_in(location))[1][:16]}")
         with as_os_errors(location):

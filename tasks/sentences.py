@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.files import new_draft
 from tasks.models import warm
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def ensure_sentence_data(language: str) -> None:
     except LookupError:
         models = data / "tokenizers" / "punkt_tab"
         models.mkdir(parents=True, exist_ok=True)
-        draft = models / f".{name}-{os.getpid()}"
+        draft = new_draft(models)  # other threads, and processes on machines with the same home, may be at it too
         save_punkt_params(punkt.load_model(name), str(draft))
         try:
             draft.rename(models / name)

@@ -86,7 +86,8 @@ class WriteOptions(Options):
             raise ValueError(
                 f"{template!r}: it needs {{stem}} and {{format}}, and may have {{relpath}} and {{language}}"
             )
-        if template.startswith(("/", "~")) or ".." in template.split("/"):
+        path = template.format(relpath="", stem="stem", language="en", format="txt")
+        if template.startswith(("/", "~")) or ".." in [*template.split("/"), *path.split("/")]:
             raise ValueError(f"{template!r} leads out of the output folder")
         return template
 

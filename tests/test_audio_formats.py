@@ -10,7 +10,7 @@ import pytest
 from conftest import QUICK_BROWN_FOX
 from sound_files import LOSSLESS, LOSSY
 
-from flows.inputs import AUDIO_EXTENSIONS
+from flows.patterns import AUDIO_EXTENSIONS
 from tasks.audio import SAMPLE_RATE, Samples, decode, probe
 from tasks.container import UnreadableAudio
 from tasks.models import ModelOptions, share

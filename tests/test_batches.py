@@ -266,3 +266,25 @@ def test_want_of_room_halves_the_batches_of_the_file_that_has_too_little(
         decoder.room = 0
         for each in [threads.submit(transcribe, samples) for samples in files]:
             assert isinstance(each.exception(timeout=120), GpuOutOfMemory)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_what_waits_of_a_file_that_failed_is_not_decoded(
+    decoder: Decoder, clips: list[Sound], monkeypatch: pytest.MonkeyPatch, *, mixed: bool
+) -> None:
+    """Its second chunk is no sound, while its first waits behind another file's."""
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(decoder.decode, clips[:2], batch_size=1, mixed=mixed)
+        batches = decoder.mixed if mixed else decoder.alone
+        for _ in range(6000):
+            if len(decoder.sizes) == batches._threads:
+                break
+            threading.Event().wait(0.01)
+        try:
+            with pytest.raises(TypeError):
+                decoder.decode([clips[2], None], batch_size=1, mixed=mixed)
+        finally:
+            decoder.go_on.set()
+        assert len(other.result(timeout=120)) == 2
+    assert decoder.sizes == [1, 1]
+    assert decoder.mixed._waiting == []

@@ -76,12 +76,26 @@ def test_a_command_without_input_is_refused(
     assert "no input" in refused(monkeypatch, capsys)
 
 
+def test_a_command_whose_only_file_is_missing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """At once, as any other misspelt command; nothing is left behind."""
+    arguments = ["nosuch.wav", "-o", "out", "--report", "reports/r.json"]
+    monkeypatch.chdir(tmp_path)
+    assert f"no such file: {tmp_path}/nosuch.wav" in refused(monkeypatch, capsys, *arguments)
+    (tmp_path / "list.txt").write_bytes("\ufeffa.wav\r\nb.wav\r\n".encode("utf-16-le"))
+    listed = refused(monkeypatch, capsys, "--batch_file", "list.txt", "-o", "out")
+    assert f"no such file: {tmp_path}/a.wav, {tmp_path}/b.wav" in listed
+    assert os.listdir(tmp_path) == ["list.txt"]
+
+
 def test_a_dry_run_shows_the_plan_and_starts_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Each file, where its outputs would go, and the totals."""
+    """Each file, where its outputs would go, and the totals; it makes no folder either."""
     monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
     arguments = [str(TWO_SPEAKERS), str(tmp_path / "gone.wav"), "--dry_run", "-o", str(tmp_path / "out")]
+    arguments += ["--report", str(tmp_path / "reports" / "report.json")]
     monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
     with pytest.raises(SystemExit) as exit_:
         cli.main()
@@ -91,6 +105,20 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     assert "no such file" in shown
     assert "1 file to do, 0:00:30 of audio; 1 refused" in shown
     assert "not known before a first run" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_fails_where_no_file_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A run would do nothing; with status 1, as it would end."""
+    (tmp_path / "bad.wav").write_text("no audio")
+    arguments = [str(tmp_path / "bad.wav"), "--dry_run", "-o", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 1
+    assert "1 refused" in capsys.readouterr().out
 
 
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(

@@ -1,6 +1,8 @@
 """flows/fetch.py and flows/model_folder.py, against a hub on this machine: fetched once, pinned, checked, repaired."""
 
+import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from local_hub import TOKEN, LocalHub
 
 from flows.bad_input import BadInput
 from flows.fetch import NotHad, provide
-from flows.model_folder import damaged, read_record
+from flows.model_folder import Pinned, add_to_record, damaged, read_record
 from flows.settings import Batch
 from tasks.revisions import revision
 from tasks.sources import Repository
@@ -154,3 +156,33 @@ def test_a_record_that_is_broken_is_named(tmp_path: Path) -> None:
     (tmp_path / "models.json").write_text("{")
     with pytest.raises(BadInput, match=r"models.json cannot be read"):
         list(provide(batch(tmp_path), []))
+
+
+def test_a_record_that_names_files_outside_of_its_folder_is_refused(tmp_path: Path) -> None:
+    """They would be removed as damaged ones."""
+    for name in ("../precious", "/precious"):
+        pinned = {"revision": None, "files": {name: {"size": 1, "sha256": ""}}}
+        (tmp_path / "models.json").write_text(json.dumps({"models": {ALIGNER: pinned}}))
+        with pytest.raises(BadInput, match=r"(?s)models.json cannot be read.*leads out of the folder"):
+            list(provide(batch(tmp_path), []))
+
+
+def test_what_a_damaged_file_links_to_outside_of_the_folder_stays(hub: LocalHub, tmp_path: Path) -> None:
+    """The link goes, and the file is fetched anew."""
+    models, precious = tmp_path / "models", tmp_path / "precious"
+    assert told(batch(models)) == ["fetched", "fetched"]
+    precious.write_text("mine")
+    (damaged_one,) = (name for name in read_record(str(models)).models[ALIGNER].files if name.endswith("/config.json"))
+    (models / damaged_one).unlink()
+    (models / damaged_one).symlink_to(precious)
+    assert told(batch(models)) == ["there", "fetched"]
+    assert precious.read_text() == "mine"
+
+
+def test_two_that_fetch_at_once_are_both_in_the_record(tmp_path: Path) -> None:
+    """Each adds to what the other has noted."""
+    pinned = Pinned(revision="c0ffee", files={})
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda i: add_to_record(str(tmp_path), f"model-{i}", pinned, f"l{i}"), range(40)))
+    record = read_record(str(tmp_path))
+    assert len(record.models) == len(record.languages) == 40

@@ -44,6 +44,26 @@ def test_spreadsheets_part_cells_with_semicolons_and_begin_with_a_mark(tmp_path:
     assert read_manifest(manifest) == [Entry(str(tmp_path / "a.mp3"), FileOptions(language="fr"), 2)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_a_manifest_may_be_as_excel_and_windows_save_it(
+    tmp_path: Path, encoding: str, delimiter: str, end: str
+) -> None:
+    """In UTF-16 or UTF-8 with its mark, with quoted names of columns, and with columns that are empty throughout."""
+    rows = [['"path"', '"hotwords"', "language", "", ""], ["Müller.mp3", '"a; b, c"', "de", "", ""], [""] * 5]
+    text = "\ufeff" + "".join(delimiter.join(row) + end for row in rows)
+    (tmp_path / "m.txt").write_bytes(text.encode("utf-16-le" if encoding == "utf-16" else encoding))
+    expected = FileOptions(language="de", hotwords="a; b, c")
+    assert read_manifest(str(tmp_path / "m.txt")) == [Entry(str(tmp_path / "Müller.mp3"), expected, 2)]
+
+
+def test_json_lines_may_be_in_utf_16(tmp_path: Path) -> None:
+    """As PowerShell writes what is redirected to a file."""
+    (tmp_path / "m.jsonl").write_bytes('{"path": "ü.mp3"}\r\n'.encode("utf-16"))
+    assert [entry.path for entry in read_manifest(str(tmp_path / "m.jsonl"))] == [str(tmp_path / "ü.mp3")]
+
+
 def test_urls_stay_what_they_are(tmp_path: Path) -> None:
     """And relative paths in a manifest in a store are relative to that."""
     assert read_manifest(written(tmp_path, "m.csv", "path\ns3://b/a.mp3\n"))[0].path == "s3://b/a.mp3"
@@ -51,7 +71,7 @@ def test_urls_stay_what_they_are(tmp_path: Path) -> None:
 
 def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     """Of both kinds of manifest."""
-    csv = "path,num_speakers,diarize,output\na.mp3,none,,\n,,,\n,2,,\nb.mp3,,maybe,\nc.mp3,1,,../x\nd.mp3,1,,,,\n"
+    csv = "path,num_speakers,diarize,output\na.mp3,none,,\n,,,\n,2,,\nb.mp3,,maybe,\nc.mp3,1,,../x\nd.mp3,1,,,x\n"
     with pytest.raises(BadInput) as error:
         read_manifest(written(tmp_path, "m.csv", csv))
     lines = str(error.value).splitlines()
@@ -79,10 +99,13 @@ def test_a_csv_file_that_is_none_is_refused(tmp_path: Path, text: str, message: 
         read_manifest(written(tmp_path, "m.csv", text))
 
 
-def test_a_manifest_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """Or not there."""
-    (tmp_path / "m.csv").write_bytes(b"path\n\xff\xfe\n")
-    with pytest.raises(BadInput, match="not UTF-8 text: byte 5"):
+def test_a_manifest_in_a_windows_code_page_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Its letters could be those of any code page."""
+    (tmp_path / "m.csv").write_bytes("path\r\nMüller.mp3\r\n".encode("cp1252"))
+    with pytest.raises(BadInput, match=r"m.csv: line 2 is not UTF-8 \(byte 7\): save the file as UTF-8, which Excel"):
+        read_manifest(str(tmp_path / "m.csv"))
+    (tmp_path / "m.csv").write_bytes("path\na.mp3\n".encode("utf-16")[:-1])
+    with pytest.raises(BadInput, match=r"m.csv: line 2 is not UTF-16"):
         read_manifest(str(tmp_path / "m.csv"))
     with pytest.raises(BadInput, match="No such file"):
         read_manifest(str(tmp_path / "missing.csv"))

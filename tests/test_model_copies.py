@@ -36,7 +36,7 @@ def test_a_model_in_a_store_is_copied_once_and_anew_when_it_changes(bucket: str,
     put({f"{bucket}/m/model.bin": b"others!"})
     at_hand.cache_clear()
     assert Path(at_hand(f"{bucket}/m"), "model.bin").read_bytes() == b"others!"
-    assert not [path for path in cache.iterdir() if path.name.startswith("tmp")]
+    assert not list(cache.glob("whisperx-batch-*"))
 
 
 def test_a_name_that_is_no_url_stays_what_it_is() -> None:

@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from whisperx.utils import get_writer
 
 from flows.file_options import FileOptions
@@ -58,6 +61,56 @@ def test_a_file_keeps_the_pattern_that_it_is_known_by() -> None:
     assert (names[0], names[2], names[5]) == ("ep1", "a/talk.mp4", "ep1.ogg")
 
 
+def test_a_pattern_that_two_files_are_known_by_is_kept_by_neither() -> None:
+    """As a run with --overwrite may have left them; or one would be taken for the other's output."""
+    known = {"/in/a/ep1.wav": "ep1.{format}", "/in/b/ep1.wav": "EP1.{format}"}
+    assert names_of("/in/a/ep1.wav", "/in/b/ep1.wav", known=known) == ["a/ep1", "b/ep1"]
+    assert names_of("/in/a/ep1.wav", "/in/b/ep2.wav", known=known) == ["ep1", "b/ep2"]
+    entries = [Entry("/in/a/ep1.wav"), Entry("/in/b/x.wav", FileOptions(output="ep1"))]
+    assert output_patterns(WriteOptions(), entries, known) == ["a/ep1.{format}", "ep1.{format}"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["../x.{format}", "/etc/x.{format}", "a/../../x.{format}", "{language}/{0}", "{format.__class__}", "{", "{x}", 7],
+)
+def test_a_known_pattern_that_is_none_of_ours_is_not_used(pattern: Any) -> None:
+    """The ledger may come from a bucket that others can write to."""
+    assert names_of("/in/a.wav", known={"/in/a.wav": pattern}) == ["a"]
+
+
+NAMES = st.sampled_from(["ep", "EP", "ep.mp4", "{stem}", "}{", "a}", "ß", "ss", ".x", "n" * 250])
+PATHS = st.builds(
+    "/in/{}{}.{}".format,
+    st.sampled_from(["", "a/", "b/", "{language}/"]),
+    NAMES,
+    st.sampled_from(["mp3", "wav", "WAV"]),
+)
+PATTERNS = st.sampled_from(
+    ["ep.{format}", "EP.{format}", "a/ep.{format}", "{language}/ep.{format}", "{{x}}.{format}", "../x.{format}", "{0}"]
+)
+TEMPLATES = st.sampled_from(
+    ["{relpath}/{stem}.{format}", "{stem}.{format}", "{language}/{stem}.{format}", "{{{{x}}{stem}}}.{format}"]
+)
+
+
+@given(st.lists(PATHS, min_size=1, max_size=8, unique=True), st.dictionaries(PATHS, PATTERNS), TEMPLATES)
+def test_no_two_files_have_one_output_whatever_is_known_of_them(
+    paths: list[str], known: dict[str, str], template: str
+) -> None:
+    """And none of them lies outside of the output folder; who alone has a usable pattern keeps it."""
+    entries = [Entry(path) for path in paths]
+    patterns = output_patterns(WriteOptions(output_template=template), entries, known)
+    outputs = [output_path(pattern, "en", "TextGrid") for pattern in patterns]
+    assert len({output.casefold() for output in outputs}) == len(paths)
+    assert not any(os.path.isabs(output) or ".." in output.split("/") for output in outputs)
+    assert all(len(os.fsencode(part)) <= 255 for output in outputs for part in output.split("/"))
+    mine = [known.get(path, "").casefold() for path in paths]
+    for pattern, path in zip(patterns, paths, strict=True):
+        if path in known and mine.count(known[path].casefold()) == 1 and known[path] not in ("../x.{format}", "{0}"):
+            assert pattern == known[path]
+
+
 def test_a_name_that_leaves_no_room_for_an_extension_is_cut() -> None:
     """At 255 bytes with the extension; two that begin alike stay apart; no character is cut in half."""
     long = "ü" * 125 + "a"
@@ -74,6 +127,12 @@ def test_a_template_says_where_outputs_go() -> None:
     assert names_of("/in/a/{x}.mp3", "/in/b.mp3", template=template) == ["en/a/{x}/transcript", "en/b/transcript"]
 
 
+def test_doubled_braces_in_a_template_are_braces_in_names() -> None:
+    """Through all passes, whatever stands between them."""
+    template = "{{x}}{stem}-{{{language}}}.{format}"
+    assert names_of("/in/{stem}.mp3", "/in/{b.mp3", template=template) == ["{x}{stem}-{en}", "{x}{b-{en}"]
+
+
 def test_a_template_without_folders_still_keeps_outputs_apart() -> None:
     """Equal names get their extension, and what that does not part a mark of their own."""
     names = names_of("/in/a/ep.mp3", "/in/b/ep.mp3", "/in/a/ep.wav", template="{stem}.{format}")
@@ -82,7 +141,15 @@ def test_a_template_without_folders_still_keeps_outputs_apart() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{stem}", "{format}", "{name}.{format}", "../{stem}.{format}", "/x/{stem}.{format}", "{stem!r}.{format}"],
+    [
+        "{stem}",
+        "{format}",
+        "{name}.{format}",
+        "../{stem}.{format}",
+        "/x/{stem}.{format}",
+        "{stem!r}.{format}",
+        ".{relpath}./{stem}.{format}",
+    ],
 )
 def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
     """Also one that leads out of the output folder, or gives all formats one name."""

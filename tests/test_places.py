@@ -1,6 +1,8 @@
 """tasks/places.py: local paths, a real S3 endpoint and a web server."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -63,6 +65,32 @@ def test_a_local_copy_is_there_for_as_long_as_it_is_needed(bucket: str) -> None:
     with local_copy(join(bucket, "a b.wav")) as path:
         assert (Path(path).read_bytes(), Path(path).suffix) == (b"sound", ".wav")
     assert not os.path.lexists(path)
+
+
+def test_a_killed_process_leaves_no_recording_behind(web: str, tmp_path: Path) -> None:
+    """Its copy goes when another process makes one; a copy that is in use stays."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    source = (
+        "import sys\nfrom tasks.places import local_copy\n"
+        "with local_copy(sys.argv[1]) as path:\n print(path, flush=True)\n sys.stdin.read()"
+    )
+    line = [sys.executable, "-c", source, f"{web}/fox.wav"]
+    first, second = (
+        subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
+    assert first.stdout
+    assert second.stdout
+    killed, in_use = Path(first.stdout.readline().strip()), Path(second.stdout.readline().strip())
+    assert killed.stat().st_size == in_use.stat().st_size == QUICK_BROWN_FOX.stat().st_size
+    first.kill()
+    first.communicate()
+    assert killed.exists()
+    subprocess.run(line, env=environment, stdin=subprocess.DEVNULL, check=True)
+    assert not killed.parent.exists()
+    assert in_use.exists()
+    second.communicate("")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_download_that_was_cut_short_is_not_taken_for_the_file(web: str) -> None:
