@@ -3,7 +3,6 @@
 import argparse
 import os
 import platform
-import signal
 import sys
 import warnings
 from contextlib import ExitStack
@@ -11,7 +10,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from flows.arguments import read_options, usage_errors
+from flows.private_folder import NoPrivateFolder, empty_folder
 from flows.ray_loopback import keep_to_loopback
+from flows.signals import exit_on_signals
+from flows.surroundings import prepare_surroundings
 from tasks.models import go_offline
 
 if TYPE_CHECKING:
@@ -30,24 +32,18 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 all files done, 1 some failed, 2 the command is wrong."""
-    # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    # The server may be away for eight minutes (2 + 4 + … + 256 s); at Prefect's 5 it may for one.
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "8")
-    # Where Prefect does not find the run's server it would quietly start another one, which outlives a killed run.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")  # Prefect reports its first import before --offline is read
     # Prefect, and Python, would end at once, and leave the server and Ray behind.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit_in_order)
+    exit_on_signals()
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
+    try:
+        notice = prepare_surroundings()
+    except NoPrivateFolder as error:
+        sys.exit(f"whisperx-batch: {error}")
     command, inputs = _parse(sys.argv[1:])
+    if notice:
+        sys.stderr.write(f"{notice}\n")
     _set_up(command)
     sys.exit(_run(command, inputs))
-
-
-def _exit_in_order(number: int, _: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
@@ -102,7 +98,12 @@ def _run(command: "Command", inputs: list[str]) -> int:
             return 0
         with claimed(batch.own_folder()):
             plan = _plan_of_what_remains(batch, entries, console)
-            return _run_flow(batch.as_parameters(), plan) if plan else 0
+            if not plan:
+                return 0
+            absolute = batch.as_parameters()
+            # What runs from here on imports modules, and reads settings, from the current folder.
+            os.chdir(empty_folder())
+            return _run_flow(absolute, plan)
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2

@@ -109,3 +109,11 @@ class Command(
 
     def _given(self, group: type[BaseModel]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}
+
+
+class ModelsCommand(Command):
+    """The options of `whisperx-batch`, and the languages that are to be expected."""
+
+    languages: list[str] = Field(
+        default_factory=list, description="languages to fetch aligners for, such as en,de,ja (default: --language)"
+    )

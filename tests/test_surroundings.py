@@ -1,0 +1,99 @@
+"""flows/surroundings.py, end to end: folders and environments that are hostile, or poorer than usual."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import COMMAND, SAMPLES
+
+from flows.surroundings import bypass_proxy
+
+MODULES = ("ctypes", "ray", "torch", "prefect", "psutil", "uvicorn", "whisperx", "sitecustomize", "logging/__init__")
+PACKAGES = ("flows", "tasks")
+
+
+def make_hostile(folder: Path) -> None:
+    """Fill a folder with what programs may import or obey; each piece would leave a file behind."""
+    folder.mkdir()
+    modules = [*MODULES, *(f"{name}/__init__" for name in PACKAGES), "tasks", "flows/reaper"]
+    for module in modules:
+        path = folder / f"{module}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"open({str(folder / 'obeyed')!r}, 'a').write({module!r})\n")
+    nobody = "http://127.0.0.1:9/api"
+    (folder / ".env").write_text(f"PREFECT_API_URL={nobody}\nPREFECT_HOME={folder / 'obeyed'}\n")
+    (folder / "prefect.toml").write_text(f'[api]\nurl = "{nobody}"\n[logging]\nsettings_path = "logging.yml"\n')
+    (folder / "pyproject.toml").write_text(f'[tool.prefect.api]\nurl = "{nobody}"\n')
+    (folder / "logging.yml").write_text(
+        f"version: 1\nhandlers: {{mark: {{class: logging.FileHandler, filename: {folder / 'obeyed'}}}}}\n"
+    )
+
+
+def listing(folder: Path) -> list[str]:
+    """Return all that lies in a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def unused_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_run_in_a_hostile_folder_behind_a_dead_proxy_under_nohup_comes_through(
+    alone: dict[str, str], tiny_en: str, tmp_path: Path
+) -> None:
+    """Nothing in the current folder is imported or obeyed; what is on loopback needs no proxy; SIGHUP stays ignored."""
+    folder, out = tmp_path / "downloaded", tmp_path / "out"
+    make_hostile(folder)
+    shutil.copy(SAMPLES / "en" / "hello_world.wav", folder)
+    before = listing(folder)
+    proxy = f"http://127.0.0.1:{unused_port()}"
+    names = ("http_proxy", "https_proxy", "all_proxy")
+    environment = {key: value for key, value in alone.items() if key.lower() != "no_proxy"}
+    environment |= dict.fromkeys((*names, *map(str.upper, names)), proxy) | {"PYTHONDONTWRITEBYTECODE": ""}
+    options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]
+    run = subprocess.Popen(
+        [COMMAND, "hello_world.wav", *options, "-o", "../out"],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - what nohup does
+    )
+    while not (out / ".whisperx-batch").exists() and run.poll() is None:
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGHUP)
+    _, said = run.communicate()
+    assert run.returncode == 0, said
+    assert "hello" in (out / "hello_world.txt").read_text().lower()
+    assert listing(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "127.0.0.1,localhost,::1"),
+        ({"NO_PROXY": "corp.example, localhost"}, "corp.example,localhost,127.0.0.1,::1"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_loopback_is_added_to_what_goes_without_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str
+) -> None:
+    """In both spellings, because programs differ in which one they read."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.setenv(name, given.get(name, ""))
+    bypass_proxy()
+    if expected == "*":
+        assert "*" in (os.environ["no_proxy"], os.environ["NO_PROXY"])
+    else:
+        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == expected
