@@ -167,6 +167,8 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
             with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
                 if session.dashboard_url:
                     sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
+                if session.notice:
+                    sys.stderr.write(f"{session.notice}\n")
                 with pools_ahead(batch, session, plan):
                     if server:
                         running.enter_context(server.used(nodes=len(session.nodes)))

@@ -20,6 +20,7 @@ from ray._private import worker
 from flows import reaper
 from flows.layout import Node
 from flows.memory import KEEP_MEMORY
+from flows.object_store import disk_notice
 from flows.private_folder import private_subfolder
 from flows.ray_token import provide_token
 from flows.signals import signals_blocked
@@ -36,6 +37,8 @@ class RaySession:
     nodes: list[Node]
     object_store_bytes: int
     dashboard_url: str | None
+    notice: str | None = None
+    """What the user should know of a Ray that was started here."""
 
 
 @contextmanager
@@ -46,11 +49,9 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
     """
     with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:
         resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        yield RaySession(
-            [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources],
-            int(sum(each.get("object_store_memory", 0) for each in resources)),
-            url,
-        )
+        store = int(sum(each.get("object_store_memory", 0) for each in resources))
+        nodes = [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources]
+        yield RaySession(nodes, store, url, disk_notice(psutil.Process().children(), store))
 
 
 @contextmanager

@@ -82,7 +82,12 @@ class LocalServer:
             number = listening.fileno()
             self._process = subprocess.Popen(
                 [sys.executable, "-P", server_process.__file__, str(number), str(self._lock)],
-                env={**os.environ, **FOR_ONE_RUN, **self._environment()},
+                env={
+                    **os.environ,
+                    **FOR_ONE_RUN,
+                    **self.environment(),
+                    "PREFECT_SERVER_API_AUTH_STRING": self._password,
+                },
                 pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -91,12 +96,9 @@ class LocalServer:
             )
         return self
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PREFECT_API_URL": self._api,
-            "PREFECT_API_AUTH_STRING": self._password,
-            "PREFECT_SERVER_API_AUTH_STRING": self._password,
-        }
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which another process uses this server."""
+        return {"PREFECT_API_URL": self._api, "PREFECT_API_AUTH_STRING": self._password}
 
     def __exit__(self, *exception: object) -> None:
         self._process.send_signal(signal.SIGINT)  # it blocks SIGTERM, which may be sent to all processes of a run

@@ -1,9 +1,11 @@
 """The environment and the current folder, made safe for a run before Prefect or Ray is imported."""
 
 import os
+from contextlib import suppress
+from hashlib import sha256
 
 from flows.home import substitute_home
-from flows.private_folder import in_empty_folder
+from flows.private_folder import LONGEST_SOCKET, in_empty_folder, private_folder
 
 DEFAULTS = {
     # Prefect reads this when it sets up logging. Its server gets the run's log all the same.
@@ -15,6 +17,8 @@ DEFAULTS = {
     # Prefect reports its first import before --offline is read.
     "DO_NOT_TRACK": "1",
 }
+LONGEST_IN_TMPDIR = len("/pymp-12345678/listener-12345678")
+"""The longest path of a socket in TMPDIR: Ray's dashboard has some of Python's multiprocessing."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FOLDERS = (
     *("HOME", "TMPDIR", "RAY_TMPDIR", "PREFECT_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
@@ -34,11 +38,22 @@ def prepare_surroundings() -> str | None:
         if os.environ.get(name):
             os.environ[name] = os.path.abspath(os.environ[name])
     bypass_proxy()
+    _shorten_tmpdir()
     notice = substitute_home()
     with in_empty_folder():
         # When it is imported it obeys .env, prefect.toml and pyproject.toml in the current folder.
         import prefect.context  # noqa: F401
     return notice
+
+
+def _shorten_tmpdir() -> None:
+    """Name the folder of TMPDIR by a short path, if its own is too long for the sockets that Python makes in there."""
+    folder = os.environ.get("TMPDIR", "")
+    if len(os.fsencode(folder)) + LONGEST_IN_TMPDIR > LONGEST_SOCKET:
+        link = private_folder() / f"tmp-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
+        with suppress(FileExistsError):
+            link.symlink_to(folder)
+        os.environ["TMPDIR"] = str(link)
 
 
 def bypass_proxy() -> None:

@@ -5,8 +5,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from conftest import COMMAND, SAMPLES
@@ -15,6 +18,15 @@ from flows.surroundings import bypass_proxy
 
 MODULES = ("ctypes", "ray", "torch", "prefect", "psutil", "uvicorn", "whisperx", "sitecustomize", "logging/__init__")
 PACKAGES = ("flows", "tasks")
+
+
+class Stranger(NamedTuple):
+    """Another user of this machine."""
+
+    number: int
+    folder: Path
+    prefix: list[str]
+    """What a command line begins with to be theirs."""
 
 
 def make_hostile(folder: Path) -> None:
@@ -75,6 +87,54 @@ def test_a_run_in_a_hostile_folder_behind_a_dead_proxy_under_nohup_comes_through
     assert run.returncode == 0, said
     assert "hello" in (out / "hello_world.txt").read_text().lower()
     assert listing(folder) == before
+
+
+@pytest.fixture(name="stranger")
+def _stranger() -> Iterator[Stranger]:
+    """A user of whom the system knows only a number, with 64 MB of /dev/shm: as in a container, by default."""
+    number = 60_000 + os.getpid() % 5_000
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    prefix = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"', "sh"]
+    # It may read all, because Python may lie in a home folder, and write nothing of others.
+    may_read = [f"--{which}-caps=+dac_read_search" for which in ("inh", "ambient")]
+    prefix += ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", *may_read]
+    try:
+        os.chown(folder, number, number)
+        subprocess.run([*prefix, COMMAND, "--version"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        folder.rmdir()
+        pytest.skip("takes root, unshare and setpriv")
+    yield Stranger(number, folder, prefix)
+    shutil.rmtree(folder)
+    shutil.rmtree(f"/tmp/whisperx-batch.{number}", ignore_errors=True)
+
+
+def test_a_user_without_home_with_a_long_tmpdir_and_little_shared_memory_gets_transcripts(
+    alone: dict[str, str], tiny_en: str, stranger: Stranger
+) -> None:
+    """What would be in the home folder, and Ray's sockets, lie in a short folder that nobody else can enter."""
+    long = stranger.folder / ("x" * 90)
+    long.mkdir()
+    os.chown(long, stranger.number, stranger.number)
+    shutil.copy(SAMPLES / "en" / "hello_world.wav", stranger.folder)
+    environment = {key: value for key, value in alone.items() if not key.startswith(("PREFECT_", "XDG_"))}
+    options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]
+    done = subprocess.run(
+        [*stranger.prefix, COMMAND, "hello_world.wav", *options, "-o", "out"],
+        cwd=stranger.folder,
+        env=environment | {"HOME": "/", "TMPDIR": str(long)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hello" in (stranger.folder / "out" / "hello_world.txt").read_text().lower()
+    assert "HOME=/ cannot be written to" in done.stderr
+    assert "docker run --shm-size=" in done.stderr
+    private = Path(f"/tmp/whisperx-batch.{stranger.number}")
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert (private / "ray" / "session_latest" / "logs").is_dir()
+    assert (private / "home" / ".ray" / "auth_token").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
