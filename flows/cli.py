@@ -38,10 +38,12 @@ def main() -> NoReturn:
     try:
         notice = prepare_surroundings()
     except NoPrivateFolder as error:
-        sys.exit(f"whisperx-batch: {error}")
+        sys.stderr.write(f"whisperx-batch: {error}\n")
+        sys.exit(2)
     command, inputs = _parse(sys.argv[1:])
-    if notice:
-        sys.stderr.write(f"{notice}\n")
+    for line in [notice, *_settings_read()]:
+        if line:
+            sys.stderr.write(f"{line}\n")
     _set_up(command)
     sys.exit(_run(command, inputs))
 
@@ -51,7 +53,9 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
         prog="whisperx-batch",
         usage="whisperx-batch [INPUT ...] [options]",
         description="Transcribe, align and diarize audio and video files with WhisperX. Each option can also be set as "
-        "WHISPERX_BATCH_<OPTION> in the environment, or in whisperx-batch.toml.",
+        "WHISPERX_BATCH_<OPTION> in the environment, or in a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE "
+        "names, else whisperx-batch.toml in the user's configuration folder; one in the current folder may set what "
+        "cannot do harm.",
     )
     # Not a field of the settings: those would split a file name at its commas.
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="audio or video files, folders, globs")
@@ -61,6 +65,13 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
     from flows.command import Command
 
     return read_options(parser, Command, arguments)
+
+
+def _settings_read() -> list[str]:
+    """Say which settings files were read: one may lie in the current folder by chance."""
+    from flows.settings_file import settings_files
+
+    return [f"Settings: {path.absolute()}" for path in settings_files()]
 
 
 def _set_up(command: "Command") -> None:

@@ -28,7 +28,8 @@ def main() -> NoReturn:
     try:
         prepare_surroundings()
     except NoPrivateFolder as error:
-        sys.exit(f"{PROGRAM}: {error}")
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        sys.exit(2)
     command = _parse(sys.argv[1:])
 
     from pydantic import ValidationError

@@ -64,7 +64,8 @@ def test_a_settings_file_that_cannot_be_read_is_refused(
     """With what is wrong in it, or that it is missing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "whisperx-batch.toml").write_text("model = \n")
-    assert "the settings file: Invalid value (at line 1" in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
+    unreadable = "whisperx-batch.toml: the settings file cannot be read: Invalid value (at line 1"
+    assert unreadable in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
     monkeypatch.setenv("WHISPERX_BATCH_SETTINGS_FILE", "/no/settings.toml")
     assert "no file /no/settings.toml" in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
 

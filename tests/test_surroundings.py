@@ -41,6 +41,7 @@ def make_hostile(folder: Path) -> None:
     (folder / ".env").write_text(f"PREFECT_API_URL={nobody}\nPREFECT_HOME={folder / 'obeyed'}\n")
     (folder / "prefect.toml").write_text(f'[api]\nurl = "{nobody}"\n[logging]\nsettings_path = "logging.yml"\n')
     (folder / "pyproject.toml").write_text(f'[tool.prefect.api]\nurl = "{nobody}"\n')
+    (folder / "whisperx-batch.toml").write_text('output_format = "txt,json"\n')
     (folder / "logging.yml").write_text(
         f"version: 1\nhandlers: {{mark: {{class: logging.FileHandler, filename: {folder / 'obeyed'}}}}}\n"
     )
@@ -61,7 +62,7 @@ def unused_port() -> int:
 def test_a_run_in_a_hostile_folder_behind_a_dead_proxy_under_nohup_comes_through(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
-    """Nothing in the current folder is imported or obeyed; what is on loopback needs no proxy; SIGHUP stays ignored."""
+    """Nothing there is imported, and of settings only harmless ones of ours are read; SIGHUP stays ignored."""
     folder, out = tmp_path / "downloaded", tmp_path / "out"
     make_hostile(folder)
     shutil.copy(SAMPLES / "en" / "hello_world.wav", folder)
@@ -87,6 +88,8 @@ def test_a_run_in_a_hostile_folder_behind_a_dead_proxy_under_nohup_comes_through
     assert run.returncode == 0, said
     assert "hello" in (out / "hello_world.txt").read_text().lower()
     assert listing(folder) == before
+    assert f"Settings: {folder / 'whisperx-batch.toml'}" in said
+    assert sorted(path.suffix for path in out.glob("hello*")) == [".json", ".txt"]
 
 
 @pytest.fixture(name="stranger")
