@@ -168,8 +168,11 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.batch import whisperx_batch
     from flows.ray_session import ray_session
     from flows.server import LocalServer, has_server, settle, where_to_look
+    from flows.services import check_prefect, check_ray
     from flows.start_pools import pools_ahead
 
+    check_ray(batch.run.ray_address)
+    check_prefect()
     embedded = not has_server()
     try:
         with ExitStack() as running:

@@ -23,6 +23,7 @@ from flows.memory import KEEP_MEMORY
 from flows.object_store import disk_notice
 from flows.private_folder import private_subfolder
 from flows.ray_token import provide_token
+from flows.services import check_ray
 from flows.signals import signals_blocked
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ class RaySession:
 def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]:
     """Join the cluster at `address` or RAY_ADDRESS, or start Ray on this machine and stop it afterwards.
 
-    Where this process has joined a Ray already, that one is used, and left as it is.
+    Where this process has joined a Ray already, that one is used, and left as it is. Raises BadInput if there is no
+    cluster at the address.
     """
     with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:
         resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -56,6 +58,7 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
 
 @contextmanager
 def _started(address: str | None, *, dashboard: bool) -> Iterator[str | None]:
+    check_ray(address)
     before = set(psutil.Process().children())
     url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard)
     started = set(psutil.Process().children()) - before
@@ -84,11 +87,6 @@ def _kill_all(kill: Callable[..., None], **_: object) -> None:
 
 def _start(address: str | None, *, dashboard: bool) -> str | None:
     """Return the address of the dashboard, if there is one."""
-    if address and address.startswith("ray://"):
-        raise ValueError(
-            f"{address}: a Ray client does not survive a break in the network; run whisperx-batch on a machine of the "
-            "cluster with the address of its head, such as head:6379"
-        )
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if in_main else None
     if address:
