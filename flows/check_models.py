@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows.bad_input import BadInput
 from flows.checks import check_model
-from flows.hub import HubUnreachable, refusal
+from flows.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.needs import Need, aligners_for
 from flows.offline import check_here
 from tasks.aligners import CROSS_ATTENTION
@@ -110,7 +110,7 @@ def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
     if pipeline.folder(model_dir) is None:
         try:
             hf_hub_download(pipeline.name, "config.yaml", cache_dir=model_dir)  # 1 kB that names the parts
-        except OSError as error:
+        except NETWORK_ERRORS as error:
             raise HubUnreachable(str(error)) from error
         _, *parts = diarizer_sources(model, model_dir)
     for part in parts:

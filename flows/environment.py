@@ -11,7 +11,7 @@ from flows.bad_input import BadInput, closest
 
 PREFIX = "WHISPERX_BATCH_"
 OTHERS = {
-    *("settings_file", "test_faults", "languages"),
+    *("settings_file", "languages"),
     # Those of the deployments: deployments/settings.py, deployments/box.py.
     *("recordings", "transcripts", "ray_port", "webhook_url", "bin", "state"),
     *("nightly_cron", "nightly_timezone", "nightly_stop_after", "nightly_active"),
@@ -40,7 +40,7 @@ def check_environment(options: set[str]) -> None:
     """Raise BadInput for a variable with our prefix that sets nothing: most likely it is misspelt."""
     for variable in os.environ:
         name = variable.lower().removeprefix(PREFIX.lower())
-        if not variable.upper().startswith(PREFIX) or name in options | OTHERS:
+        if not variable.upper().startswith(PREFIX) or name in options | OTHERS or name.startswith("test_"):
             continue
         if name == "inputs":
             raise BadInput(f"{variable}: inputs are named on the command line, or in the file of {PREFIX}BATCH_FILE")
