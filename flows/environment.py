@@ -13,7 +13,7 @@ PREFIX = "WHISPERX_BATCH_"
 OTHERS = {
     *("settings_file", "languages"),
     # Those of the deployments: deployments/settings.py, deployments/box.py.
-    *("recordings", "transcripts", "ray_port", "webhook_url", "bin", "state"),
+    *("recordings", "transcripts", "ray_port", "ray_folder", "webhook_url", "bin", "state"),
     *("nightly_cron", "nightly_timezone", "nightly_stop_after", "nightly_active"),
 }
 """Variables with our prefix that are no options of the command."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from flows.home import writable
 from flows.private_folder import private_subfolder
 
-SET_BY_USER = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+SET_BY_USER = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 def provide_token() -> None:
     """Make a token if there is none; Ray itself would write it for everybody to read, and only to the home folder."""
-    if any(os.environ.get(name) for name in SET_BY_USER):
+    asked = os.environ.get("RAY_AUTH_MODE", "token").lower() == "token"
+    if not asked or any(os.environ.get(name) for name in SET_BY_USER):
         return
     path = Path.home() / ".ray" / "auth_token"
     if not path.exists() and not writable(path.parent):

@@ -1,8 +1,7 @@
 """The stages of a run, joined by streams: started side by side, fed, and joined."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from threading import Timer
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from prefect import runtime
@@ -17,7 +16,7 @@ from flows.settings import Batch
 from flows.speed import note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
-from flows.stop_after import seconds_left
+from flows.stop_after import calling_after, seconds_left
 from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run
 
@@ -57,19 +56,12 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> str | None:
     return threads.interrupted
 
 
-@contextmanager
-def _stopping(run: Run, admission: Admission) -> Iterator[None]:
+def _stopping(run: Run, admission: Admission) -> AbstractContextManager[None]:
     """Admit no more files after the time that `stop_after` names."""
-    if run.batch.run.stop_after is None:
-        yield
-        return
-    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), admission.stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    stop_after = run.batch.run.stop_after
+    if stop_after is None:
+        return nullcontext()
+    return calling_after(seconds_left(stop_after, run.began), admission.stop)
 
 
 def _note_written(written: Stream, report: Report) -> None:
