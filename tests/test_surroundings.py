@@ -112,6 +112,17 @@ def _stranger() -> Iterator[Stranger]:
     shutil.rmtree(f"/tmp/whisperx-batch.{number}", ignore_errors=True)
 
 
+def test_the_command_for_models_obeys_nothing_in_a_hostile_folder(alone: dict[str, str], tmp_path: Path) -> None:
+    """It imports Prefect too, which reads settings."""
+    folder = tmp_path / "downloaded"
+    make_hostile(folder)
+    before = listing(folder)
+    line = [f"{COMMAND}-models", "--model_dir", str(tmp_path / "models"), "--model", "tiny", "--offline"]
+    done = subprocess.run(line, cwd=folder, env=alone, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("failed   Systran/faster-whisper-tiny"), done.stderr
+    assert listing(folder) == before
+
+
 def test_a_user_without_home_with_a_long_tmpdir_and_little_shared_memory_gets_transcripts(
     alone: dict[str, str], tiny_en: str, stranger: Stranger
 ) -> None:
