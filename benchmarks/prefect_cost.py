@@ -63,15 +63,14 @@ def measure(database: str, url: str | None, size: Callable[[], int], files: list
     from flows.server import LocalServer
 
     with LocalServer() as server, server.used():
-        from prefect.settings import PREFECT_API_URL
-
-        counter = Counter(urlsplit(PREFECT_API_URL.value() or "").port or 0)
+        environment = server.environment()
+        counter = Counter(urlsplit(environment["PREFECT_API_URL"]).port or 0)
         process = psutil.Process(server._process.pid)  # noqa: SLF001
         first = 0
         for number in SIZES:
             batch, first = files[first : first + number], first + number
             before = size(), counter.requests, sum(process.cpu_times()[:2])
-            run(batch, f"http://127.0.0.1:{counter.port}/api")
+            run(batch, environment | {"PREFECT_API_URL": f"http://127.0.0.1:{counter.port}/api"})
             summary = json.loads((FOLDER / "report.json").read_text())["summary"]
             used = [after - earlier for after, earlier in zip(after_of(size, counter, process), before, strict=True)]
             print(
@@ -87,11 +86,11 @@ def after_of(size: Callable[[], int], counter: Counter, process: psutil.Process)
     return size(), counter.requests, sum(process.cpu_times()[:2])
 
 
-def run(files: list[Path], api: str) -> None:
+def run(files: list[Path], server: dict[str, str]) -> None:
     """Write these files in another format."""
     line = [COMMAND, *map(str, files), "-o", str(FOLDER / "out"), "--report", str(FOLDER / "report.json")]
     line += ["--model", MODEL, "--no_align", "--language", "en", "--compute_type", "int8", "--device", "cpu"]
-    environment = {**os.environ, "PREFECT_API_URL": api, "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **server, "HF_HUB_OFFLINE": "1"}
     subprocess.run([*line, "-f", "aud", "--ray_dashboard", "False"], env=environment, check=True, capture_output=True)
 
 

@@ -62,13 +62,7 @@ def cluster(nodes: int) -> Services:
                 ray.add_node(num_cpus=1)
             ray.wait_for_nodes()
             with LocalServer() as server, server.used():
-                from prefect.settings import PREFECT_API_URL
-
-                yield {
-                    "PREFECT_HOME": str(home),
-                    "PREFECT_API_URL": PREFECT_API_URL.value() or "",
-                    "RAY_ADDRESS": str(ray.address),
-                }
+                yield {"PREFECT_HOME": str(home), **server.environment(), "RAY_ADDRESS": str(ray.address)}
         finally:
             ray.shutdown()
 

@@ -21,7 +21,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from deployments.deploy import POOL
 from deployments.settings import DeploymentSettings, read_settings
 from flows.memory import KEEP_MEMORY
+from flows.private_folder import private_subfolder
 from flows.ray_loopback import LOOPBACK_RAY
+from flows.ray_token import provide_token
 from flows.server import QUICK_SERVER
 
 CONFIGURATION = Path(__file__).parent / "supervisord.conf"
@@ -51,6 +53,7 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
         LOOPBACK_RAY: "0",
         "WHISPERX_BATCH_BIN": str(BIN),
         "WHISPERX_BATCH_STATE": str(state),
+        "WHISPERX_BATCH_RAY_FOLDER": str(private_subfolder("ray")),
         **{f"RAY_{name}": number for name, number in ports.items()},
     }
 
@@ -63,7 +66,7 @@ def up(settings: DeploymentSettings) -> None:
     if _supervisor("pid").returncode:
         _check_free("PREFECT_SERVER_API_PORT", services["PREFECT_SERVER_API_PORT"])
         _check_free("WHISPERX_BATCH_RAY_PORT", *(services[f"RAY_{name}"] for name in RAY_PORTS))
-        _must("ray", "get-auth-token", "--generate")
+        provide_token()
         _must("supervisord", "-c", str(CONFIGURATION))
     else:
         _supervisor("start", "all")

@@ -1,7 +1,6 @@
 """How a command's options are read, and what is said of those that are wrong."""
 
 import argparse
-import tomllib
 from collections.abc import Container
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +20,9 @@ def read_options(
     Exits with 2 if something is wrong with them. With `shown`, the help shows these alone.
     """
     from pydantic import ValidationError
-    from pydantic_settings import CliApp, CliSettingsSource
+    from pydantic_settings import CliApp, CliSettingsSource, SettingsError
+
+    from flows.bad_input import BadInput
 
     source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(kind, root_parser=parser)
     for action in parser._actions:  # noqa: SLF001, argparse has no public name for them
@@ -33,15 +34,16 @@ def read_options(
         return CliApp.run(kind, cli_args=namespace, cli_settings_source=source), inputs
     except ValidationError as error:
         parser.exit(2, usage_errors(error, parser.prog))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        parser.exit(2, f"{parser.prog}: the settings file: {error}\n")
+    except (BadInput, SettingsError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
 
 
 def usage_errors(error: "ValidationError", program: str) -> str:
     """Return a line for each value that is wrong, naming its option."""
     lines = []
     for problem in error.errors():
-        option = str(problem["loc"][-1]) if problem["loc"] else ""
+        # Within a list the last of these is an item's number.
+        option = next((each for each in reversed(problem["loc"]) if isinstance(each, str)), "")
         message = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{program}: --{option}: {message}" if option else f"{program}: {message}")
     return "\n".join(lines) + "\n"

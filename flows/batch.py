@@ -82,10 +82,11 @@ def whisperx_batch(
 def _began(batch: Batch) -> float:
     """Return the time from which `stop_after` counts.
 
-    The morning that is meant is that of the night for which the run was scheduled, also if it comes late.
+    The morning that is meant is that of the night for which the run was scheduled, also if it comes late; if somebody
+    has it run again (`prefect flow-run retry`), it is the next one.
     """
-    stop_after = batch.run.stop_after or ""
-    return min(time.time(), runtime.flow_run.scheduled_start_time.timestamp()) if ":" in stop_after else time.time()
+    late = ":" in (batch.run.stop_after or "") and runtime.flow_run.run_count <= 1
+    return min(time.time(), runtime.flow_run.scheduled_start_time.timestamp()) if late else time.time()
 
 
 def run_plan(run: Run) -> None:

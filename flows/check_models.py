@@ -1,17 +1,25 @@
 """What is wrong with the models that are asked for, before anything starts: not here, and not to be had either."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flows.bad_input import BadInput
 from flows.checks import check_model
-from flows.hub import HubUnreachable, refusal
+from flows.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.needs import Need, aligners_for
 from flows.offline import check_here
 from tasks.aligners import CROSS_ATTENTION
-from tasks.named_models import aligner_source, diarizer_sources, fetch_pipeline_config, whisper_source
+from tasks.diarize import DiarizeOptions
+from tasks.named_models import (
+    aligner_source,
+    default_aligners,
+    diarizer_sources,
+    fetch_pipeline_config,
+    whisper_source,
+)
+from tasks.revisions import repository_of
 from tasks.sources import Repository
 
 if TYPE_CHECKING:
@@ -38,6 +46,7 @@ def check_models(batch: "Batch", stages: frozenset[str], languages: Collection[s
 
 def check_names(batch: "Batch") -> None:
     """Raise BadInput for a model by a path that holds none, and for a Whisper model that there is not."""
+    _check_not_shadowed(batch)
     if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
         from faster_whisper.utils import available_models
 
@@ -52,6 +61,32 @@ def check_names(batch: "Batch") -> None:
             check_model("align_model", aligner, ("config.json",))
     if batch.diarize:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
+
+
+def _check_not_shadowed(batch: "Batch") -> None:
+    """Raise BadInput if a folder here has the name of a model of the Hub: the libraries would load what it holds.
+
+    It may have come with the recordings, and a model can run code.
+    """
+    for option, name in _names_on_the_hub(batch):
+        if os.path.lexists(name):
+            raise BadInput(
+                f"--{option} {name}: the current folder has something of this name; if you mean that, write "
+                f"--{option} ./{name}, else start the command in another folder"
+            )
+
+
+def _names_on_the_hub(batch: "Batch") -> Iterator[tuple[str, str]]:
+    """Yield, each with its option, the names in this batch that mean a certain model of the Hub to the libraries."""
+    from faster_whisper.utils import available_models
+
+    if batch.transcribe.model in available_models():
+        yield "model", batch.transcribe.model
+        yield "model", repository_of(batch.transcribe.model)
+    if batch.align:
+        yield from (("align_model", name) for name in default_aligners().values())
+    if batch.diarize and batch.diarize.diarize_model == DiarizeOptions.model_fields["diarize_model"].default:
+        yield "diarize_model", batch.diarize.diarize_model
 
 
 def _check_hub(batch: "Batch", stages: frozenset[str], languages: Collection[str]) -> None:
@@ -79,7 +114,7 @@ def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
     if pipeline.folder(model_dir) is None:
         try:
             fetch_pipeline_config(pipeline, model_dir)
-        except OSError as error:
+        except NETWORK_ERRORS as error:
             raise HubUnreachable(str(error)) from error
         _, *parts = diarizer_sources(model, model_dir)
     for part in parts:

@@ -19,7 +19,7 @@ from prefect.exceptions import PrefectException
 from prefect.states import Crashed, State
 
 from flows.bad_input import BadInput
-from flows.private_folder import make_private
+from flows.state_folder import make_private
 from tasks.files import whole_file
 
 PAGE = 200

@@ -3,7 +3,6 @@
 import argparse
 import os
 import platform
-import signal
 import sys
 import warnings
 from contextlib import ExitStack
@@ -11,7 +10,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from flows.arguments import read_options, usage_errors
+from flows.private_folder import NoPrivateFolder, empty_folder
 from flows.ray_loopback import keep_to_loopback
+from flows.signals import exit_on_signals
+from flows.surroundings import prepare_surroundings
 from tasks.models import go_offline
 
 if TYPE_CHECKING:
@@ -30,24 +32,20 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 all files done, 1 some failed, 3 only before; 2 the command is wrong."""
-    # Before Prefect is imported, which sets up logging. Its server gets the run's log all the same.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    # The server may be away for eight minutes (2 + 4 + … + 256 s); at Prefect's 5 it may for one.
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "8")
-    # Where Prefect does not find the run's server it would quietly start another one, which outlives a killed run.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")  # Prefect reports its first import before --offline is read
     # Prefect, and Python, would end at once, and leave the server and Ray behind.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit_in_order)
+    exit_on_signals()
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
+    try:
+        notice = prepare_surroundings()
+    except NoPrivateFolder as error:
+        sys.stderr.write(f"whisperx-batch: {error}\n")
+        sys.exit(2)
     command, inputs = _parse(sys.argv[1:])
+    for line in [notice, *_settings_read()]:
+        if line:
+            sys.stderr.write(f"{line}\n")
     _set_up(command)
     sys.exit(_run(command, inputs))
-
-
-def _exit_in_order(number: int, _: object) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
@@ -55,7 +53,9 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
         prog="whisperx-batch",
         usage="whisperx-batch [INPUT ...] [options]",
         description="Transcribe, align and diarize audio and video files with WhisperX. Each option can also be set as "
-        "WHISPERX_BATCH_<OPTION> in the environment, or in whisperx-batch.toml.",
+        "WHISPERX_BATCH_<OPTION> in the environment, or in a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE "
+        "names, else whisperx-batch.toml in the user's configuration folder; one in the current folder may set what "
+        "cannot do harm.",
     )
     # Not a field of the settings: those would split a file name at its commas.
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="audio or video files, folders, globs")
@@ -65,6 +65,13 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
     from flows.command import Command
 
     return read_options(parser, Command, arguments)
+
+
+def _settings_read() -> list[str]:
+    """Say which settings files were read: one may lie in the current folder by chance."""
+    from flows.settings_file import settings_files
+
+    return [f"Settings: {path.absolute()}" for path in settings_files()]
 
 
 def _set_up(command: "Command") -> None:
@@ -105,10 +112,13 @@ def _run(command: "Command", inputs: list[str]) -> int:
             return _show_plan(batch, entries)
         with claimed(batch.own_folder()):
             plan = _plan_of_what_remains(batch, entries)
-            if plan.needs_all_stages() or plan.stages():
-                with lists_removed(batch.own_folder()):
-                    return _run_flow(batch.as_parameters(), plan)
-            return _tell_that_nothing_remains(batch, plan, console)
+            if not (plan.needs_all_stages() or plan.stages()):
+                return _tell_that_nothing_remains(batch, plan, console)
+            with lists_removed(batch.own_folder()):
+                absolute = batch.as_parameters()
+                # What runs from here on imports modules, and reads settings, from the current folder.
+                os.chdir(empty_folder())
+                return _run_flow(absolute, plan)
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
@@ -176,8 +186,11 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.ending import Ending, in_words, why_ended
     from flows.ray_session import ray_session
     from flows.server import LocalServer, has_server, settle, where_to_look
+    from flows.services import check_prefect, check_ray
     from flows.start_pools import pools_ahead
 
+    check_ray(batch.run.ray_address)
+    check_prefect()
     embedded, begun = not has_server(), False
     try:
         with ExitStack() as running:
@@ -186,6 +199,8 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
             with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
                 if session.dashboard_url:
                     sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
+                if session.notice:
+                    sys.stderr.write(f"{session.notice}\n")
                 with pools_ahead(batch, session, plan):
                     if server:
                         running.enter_context(server.used(nodes=len(session.nodes)))

@@ -1,6 +1,5 @@
 """The options of the command line, which the environment and a settings file can also set."""
 
-import os
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
@@ -8,21 +7,21 @@ from pydantic_settings import (
     BaseSettings,
     CliSuppress,
     CliToggleFlag,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from flows.environment import PREFIX, Environment, check_environment
 from flows.input_options import Inputs
 from flows.layout import PoolSettings
 from flows.settings import Batch, RunSettings
+from flows.settings_file import read_settings
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models import ModelOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
-
-SETTINGS_FILE = "whisperx-batch.toml"
 
 
 class Command(
@@ -31,7 +30,7 @@ class Command(
     """The command line, flat and with the names of the `whisperx` program and of the predecessor."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WHISPERX_BATCH_",
+        env_prefix=PREFIX,
         cli_parse_none_str="None",
         cli_hide_none_type=True,
         cli_avoid_json=True,
@@ -82,11 +81,10 @@ class Command(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the command line win over the environment, and that over the settings file."""
-        named = os.environ.get("WHISPERX_BATCH_SETTINGS_FILE")
-        if named and not os.path.isfile(named):
-            raise FileNotFoundError(f"WHISPERX_BATCH_SETTINGS_FILE: no file {named}")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, named or SETTINGS_FILE)
+        """Let the command line win over the environment, and that over the settings files. Raises BadInput."""
+        options = set(settings_cls.model_fields)
+        check_environment(options)
+        return init_settings, Environment(settings_cls), InitSettingsSource(settings_cls, read_settings(options))
 
     def batch(self, inputs: list[str]) -> Batch:
         """Return the batch that the command asks for. Raises pydantic.ValidationError."""
@@ -110,3 +108,11 @@ class Command(
 
     def _given(self, group: type[BaseModel]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}
+
+
+class ModelsCommand(Command):
+    """The options of `whisperx-batch`, and the languages that are to be expected."""
+
+    languages: list[str] = Field(
+        default_factory=list, description="languages to fetch aligners for, such as en,de,ja (default: --language)"
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from flows.hub import HubUnreachable, refusal
+from flows.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_folder import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
 from flows.needs import Need, aligners_for, needs
 from flows.settings import Batch
@@ -86,7 +86,7 @@ def _fetch(source: Source, model_dir: str, revision: str | None) -> None:
             raise NotHad(f"{source.name}: {reason}")
         else:
             _fetch_repository(source, model_dir, revision)
-    except (OSError, HubUnreachable) as error:
+    except (*NETWORK_ERRORS, HubUnreachable) as error:
         raise NotHad(f"{source.name}: could not be fetched: {error}") from error
 
 

@@ -2,9 +2,14 @@
 
 from functools import cache
 
+import httpx
+
 from tasks.sources import Repository
 
 TIMEOUT_S = 10
+NETWORK_ERRORS = (OSError, httpx.HTTPError)
+"""What the Hub's client raises where the Hub cannot be reached: from version 1 httpx's errors, before that those of
+requests, which are OSErrors."""
 
 
 class HubUnreachable(RuntimeError):
@@ -47,7 +52,7 @@ def _refusal(repository: str, name: str, revision: str | None, *, certain: bool)
         if error.response is not None and error.response.status_code in (401, 403):
             return f"{constants.ENDPOINT} refuses HF_TOKEN: {_first_line(error)}"
         raise HubUnreachable(_first_line(error)) from error
-    except OSError as error:  # requests' errors are of this kind, too
+    except NETWORK_ERRORS as error:
         raise HubUnreachable(_first_line(error)) from error
     return None
 

@@ -4,15 +4,14 @@ import argparse
 import os
 import sys
 import warnings
-from typing import NoReturn
-
-from pydantic import Field, ValidationError
+from typing import TYPE_CHECKING, NoReturn
 
 from flows.arguments import read_options, usage_errors
-from flows.bad_input import BadInput
-from flows.command import Command
-from tasks.models import go_offline
-from tasks.transcribe import TranscribeOptions
+from flows.private_folder import NoPrivateFolder
+from flows.surroundings import prepare_surroundings
+
+if TYPE_CHECKING:
+    from flows.command import ModelsCommand
 
 PROGRAM = "whisperx-batch-models"
 SHOWN = {
@@ -21,23 +20,22 @@ SHOWN = {
 }
 
 
-class ModelsCommand(Command):
-    """The options of `whisperx-batch`, and the languages that are to be expected."""
-
-    languages: list[str] = Field(
-        default_factory=list, description="languages to fetch aligners for, such as en,de,ja (default: --language)"
-    )
-
-
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 all models are there, 1 some are not, 2 the command is wrong."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
+    try:
+        prepare_surroundings()
+    except NoPrivateFolder as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        sys.exit(2)
     command = _parse(sys.argv[1:])
-    if command.offline:
-        go_offline()
+
+    from pydantic import ValidationError
+
+    from flows.bad_input import BadInput
+
     if command.hf_token:
         os.environ["HF_TOKEN"] = command.hf_token.get_secret_value()
     try:
@@ -51,7 +49,7 @@ def main() -> NoReturn:
     sys.exit(2)
 
 
-def _parse(arguments: list[str]) -> ModelsCommand:
+def _parse(arguments: list[str]) -> "ModelsCommand":
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} --model_dir FOLDER [options]",
@@ -60,14 +58,21 @@ def _parse(arguments: list[str]) -> ModelsCommand:
         "The other options of whisperx-batch, its environment variables and its settings file are taken too, and "
         "change nothing here.",
     )
+    from flows.command import ModelsCommand
+
     return read_options(parser, ModelsCommand, arguments, shown=SHOWN)[0]
 
 
-def _run(command: ModelsCommand) -> int:
+def _run(command: "ModelsCommand") -> int:
+    from flows.bad_input import BadInput
     from flows.check_models import check_names
     from flows.fetch import NotHad, provide
+    from tasks.models import go_offline
     from tasks.named_models import default_aligners
+    from tasks.transcribe import TranscribeOptions
 
+    if command.offline:
+        go_offline()
     batch = command.batch([]).as_parameters()
     if not batch.models.model_dir:
         raise BadInput("--model_dir: name the folder that the models are to be in")

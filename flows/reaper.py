@@ -1,6 +1,7 @@
 """Ends the processes of a run's own Ray with the run, even if it is killed: Ray's agents would outlive it by minutes.
 
-Run as a process of its own, whose standard input the run holds open: `python -m flows.reaper PID…`.
+Run as a process of its own, whose standard input the run holds open: `python -P …/reaper.py PID…`. It imports
+nothing of ours: by its path it is found whatever else is called `flows`.
 """
 
 import select

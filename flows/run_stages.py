@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from threading import Event, Timer
+from threading import Event
 from typing import Any
 
 from prefect import runtime
@@ -18,7 +18,7 @@ from flows.settings import Batch
 from flows.speed import note_speed
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
-from flows.stop_after import seconds_left
+from flows.stop_after import calling_after, seconds_left
 from flows.stream import MEGABYTE, Admission, Stream
 from flows.telling import Run
 
@@ -68,7 +68,8 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
 
     Those that were begun are finished, unless the pools still wait for room in the cluster: that may take hours.
     """
-    if run.batch.run.stop_after is None:
+    stop_after = run.batch.run.stop_after
+    if stop_after is None:
         yield
         return
     reached, report = Event(), run.plan.report
@@ -78,17 +79,12 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
         admission.stop()
         run.plan.resume.stop()
         if not pools.placed(timeout=0):
-            pools.cancel(f"--stop_after {run.batch.run.stop_after} was reached before there was room in the cluster")
+            pools.cancel(f"--stop_after {stop_after} was reached before there was room in the cluster")
             for file in report.files:
                 file.begun = False
 
-    timer = Timer(seconds_left(run.batch.run.stop_after, run.began), stop)
-    timer.daemon = True
-    timer.start()
-    try:
+    with calling_after(seconds_left(stop_after, run.began), stop):
         yield
-    finally:
-        timer.cancel()
     if reached.is_set():
         report.leave(file for file in report.files if not file.begun)
 

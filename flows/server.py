@@ -1,6 +1,8 @@
 """A Prefect server on loopback for the length of a run, for who has none."""
 
 import os
+import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +17,17 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectException
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_UI_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_UI_URL,
+    temporary_settings,
+)
 from prefect.states import State
 
+from flows import server_process
+from flows.signals import signals_blocked
 from flows.task_runner import flush
 
 QUICK_SERVER = {
@@ -36,12 +46,6 @@ FOR_ONE_RUN = {
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
 
-PREFECT_TIED_TO_PARENT = """
-import ctypes, runpy, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: end when the parent is gone, even if it was killed
-runpy.run_module("prefect", run_name="__main__")
-"""
 SETTLED = 2
 """Looks in a row that find no unfinished run: what is not recorded at all yet is not unfinished either."""
 
@@ -56,32 +60,35 @@ def has_server() -> bool:
 
 
 class LocalServer:
-    """A Prefect server on loopback, with the database of PREFECT_HOME, that lives as long as its `with`."""
+    """A Prefect server on loopback, with the database of PREFECT_HOME, that lives as long as its `with`.
+
+    It asks for a password that only this run knows: any user of the machine can reach its port.
+    """
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-        self._log = Path(PREFECT_HOME.value()) / "whisperx-batch-server.log"
+        self._password = f"whisperx-batch:{secrets.token_urlsafe(24)}"
+        home = Path(PREFECT_HOME.value())
+        home.mkdir(parents=True, exist_ok=True)
+        self._log = home / f"whisperx-batch-server-{os.getpid()}.log"
+        self._lock = home / "whisperx-batch-server.lock"
+        self._serving = False
 
     def __enter__(self) -> Self:
         """Start it, without waiting until it serves."""
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        port = self._address.rpartition(":")[2]
-        with self._log.open("wb") as output:
+        with socket.socket() as listening, self._log.open("wb") as output, signals_blocked():
+            listening.bind(("127.0.0.1", 0))
+            listening.listen(128)
+            self._api = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+            number = listening.fileno()
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    PREFECT_TIED_TO_PARENT,
-                    "server",
-                    "start",
-                    "--host",
-                    "127.0.0.1",
-                    "--port",
-                    port,
-                ],
-                env={**os.environ, **FOR_ONE_RUN},
+                [sys.executable, "-P", server_process.__file__, str(number), str(self._lock)],
+                env={
+                    **os.environ,
+                    **FOR_ONE_RUN,
+                    **self.environment(),
+                    "PREFECT_SERVER_API_AUTH_STRING": self._password,
+                },
+                pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -89,12 +96,19 @@ class LocalServer:
             )
         return self
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which another process uses this server."""
+        return {"PREFECT_API_URL": self._api, "PREFECT_API_AUTH_STRING": self._password}
+
     def __exit__(self, *exception: object) -> None:
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # it blocks SIGTERM, which may be sent to all processes of a run
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
+            self._process.wait()
+        if self._serving:
+            self._log.unlink(missing_ok=True)
 
     @contextmanager
     def used(self, timeout: float = 180, nodes: int = 1) -> Iterator[None]:
@@ -106,17 +120,21 @@ class LocalServer:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise ServerFailed(f"the local Prefect server did not start; see {self._log}")
             time.sleep(0.1)
-        with temporary_settings({PREFECT_API_URL: f"{self._address}/api"}):
+        self._serving = True
+        with temporary_settings({PREFECT_API_URL: self._api, PREFECT_API_AUTH_STRING: self._password}):
             try:
                 yield
             finally:
                 flush()
 
     def _serves(self) -> bool:
+        user, _, password = self._password.partition(":")
         try:
-            return httpx.get(f"{self._address}/api/health", timeout=1).is_success
+            # Not by a proxy that the environment names.
+            asked = httpx.get(f"{self._api}/admin/version", auth=(user, password), timeout=1, trust_env=False)
         except httpx.HTTPError:
             return False
+        return asked.is_success
 
 
 def settle(state: State[Any], timeout: float) -> None:

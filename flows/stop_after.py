@@ -1,12 +1,16 @@
 """When a run is to stop admitting files: the end of the night."""
 
 import re
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 STOP_AFTER = r"^([01]?\d|2[0-3]):[0-5]\d$|^\d+(\.\d+)?(h|min|s)$"
 """A time of day of the machine that runs the flow, or a duration."""
 SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0}
+LOOK_EVERY_S = 10.0
 
 
 def stop_time(stop_after: str, began: float) -> float:
@@ -26,3 +30,24 @@ def stop_time(stop_after: str, began: float) -> float:
 def seconds_left(stop_after: str, began: float) -> float:
     """Return how long it is until then, 0 if it is past."""
     return max(stop_time(stop_after, began) - time.time(), 0.0)
+
+
+@contextmanager
+def calling_after(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    """Call once so many seconds have passed on the clock on the wall, if that is within the `with`.
+
+    It is looked at again and again: timers stand still while a machine sleeps.
+    """
+    due, ended = time.time() + seconds, threading.Event()
+
+    def look() -> None:
+        while not ended.wait(min(max(due - time.time(), 0.0), LOOK_EVERY_S)):
+            if time.time() >= due:
+                call()
+                return
+
+    threading.Thread(target=look, name="stop_after", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()

@@ -9,7 +9,7 @@ from conftest import DIARIZER
 from local_hub import TOKEN, LocalHub
 
 from flows.bad_input import BadInput
-from flows.check_models import check_models
+from flows.check_models import check_models, check_names
 from flows.model_folder import Pinned, Record, write_record
 from flows.models_cli import _parse
 from flows.settings import Batch
@@ -36,6 +36,25 @@ def test_a_gated_model_without_a_token_is_refused_with_what_to_do(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     _refusal.cache_clear()
     check_models(diarized, ALL)
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("model", "small"),
+        ("model", "Systran/faster-whisper-small"),
+        ("align_model", "jonatasgrosman/wav2vec2-large-xlsr-53-polish"),
+        ("diarize_model", DIARIZER),
+    ],
+)
+def test_a_folder_that_has_the_name_of_a_model_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str
+) -> None:
+    """It may have come with the recordings, and the libraries would load it, with the code that it names."""
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match=f"--{option} {name}: the current folder has something of this name"):
+        check_names(Batch.model_validate({"diarize": {}}))
 
 
 def test_what_is_done_already_needs_no_model(hub: LocalHub, tmp_path: Path) -> None:

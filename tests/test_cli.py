@@ -64,7 +64,8 @@ def test_a_settings_file_that_cannot_be_read_is_refused(
     """With what is wrong in it, or that it is missing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "whisperx-batch.toml").write_text("model = \n")
-    assert "the settings file: Invalid value (at line 1" in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
+    unreadable = "whisperx-batch.toml: the settings file cannot be read: Invalid value (at line 1"
+    assert unreadable in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
     monkeypatch.setenv("WHISPERX_BATCH_SETTINGS_FILE", "/no/settings.toml")
     assert "no file /no/settings.toml" in refused(monkeypatch, capsys, str(TWO_SPEAKERS))
 
@@ -199,7 +200,7 @@ def _listening(process: psutil.Process) -> set[str]:
 def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     alone: dict[str, str], tiny_en: str, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    """Ctrl-C at a terminal, which goes to every process in the foreground, and `kill`; no process of ours is left."""
+    """Ctrl-C at a terminal, and SIGTERM to all processes, as systemd sends it; no process of ours is left."""
     files, out = cut_speech(tmp_path / "files", *[f"{i}.wav" for i in range(80)]), tmp_path / "out"
     options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]
     command = [COMMAND, str(files), *options, "-o", str(out), "--report", str(tmp_path / "report.json")]
@@ -228,7 +229,8 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     if number == signal.SIGINT:
         os.killpg(run.pid, number)
     else:
-        run.send_signal(number)
+        for process in [*ours, run]:
+            process.send_signal(number)
     pressed = time.monotonic()
     while run.poll() is None and time.monotonic() < pressed + 60:
         screen += _read(terminal)
@@ -236,6 +238,7 @@ def test_a_signal_ends_the_run_in_ten_seconds_and_keeps_what_is_written(
     took = time.monotonic() - pressed
     assert run.returncode == status, screen.decode(errors="replace")
     assert took < 10
+    assert b" done, " in screen
     _, left = psutil.wait_procs(ours, timeout=2)
     assert [process.name() for process in left] == []
     written = json.loads((tmp_path / "report.json").read_text())

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -438,6 +439,33 @@ def test_the_compose_file_is_whole() -> None:
         assert not {"PREFECT_API_KEY", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"} & set(service.get("environment", {}))
     assert services["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "x:y"
     assert services["ray-node"]["environment"]["RAY_AUTH_MODE"] == "token"
+
+
+def test_when_the_workers_container_is_stopped_its_runs_end_before_their_ray(tmp_path: Path) -> None:
+    """`docker compose stop` sends SIGTERM to the container's first program alone, which is this shell."""
+    compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())
+    *shell, script = compose["services"]["worker"]["command"]
+    events = tmp_path / "events"
+    wait = "trap 'sleep {delay}; echo {name} >> {events}; exit' TERM; echo up >> {events}; while :; do sleep 0.1; done"
+    flow_run = f"sh -c {shlex.quote(wait.format(name='run', delay=0.5, events=events))} & wait"
+    programs = {
+        "ray": wait.format(name="ray", delay=0, events=events),
+        "python": "exit 0",
+        # A worker that waits for its runs, which are in its process group.
+        "prefect": f"trap 'wait' TERM; {flow_run}; echo worker >> {events}",
+    }
+    for name, lines in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    container = subprocess.Popen([*shell, script.replace("$$", "$")], env=environment)
+    deadline = time.monotonic() + 30
+    while not (events.exists() and events.read_text() == "up\nup\n") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    container.terminate()
+    assert container.wait(timeout=30) == 0
+    assert events.read_text().split() == ["up", "up", "run", "worker", "ray"]
+    assert compose["services"]["worker"]["stop_grace_period"] == "60s"
 
 
 def test_the_dockerfile_has_no_faults() -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from deployments.settings import DeploymentSettings
+from flows.arguments import usage_errors
 from flows.cli import _parse
 from flows.command import Command
+from flows.environment import OTHERS
 from flows.input_options import Inputs
 from flows.inputs import find_inputs
 from flows.settings import Batch
@@ -103,10 +106,13 @@ def test_inputs_keep_their_commas_and_brackets() -> None:
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One definition, three ways in."""
-    settings = tmp_path / "whisperx-batch.toml"
-    settings.write_text('model = "base"\nbeam_size = 2\nbatch_size = 3\ndiarize = true\n')
+    """One definition, four ways in; the file in the current folder over the user's own."""
+    (tmp_path / "config" / "whisperx-batch").mkdir(parents=True)
+    (tmp_path / "config" / "whisperx-batch" / "whisperx-batch.toml").write_text('model = "base"\nbeam_size = 2\n')
+    (tmp_path / "whisperx-batch.toml").write_text("beam_size = 3\nbatch_size = 3\ndiarize = true\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert _parse([])[0].beam_size == 3
     monkeypatch.setenv("WHISPERX_BATCH_BEAM_SIZE", "4")
     monkeypatch.setenv("WHISPERX_BATCH_BATCH_SIZE", "5")
     batch = _parse(["--batch_size", "6"])[0].batch([])
@@ -123,7 +129,88 @@ def test_an_unknown_key_in_the_settings_file_is_refused(
     with pytest.raises(SystemExit) as exit_:
         _parse([])
     assert exit_.value.code == 2
-    assert "--modle: Extra inputs are not permitted" in capsys.readouterr().err
+    assert "whisperx-batch.toml: there is no option 'modle'; did you mean model?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'model = "models/downloaded"',
+        'align_model = "aligner"',
+        'diarize_model = "pipeline"',
+        'model_dir = "models"',
+        'ray_address = "203.0.113.1:6379"',
+        'hf_token = "hf_x"',
+        'output_dir = "/srv/public"',
+        'results_dir = "results"',
+        'report = "/etc/passwd"',
+        'manifest = "list.csv"',
+        'batch_file = "list.txt"',
+        'input_roots = ["/"]',
+        "overwrite = true",
+        "offline = false",
+    ],
+)
+def test_a_settings_file_in_the_current_folder_can_do_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """It may have come with the recordings; a file that the user names may set all."""
+    settings = tmp_path / "whisperx-batch.toml"
+    settings.write_text(f"{line}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    with pytest.raises(SystemExit) as exit_:
+        _parse([])
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{settings}: {line.partition(' ')[0]} cannot be set by a file in the current folder" in said
+    assert f"move it to {tmp_path}/config/whisperx-batch/whisperx-batch.toml" in said
+    monkeypatch.setenv("WHISPERX_BATCH_SETTINGS_FILE", str(settings))
+    assert line.partition(" ")[0] in _parse([])[0].model_fields_set
+
+
+def test_lists_and_empty_values_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commas part a list, JSON is one too, a pattern may begin with a bracket; nothing, and None, are not set."""
+    monkeypatch.setenv("WHISPERX_BATCH_INCLUDE", "*.mp3, [ab]*.wav")
+    monkeypatch.setenv("WHISPERX_BATCH_EXCLUDE", '["a, b.wav"]')
+    monkeypatch.setenv("WHISPERX_BATCH_INPUT_ROOTS", "[ab]")
+    monkeypatch.setenv("WHISPERX_BATCH_LANGUAGE", "")
+    monkeypatch.setenv("WHISPERX_BATCH_INITIAL_PROMPT", "None")
+    command = _parse([])[0]
+    assert (command.include, command.exclude) == (["*.mp3", "[ab]*.wav"], ["a, b.wav"])
+    assert command.input_roots == ["[ab]"]
+    assert command.language is None
+    assert command.initial_prompt is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("WHISPERX_BATCH_MODL", "WHISPERX_BATCH_MODL: there is no such option; did you mean model?"),
+        ("WHISPERX_BATCH_INPUTS", "inputs are named on the command line"),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, message: str
+) -> None:
+    """A typing error must not pass as a setting."""
+    monkeypatch.setenv(variable, "base")
+    with pytest.raises(SystemExit) as exit_:
+        _parse([])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_variables_of_the_deployments_are_known() -> None:
+    """A shell may have both."""
+    assert {name for name, field in DeploymentSettings.model_fields.items() if not field.validation_alias} <= OTHERS
+
+
+def test_a_wrong_item_of_a_list_names_its_option() -> None:
+    """And not the item's number."""
+    with pytest.raises(ValidationError) as raised:
+        Batch.model_validate({"inputs": {"include": [1]}})
+    assert usage_errors(raised.value, "whisperx-batch").startswith("whisperx-batch: --include: ")
 
 
 def test_long_lists_and_names_that_are_no_text_go_to_a_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The time at which a run begins no more files."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flows.stop_after import STOP_AFTER, seconds_left, stop_time
+from flows.batch import _began
+from flows.settings import Batch
+from flows.stop_after import STOP_AFTER, calling_after, seconds_left, stop_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -57,3 +60,35 @@ def test_what_is_past_leaves_nothing() -> None:
 def test_anything_else_is_refused(given: str) -> None:
     """By the pattern that the form has too."""
     assert not re.match(STOP_AFTER, given)
+
+
+def test_a_machine_that_has_slept_stops_at_the_time_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after as many hours awake: the clock has gone on, and timers have not."""
+    monkeypatch.setattr("flows.stop_after.LOOK_EVERY_S", 0.05)
+    called, now = threading.Event(), time.time
+    with calling_after(3600, called.set):
+        assert not called.wait(0.3)
+        monkeypatch.setattr("time.time", lambda: now() + 3600)
+        assert called.wait(10)
+
+
+def test_what_ends_in_time_is_not_called_after() -> None:
+    """The run is over."""
+    called = threading.Event()
+    with calling_after(0.2, called.set):
+        pass
+    assert not called.wait(0.5)
+
+
+@pytest.mark.parametrize(("runs", "stops"), [(1, "that morning"), (2, "the next")])
+def test_a_run_that_comes_late_stops_that_morning_and_one_that_is_retried_the_next(
+    monkeypatch: pytest.MonkeyPatch, runs: int, stops: str
+) -> None:
+    """Whoever calls `prefect flow-run retry` at noon wants the rest done, and not left once more."""
+    scheduled = datetime(2026, 11, 22, 22, tzinfo=ZoneInfo("UTC"))
+    monkeypatch.setattr("prefect.runtime.flow_run.scheduled_start_time", scheduled, raising=False)
+    monkeypatch.setattr("prefect.runtime.flow_run.run_count", runs, raising=False)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 10**9)  # long after that
+    began = _began(Batch.model_validate({"run": {"stop_after": "06:30"}}))
+    assert began == (scheduled.timestamp() if stops == "that morning" else now + 10**9)

@@ -15,6 +15,9 @@ import pytest
 from conftest import COMMAND, cut_speech
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.settings import PREFECT_API_AUTH_STRING
+
+from flows.private_folder import private_folder
 
 NAMES = [f"piece {i:02}.wav" for i in range(12)]
 
@@ -91,7 +94,8 @@ def test_a_killed_run_loses_nothing_and_the_next_does_the_rest(
         flows = {state for (state,) in rows.execute("SELECT DISTINCT state_type FROM flow_run")}
     assert runs == {"CRASHED": 1, "COMPLETED": 1}
     assert not {"RUNNING", "PENDING"} & (tasks | flows)
-    ray_logs = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "session_latest", "logs")
+    ray_logs = private_folder() / "ray" / "session_latest" / "logs"
+    assert ray_logs.is_dir()
     for folder in (tmp_path, ray_logs):
         found = subprocess.run(["grep", "-rl", token, str(folder)], capture_output=True, text=True, check=False)
         assert found.stdout == ""
@@ -102,7 +106,7 @@ def test_a_run_that_is_cancelled_in_prefect_ends(
     api_url: str, alone: dict[str, str], tiny_en: str, small_models: Path, tmp_path: Path
 ) -> None:
     """By `prefect flow-run cancel`, with no worker to do it: within 30 s, Cancelled, with all that is done."""
-    alone["PREFECT_API_URL"] = api_url
+    alone |= {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
     files, out = cut_speech(tmp_path / "files", *NAMES, *[f"more {name}" for name in NAMES]), tmp_path / "out"
     run = subprocess.Popen(
         command(tiny_en, small_models, files, out), env=alone, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
