@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
+from prefect.exceptions import TerminationSignal
 from prefect.states import State
 from rich.console import Console
 
@@ -92,14 +93,14 @@ def _began(batch: Batch) -> float:
 def run_plan(run: Run) -> None:
     """Do what is to be done, and report, however it ends; what ended it early is in the report.
 
-    Raises SystemExit, after having reported, if a signal asks this process to end.
+    Raises SystemExit or Prefect's TerminationSignal, after having reported, if a signal asks this process to end.
     """
     report = run.plan.report
     try:
         _run(run)
     except KeyboardInterrupt:
         report.ending = Ending("interrupted", interrupted=True)
-    except SystemExit:
+    except (SystemExit, TerminationSignal):
         report.ending = Ending("told to end by a signal", interrupted=True)
         raise
     except Exception as error:
