@@ -41,10 +41,9 @@ def main() -> NoReturn:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         sys.exit(2)
     command, inputs = _parse(sys.argv[1:])
-    for line in [notice, *_settings_read()]:
-        if line:
-            sys.stderr.write(f"{line}\n")
     _set_up(command)
+    if notice:
+        sys.stderr.write(f"{notice}\n")
     sys.exit(_run(command, inputs))
 
 
@@ -67,15 +66,12 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
     return read_options(parser, Command, arguments)
 
 
-def _settings_read() -> list[str]:
-    """Say which settings files were read: one may lie in the current folder by chance."""
+def _set_up(command: "Command") -> None:
+    """Apply what holds for the process and not for the batch, and say which settings files were read."""
     from flows.settings_file import settings_files
 
-    return [f"Settings: {path.absolute()}" for path in settings_files()]
-
-
-def _set_up(command: "Command") -> None:
-    """Apply what holds for the process and not for the batch."""
+    for path in settings_files():
+        sys.stderr.write(f"Settings: {path.absolute()}\n")
     keep_to_loopback(command.ray_address or os.environ.get("RAY_ADDRESS"))
     if command.log_level:
         level = command.log_level.upper()

@@ -68,9 +68,15 @@ class LocalServer:
     def __init__(self) -> None:
         self._password = f"whisperx-batch:{secrets.token_urlsafe(24)}"
         home = Path(PREFECT_HOME.value())
-        home.mkdir(parents=True, exist_ok=True)
-        self._log = home / f"whisperx-batch-server-{os.getpid()}.log"
         self._lock = home / "whisperx-batch-server.lock"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            self._lock.touch()
+        except OSError as error:
+            raise ServerFailed(
+                f"{home}: {error.strerror}: set PREFECT_HOME to a folder that you can write to"
+            ) from None
+        self._log = home / f"whisperx-batch-server-{os.getpid()}.log"
         self._serving = False
 
     def __enter__(self) -> Self:

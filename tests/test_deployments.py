@@ -446,7 +446,8 @@ def test_when_the_workers_container_is_stopped_its_runs_end_before_their_ray(tmp
     compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())
     *shell, script = compose["services"]["worker"]["command"]
     events = tmp_path / "events"
-    wait = "trap 'sleep {delay}; echo {name} >> {events}; exit' TERM; echo up >> {events}; while :; do sleep 0.1; done"
+    wait = "trap 'sleep {delay}; echo {name} >> {events}; exit' TERM; echo up >> {events}; "
+    wait += "for _ in $(seq 300); do sleep 0.1; done"
     flow_run = f"sh -c {shlex.quote(wait.format(name='run', delay=0.5, events=events))} & wait"
     programs = {
         "ray": wait.format(name="ray", delay=0, events=events),

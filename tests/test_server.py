@@ -55,3 +55,10 @@ def test_a_server_that_ends_is_noticed_at_once_and_leaves_its_log(home: Path, mo
     (log,) = home.glob("*.log")
     assert str(log) in str(failed.value)
     assert "nonsense" in log.read_text()
+
+
+def test_a_home_that_cannot_be_written_to_is_named_with_what_to_set() -> None:
+    """And not with the name of some file in it alone."""
+    unwritable = temporary_settings({PREFECT_HOME: Path("/dev/null/home")})
+    with unwritable, pytest.raises(ServerFailed, match="/dev/null/home: Not a directory: set PREFECT_HOME"):
+        LocalServer()

@@ -30,7 +30,7 @@ class Stranger(NamedTuple):
 
 
 def make_hostile(folder: Path) -> None:
-    """Fill a folder with what programs may import or obey; each piece would leave a file behind."""
+    """Fill a folder with what programs may import or obey: each piece would leave a file behind, or end the run."""
     folder.mkdir()
     modules = [*MODULES, *(f"{name}/__init__" for name in PACKAGES), "tasks", "flows/reaper"]
     for module in modules:
@@ -38,7 +38,7 @@ def make_hostile(folder: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"open({str(folder / 'obeyed')!r}, 'a').write({module!r})\n")
     nobody = "http://127.0.0.1:9/api"
-    (folder / ".env").write_text(f"PREFECT_API_URL={nobody}\nPREFECT_HOME={folder / 'obeyed'}\n")
+    (folder / ".env").write_text(f"PREFECT_API_URL={nobody}\nPREFECT_CLIENT_RETRY_JITTER_FACTOR=nonsense\n")
     (folder / "prefect.toml").write_text(f'[api]\nurl = "{nobody}"\n[logging]\nsettings_path = "logging.yml"\n')
     (folder / "pyproject.toml").write_text(f'[tool.prefect.api]\nurl = "{nobody}"\n')
     (folder / "whisperx-batch.toml").write_text('output_format = "txt,json"\n')
