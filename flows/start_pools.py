@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
@@ -17,6 +17,7 @@ from flows.pools import Pools
 from flows.ray_session import RaySession
 from flows.settings import Batch
 from tasks.aligners import CROSS_ATTENTION
+from tasks.named_models import default_aligners
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +32,28 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
         batch.pools,
         plan.stages(),
         len(plan.waiting()),
-        cross_attention=batch.align is not None and batch.align.align_model == CROSS_ATTENTION,
+        cross_attention=all_by_cross_attention(batch, plan.languages()),
         use_gpus=batch.models.device != "cpu",
     )
     token = os.environ.get("HF_TOKEN")
     models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
     return Pools(specs, place(specs, session.nodes), models, batch.run.stage_timeout)
+
+
+def all_by_cross_attention(batch: Batch, languages: Collection[str]) -> bool:
+    """Return whether Whisper's own attention times the words of all files, those in these `languages` included.
+
+    Then the process that transcribes can align too, and no other has to load Whisper a second time.
+    """
+    if batch.align is None:
+        return False
+    asked = batch.transcribe.fixed_language
+    if asked is None:  # any language may be detected; one aligner counts for all of them if it is CROSS_ATTENTION
+        return batch.align.aligners() == {"": CROSS_ATTENTION}
+    named = {language: batch.align.named(language, asked) for language in {asked, *languages}}
+    return all(
+        (name or default_aligners().get(each, CROSS_ATTENTION)) == CROSS_ATTENTION for each, name in named.items()
+    )
 
 
 @contextmanager

@@ -40,20 +40,32 @@ class Rung:
 _failed: dict[object, tuple[float, str]] = {}
 
 
-@warm("align", most=MOST)
 def _aligner(language: str, model: str, models: ModelOptions) -> Any:
-    """Load an aligner; it keeps no state, so the threads of this process share it. Raises CannotLoad."""
-    key = (language, model, models)
+    """Return an aligner; it keeps no state, so the threads of this process share it. Raises CannotLoad.
+
+    A load that failed of late is not tried: to make room for it, an aligner that is in use would be dropped.
+    """
+    _check_not_failed(language, model, models)
+    return _loaded(language, model, models)
+
+
+def _check_not_failed(*key: object) -> None:
     since, reason = _failed.get(key, (0.0, ""))
     if reason and time.monotonic() < since + FORGET_S:
         raise CannotLoad(reason)
+
+
+@warm("align", most=MOST)
+def _loaded(language: str, model: str, models: ModelOptions) -> Any:
+    """Load an aligner. Raises CannotLoad."""
+    _check_not_failed(language, model, models)  # while this thread waited for another that tried
     try:
         return again(lambda: _load(language, model, models))
     except Exception as error:
         if is_poisoning(error):
             raise
         reason = f"{type(error).__name__}: {error}"
-        _failed[key] = time.monotonic(), reason
+        _failed[language, model, models] = time.monotonic(), reason
         raise CannotLoad(reason) from error
 
 

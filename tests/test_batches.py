@@ -268,21 +268,14 @@ def test_want_of_room_halves_the_batches_of_the_file_that_has_too_little(
             assert isinstance(each.exception(timeout=120), GpuOutOfMemory)
 
 
-@pytest.mark.parametrize("mixed", [True, False])
-def test_what_waits_of_a_file_that_failed_is_not_decoded(
-    decoder: Decoder, clips: list[Sound], monkeypatch: pytest.MonkeyPatch, *, mixed: bool
-) -> None:
+def test_what_waits_of_a_file_that_failed_is_not_decoded(decoder: Decoder, clips: list[Sound]) -> None:
     """Its second chunk is no sound, while its first waits behind another file's."""
     with ThreadPoolExecutor(1) as threads:
-        other = threads.submit(decoder.decode, clips[:2], batch_size=1, mixed=mixed)
-        batches = decoder.mixed if mixed else decoder.alone
-        for _ in range(6000):
-            if len(decoder.sizes) == batches._threads:
-                break
-            threading.Event().wait(0.01)
+        other = threads.submit(decoder.decode, clips[:2], batch_size=1)
         try:
+            assert decoder.begun.wait(60)
             with pytest.raises(TypeError):
-                decoder.decode([clips[2], None], batch_size=1, mixed=mixed)
+                decoder.decode([clips[2], None], batch_size=1)
         finally:
             decoder.go_on.set()
         assert len(other.result(timeout=120)) == 2

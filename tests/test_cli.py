@@ -153,6 +153,47 @@ def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     assert tasks == {"COMPLETED": 6}  # three task runs, and Prefect's own three for the subflows
 
 
+def test_a_list_that_windows_has_saved_is_run_where_it_lies(
+    alone: dict[str, str], tiny_en: str, web: str, tmp_path: Path
+) -> None:
+    """UTF-16, relative lines in a folder with brackets, a glob, a folder with a trash, a URL with a secret.
+
+    No list with the secret is left, and doubled braces in the template are braces.
+    """
+    here = tmp_path / "talks [2024]"
+    cut_speech(here / "folder" / ".Trash-1000", "thrown away.wav", seconds=3)
+    cut_speech(here / "folder", "in folder.wav", seconds=4)
+    cut_speech(here, "Müller.wav", "b1.wav", seconds=2)
+    lines = ["Müller.wav", "b[0-9].wav", "", "folder", f"{web}/fox.wav?token=geheim", "gone [1].wav"]
+    (here / "list.txt").write_bytes(
+        "".join(f"{line}\r\n" for line in ["\ufeff" + lines[0], *lines[1:]]).encode("utf-16-le")
+    )
+    options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--no_align", "-f", "txt"]
+    options += ["--output_template", "{{{stem}}}.{format}", "--ray_dashboard", "False", "-o", "out"]
+    done = subprocess.run(
+        [COMMAND, "--batch_file", "list.txt", *options, "--report", "report.json"],
+        env=alone,
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "failed  " in done.stderr
+    assert "geheim" not in done.stderr
+    found = json.loads((here / "report.json").read_text())["files"]
+    assert {Path(each["path"].partition("?")[0]).name: each["status"] for each in found} == {
+        "Müller.wav": "done",
+        "b1.wav": "done",
+        "in folder.wav": "done",
+        "fox.wav": "done",
+        "gone [1].wav": "failed",
+    }
+    outputs = {path.name for path in (here / "out").iterdir()}
+    assert outputs == {"{Müller}.txt", "{b1}.txt", "{in folder}.txt", "{fox}.txt", ".whisperx-batch"}
+    assert not list((here / "out" / ".whisperx-batch").glob("inputs-*"))
+
+
 def test_a_run_whose_files_have_all_failed_says_so_and_loads_nothing(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:

@@ -1,6 +1,10 @@
 """flows/layout.py: pools that fit the machines."""
 
+import pytest
+
 from flows.layout import Node, PoolSettings, PoolSpec, plan_pools
+from flows.settings import Batch
+from flows.start_pools import all_by_cross_attention
 
 LAPTOP = Node(cpus=2, gpus=0)
 GPU_BOX = Node(cpus=16, gpus=1)
@@ -115,3 +119,25 @@ def test_word_timings_from_whisper_need_the_pool_that_holds_it() -> None:
     """Also where the transcript is there already."""
     again = pools(GPU_BOX, cross_attention=True, needed=frozenset({"load audio", "align", "write"}))
     assert again["transcribe"].stages == ("transcribe", "align")
+
+
+@pytest.mark.parametrize(
+    ("language", "align_model", "of_files", "expected"),
+    [
+        ("en", "whisper", [], True),
+        ("en", "en=whisper", [], True),
+        ("en", "en=whisper", ["de"], False),
+        ("en", "en=whisper,de=whisper", ["de"], True),
+        ("cy", None, [], True),  # WhisperX has no aligner of Welsh
+        ("en", None, [], False),
+        (None, "whisper", ["de"], True),
+        (None, "en=whisper", ["en"], False),
+    ],
+)
+def test_where_whisper_times_all_words_it_is_loaded_once(
+    language: str | None, align_model: str | None, of_files: list[str], *, expected: bool
+) -> None:
+    """Whether it is named for all languages, or for those that there are."""
+    batch = Batch.model_validate({"transcribe": {"language": language}, "align": {"align_model": align_model}})
+    assert all_by_cross_attention(batch, of_files) is expected
+    assert not all_by_cross_attention(batch.model_copy(update={"align": None}), of_files)

@@ -39,6 +39,15 @@ def test_a_model_in_a_store_is_copied_once_and_anew_when_it_changes(bucket: str,
     assert not list(cache.glob("whisperx-batch-*"))
 
 
+def test_what_a_killed_process_has_copied_of_a_model_is_removed(bucket: str, cache: Path) -> None:
+    """Gigabytes, which nobody would miss."""
+    put({f"{bucket}/m/model.bin": b"weights"})
+    left = cache / "whisperx-batch-copy-killed" / "model"
+    left.mkdir(parents=True)
+    assert os.path.isdir(at_hand(f"{bucket}/m"))
+    assert not left.parent.exists()
+
+
 def test_a_name_that_is_no_url_stays_what_it_is() -> None:
     """A folder, a name of the Hub."""
     assert at_hand("large-v3") == "large-v3"
