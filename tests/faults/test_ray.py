@@ -128,3 +128,24 @@ def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
         assert "\n" not in str(error)
     finally:
         pools.close()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_machine_that_does_not_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster has become too small for the pools: that is said, and waited for, but not for ever."""
+    monkeypatch.setattr("flows.startup.SAY_AFTER_S", {"machine": 0.0})
+    monkeypatch.setattr("flows.startup.LIMIT_S", {"machine": 4.0})
+    said: list[str] = []
+    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=64)]
+    pools = Pools(specs, place(specs, [Node(cpus=64, gpus=0)]), BATCH)
+    pools.give_out(audio_left=float, say=said.append)
+    try:
+        error = pools.broken.result(timeout=60)
+        gone, lacking = (
+            "a machine of the cluster is gone",
+            "the pools reserve more CPUs than there are on the machines (2): light 1 × 64",
+        )
+        assert str(error) == (f"the pool 'light' has not come up: {gone}, and has not come back in 0 min: {lacking}")
+        assert said == [f"waiting for a machine of the cluster that is gone (0 min): {lacking}"]
+    finally:
+        pools.close()
