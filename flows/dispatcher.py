@@ -202,14 +202,15 @@ class Dispatcher:
             call.finish(outcome, value)
         elif self.cancelled:
             call.finish(_cancelled(self.cancelled))
-            call.tell(Cancelled(message=self.cancelled))
+            _tell(call, Cancelled(message=self.cancelled))
         elif error is None:
             if member.life == life:
                 ray.kill(member.actor, no_restart=False)
             self._died(call, member, life, str(outcome.error))
         elif isinstance(error, RayActorError) and error.actor_init_failed:
+            self._died(call, member, life, f"worker died ({DEATHS} times)")
             self._not_up(member, PoolNotUp(member.spec, f"its processes do not start: {brief(error)}"))
-        elif isinstance(error, ActorUnavailableError) and member.life == life and not member.hung:
+        elif isinstance(error, ActorUnavailableError) and self._is_in_doubt(member, life):
             member.doubted.append(call)
             member.lose(time.monotonic())
         elif isinstance(error, DIED):
@@ -217,6 +218,10 @@ class Dispatcher:
             self._died(call, member, life, f"{ended} ({DEATHS} times)")
         else:
             _fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
+
+    def _is_in_doubt(self, member: Member, life: int) -> bool:
+        """Tell whether an actor that is unavailable may be alive: we have not killed it, nor heard of its death."""
+        return member.life == life and not member.hung and member in self.members
 
     def _died(self, call: Call, member: Member, life: int, reason: str) -> None:
         if member.life == life:  # the first of its calls to be heard of
@@ -264,7 +269,7 @@ class Dispatcher:
             for call in waiting + suspects:
                 call.finish(_cancelled(reason))
             for call in suspects:  # the API has seen them run
-                call.tell(Cancelled(message=reason))
+                _tell(call, Cancelled(message=reason))
         # A write takes milliseconds, and is better known to have happened: it has WRITING_S.
         for call in [call for call in self.unfinished() if call.stage != "write"]:
             call.finish(_cancelled(reason))
@@ -274,7 +279,14 @@ def _fail(call: Call, reason: str) -> None:
     state: State[Any] = Crashed(message=reason)
     # First of all, so that nobody waits for ever, whatever becomes of the rest.
     call.finish(Outcome(state, error=reason))
-    call.tell(state)
+    _tell(call, state)
+
+
+def _tell(call: Call, state: State[Any]) -> None:
+    try:
+        call.tell(state)
+    except Exception:  # that Prefect shows a task run as running is no reason to end a run, or this thread
+        logger.exception("the end of a task run could not be recorded")
 
 
 def _nothing() -> None:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 LOADS = 3
 """How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
+CRASHED = f"its process died more than {LOADS} times; /tmp/ray/session_latest/logs may say why"
 LOOK_EVERY_S = 2.0
 DOUBT_S = 120.0
 """How long an actor may be unreachable before what it ran is run elsewhere."""
@@ -122,7 +123,7 @@ class Startup:
             self._settle(member, True)
         # One more than its loads: the first to die may have been at work.
         if restarts > before + LOADS:
-            self._fail(member, ModelsNotLoaded(member.spec, self.killed(member) or f"its process died {LOADS} times"))
+            self._fail(member, ModelsNotLoaded(member.spec, self.killed(member) or CRASHED))
 
     @staticmethod
     def killed(member: Member) -> str | None:

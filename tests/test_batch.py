@@ -432,10 +432,6 @@ def test_after_stop_after_no_file_is_begun_and_what_was_begun_is_finished(
     assert all(each["error"] is None for each in done.report["files"])
 
 
-class Hog:
-    """Another program that uses the GPU."""
-
-
 def test_a_run_that_waits_for_a_gpu_says_so_and_ends_at_stop_after(
     tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -443,7 +439,8 @@ def test_a_run_that_waits_for_a_gpu_says_so_and_ends_at_stop_after(
     for module in ("batch", "run_stages"):
         monkeypatch.setattr(f"flows.{module}.seconds_left", lambda _stop_after, _began: 10.0)
     files = cut_speech(tmp_path / "files", "a.wav", "b.wav", "c.wav")
-    hog = ray.remote(Hog).options(num_gpus=0.9, num_cpus=0).remote()
+    program: Any = type("OtherProgram", (), {})
+    hog = ray.remote(program).options(num_gpus=0.9, num_cpus=0).remote()
     ray.get(hog.__ray_ready__.remote())
     try:
         options = {"transcribe": transcribing(tiny_en), "align": None}

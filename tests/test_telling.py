@@ -1,13 +1,16 @@
 """flows/telling.py: what a run tells of itself in Prefect; its artifacts are in tests/test_artifacts.py."""
 
 import contextvars
+import json
 import logging
 import threading
 import time
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter
@@ -21,7 +24,7 @@ from flows.members import ModelsNotLoaded
 from flows.placement import CannotBePlaced
 from flows.report import Report
 from flows.task_runner import flush
-from flows.telling import final_state, logs_forwarded
+from flows.telling import final_state, logs_forwarded, tell_unbegun
 from tasks.audio import AudioFile
 
 LOGGER = logging.getLogger("flows.dispatcher")
@@ -107,3 +110,13 @@ def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
     assert said.endswith(
         "; fetch the models where there is a network, with whisperx-batch-models, and name that --model_dir"
     )
+
+
+def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As when Ray does not start: the report is that of this run, and of no earlier one."""
+    report, place = reported("waiting", "skipped"), tmp_path / "report.json"
+    tell_unbegun(report, Ending("Ray did not start"), str(place))
+    written = json.loads(place.read_text())
+    assert [each["status"] for each in written["files"]] == ["left", "skipped"]
+    assert written["summary"]["ended_early"] == "Ray did not start"
+    assert "0 done, 0 failed, 1 skipped, 1 left for the next run" in capsys.readouterr().err

@@ -113,17 +113,39 @@ def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_a_pool_whose_process_does_not_start_ends_the_run_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a node of a cluster on which this package is not installed."""
-    monkeypatch.setattr("flows.members.runtime_env", lambda: {"env_vars": {"OMP_NUM_THREADS": "1"}})
-    said: list[str] = []
-    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, threads="many")]  # type: ignore[arg-type]
-    pools = Pools(specs, place(specs, [Node(cpus=2, gpus=1)]), BATCH)
-    pools.give_out(audio_left=float, say=said.append)
+def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a node of a cluster on which a package is missing; said on one line."""
+    (tmp_path / "prefect.py").write_text("raise ImportError('no Prefect here')\n")
+    monkeypatch.setattr("flows.members.runtime_env", lambda: {"env_vars": {"PYTHONPATH": str(tmp_path)}})
+    pools = gpu_pool([])
     try:
         error = pools.broken.result(timeout=120)
         assert isinstance(error, PoolNotUp)
         assert str(error).startswith("the pool 'light' has not come up: its processes do not start: ActorDiedError: ")
+        assert "no Prefect here" in str(error)
         assert "\n" not in str(error)
+    finally:
+        pools.close()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_machine_that_does_not_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster has become too small for the pools: that is said, and waited for, but not for ever."""
+    monkeypatch.setattr("flows.startup.SAY_AFTER_S", {"machine": 0.0})
+    monkeypatch.setattr("flows.startup.LIMIT_S", {"machine": 4.0})
+    said: list[str] = []
+    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=64)]
+    pools = Pools(specs, place(specs, [Node(cpus=64, gpus=0)]), BATCH)
+    pools.give_out(audio_left=float, say=said.append)
+    try:
+        error = pools.broken.result(timeout=60)
+        gone, lacking = (
+            "a machine of the cluster is gone",
+            "the pools reserve more CPUs than there are on the machines (2): light 1 × 64",
+        )
+        assert str(error) == (f"the pool 'light' has not come up: {gone}, and has not come back in 0 min: {lacking}")
+        assert said == [f"waiting for a machine of the cluster that is gone (0 min): {lacking}"]
     finally:
         pools.close()
