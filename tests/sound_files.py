@@ -79,22 +79,15 @@ LOSSY = {
 }
 
 
-def record(source: Path, folder: Path, names: dict[str, str] = LOSSLESS | LOSSY) -> list[Path]:
-    """Encode a wav in each of these formats."""
+def ffmpeg(target: Path, *arguments: str | Path) -> Path:
+    """Run the ffmpeg program with these arguments, to write a file."""
     import imageio_ffmpeg
 
-    ffmpeg = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-nostdin",
-        "-y",
-        "-loglevel",
-        "error",
-        "-threads",
-        "1",
-        "-bitexact",
-        "-i",
-        str(source),
-    ]
-    for name, options in names.items():
-        subprocess.run([*ffmpeg, *options.split(), str(folder / name)], check=True)
-    return [folder / name for name in names]
+    line = f"{imageio_ffmpeg.get_ffmpeg_exe()} -nostdin -y -loglevel error -threads 1 -bitexact".split()
+    subprocess.run([*line, *arguments, target], check=True)
+    return target
+
+
+def record(source: Path, folder: Path, names: dict[str, str] = LOSSLESS | LOSSY) -> list[Path]:
+    """Encode a wav in each of these formats."""
+    return [ffmpeg(folder / name, "-i", source, *options.split()) for name, options in names.items()]
