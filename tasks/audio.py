@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks import places
-from tasks.container import IGNORE_LENGTH, UnreadableAudio, fault, open_container
+from tasks.container import UnreadableAudio, fault, open_container
 from tasks.duration import end_s, longest_s, said_duration_s
 from tasks.mono import SAMPLE_RATE as SAMPLE_RATE  # noqa: PLC0414 - others import it from here
 from tasks.mono import Samples as Samples  # noqa: PLC0414 - the same
 from tasks.mono import check_rate, frames_of, mono
 from tasks.phase import Phase
 from tasks.results import stage_task
-from tasks.timeline import TimeLine, time_line
+from tasks.timeline import TimeLine, end_in_header_s, time_line
 from tasks.tracks import ANY_TRACK, TrackChoice, choose
 
 logger = logging.getLogger(__name__)
@@ -120,12 +120,12 @@ def _decode(
             channels = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
             raise fault(path, f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
         if channel is None:
-            _warn(container, line)
+            _warn(container, stream, line)
     return samples, phase.lone_channel() if channel is None else None
 
 
-def _warn(container: av.container.InputContainer, line: TimeLine) -> None:
-    if IGNORE_LENGTH in container.options:
+def _warn(container: av.container.InputContainer, stream: av.AudioStream, line: TimeLine) -> None:
+    if end_in_header_s(container, stream) < said_duration_s(container, stream) - 1:
         logger.warning("its WAV header counts less sound than there is: all of the file is read")
     if line.jumped:
         logger.warning("the timestamps of its audio jump: what follows a jump is taken to follow the sound before it")

@@ -12,7 +12,7 @@ import av
 
 from tasks import locations, places, stores
 from tasks.faults import LASTING_ERRNOS, FileFault, why
-from tasks.riff import uncounted_sound
+from tasks.riff import has_uncounted_sound
 
 FORMATS = (
     # of flows.inputs.AUDIO_EXTENSIONS
@@ -76,7 +76,7 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
     with ExitStack() as opened:
         try:
             file = opened.enter_context(places.opened(location, HEADER_BYTES))
-            options = OPTIONS | ({IGNORE_LENGTH: "1"} if uncounted_sound(file, size) else {})
+            options = OPTIONS | ({IGNORE_LENGTH: "1"} if has_uncounted_sound(file, size) else {})
         except OSError as error:
             if locations.is_url(location):
                 raise

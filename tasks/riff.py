@@ -1,7 +1,6 @@
 """WAV files whose header counts less sound than the file holds, as a recorder that crashed leaves them."""
 
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
 
 FORMS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
@@ -16,23 +15,18 @@ AFTER_SOUND = frozenset(
 )
 """Ids of chunks that programs write behind the sound."""
 
+TAGS = (b"ID3", b"TAG", b"APET")
+"""How tags of other formats begin."""
+
 MOST_CHUNKS = 1_000
 """No more are looked at before the sound, or after it."""
 
-SIZE_UNKNOWN = (0, 0xFFFFFFFF)
-"""Sizes with which FFmpeg reads to the end of the file by itself."""
+UNKNOWN = (0, 0xFFFFFFFF)
+"""Sizes that programs write which do not know it yet."""
 
 
-@dataclass(frozen=True)
-class Uncounted:
-    """Sound that the header of a WAV file does not count: its length with that which is counted, in seconds."""
-
-    counted_s: float
-    there_s: float
-
-
-def uncounted_sound(file: BinaryIO, size: int) -> Uncounted | None:
-    """Return the sound of a WAV file of this size if at least a second of it is not counted, else None.
+def has_uncounted_sound(file: BinaryIO, size: int) -> bool:
+    """Tell whether a file of this size is a WAV with at least a second of sound that its header does not count.
 
     What follows the counted sound is sound too unless it is a list of chunks, such as LIST or id3. The file is left at
     its beginning.
@@ -40,16 +34,16 @@ def uncounted_sound(file: BinaryIO, size: int) -> Uncounted | None:
     try:
         return _uncounted(file, size)
     except struct.error:  # it ends in the middle of a header: FFmpeg says what is wrong
-        return None
+        return False
     finally:
         file.seek(0)
 
 
-def _uncounted(file: BinaryIO, size: int) -> Uncounted | None:
+def _uncounted(file: BinaryIO, size: int) -> bool:
     head = _read(file, 0, 12)
     order = FORMS.get(head[:4])
     if order is None or head[8:12] != b"WAVE":
-        return None
+        return False
     place, bytes_per_s, long_size = 12, 0, None
     for _ in range(MOST_CHUNKS):
         kind, length = struct.unpack(f"{order}4sI", _read(file, place, 8))
@@ -58,18 +52,15 @@ def _uncounted(file: BinaryIO, size: int) -> Uncounted | None:
         elif kind == b"ds64":
             (long_size,) = struct.unpack("<Q", _read(file, place + 16, 8))
         elif kind == b"data":
-            counted = long_size if long_size is not None and length == SIZE_UNKNOWN[1] else length
-            return _behind(file, size, place + 8, counted, bytes_per_s, order)
+            counted = long_size if long_size is not None and length == UNKNOWN[1] else length
+            return _goes_on(file, size, place + 8, counted, bytes_per_s, order)
         place += 8 + length + length % 2
-    return None
+    return False
 
 
-def _behind(file: BinaryIO, size: int, begin: int, counted: int, bytes_per_s: int, order: str) -> Uncounted | None:
-    if counted in SIZE_UNKNOWN or not bytes_per_s or size - begin - counted < bytes_per_s:
-        return None
-    if _are_chunks(file, begin + counted, size, order):
-        return None
-    return Uncounted(counted / bytes_per_s, (size - begin) / bytes_per_s)
+def _goes_on(file: BinaryIO, size: int, begin: int, counted: int, bytes_per_s: int, order: str) -> bool:
+    end = begin + (0 if counted in UNKNOWN else counted)
+    return 0 < bytes_per_s <= size - end and not _are_chunks(file, end, size, order)
 
 
 def _are_chunks(file: BinaryIO, place: int, size: int, order: str) -> bool:
@@ -78,10 +69,10 @@ def _are_chunks(file: BinaryIO, place: int, size: int, order: str) -> bool:
         at = place + pad
         for _ in range(MOST_CHUNKS):
             kind, length = struct.unpack(f"{order}4sI", _read(file, at, 8))
-            if kind in AFTER_SOUND:
+            if kind in AFTER_SOUND or kind.startswith(TAGS):
                 return True
             at += 8 + length + length % 2
-            if not kind.decode("latin-1").isprintable() or at > size + 1:
+            if not (kind.isascii() and kind.decode().isprintable()) or at > size + 1:
                 break
             if at >= size - 8:
                 return True
