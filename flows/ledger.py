@@ -32,6 +32,10 @@ class Row(TypedDict, total=False):
     digest: str
     duration_s: float
     track: str
+    track_number: int
+    """The number of the track, from 1, if it is not the default one."""
+    track_choice: str
+    """The options by which it was chosen."""
     status: str
     error: str | None
     language: str | None

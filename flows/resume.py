@@ -83,10 +83,11 @@ class Resume:
         if file.source.keys:
             return
         row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
-        keys = {stage: result_key(stage, row["digest"], options) for stage, options in wanted.stages.items()}
+        mark = file.source.track_mark
+        keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()
-        file.key = f"{row['digest']}-{wanted.outputs}"
+        file.key = f"{row['digest']}-{wanted.outputs}{mark}"
 
     def decide(self, file: FileRun) -> Written | None:
         """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs."""

@@ -42,6 +42,11 @@ class AudioFile:
     track_number: int = 0
     """The track to read, from 1; 0: the one that the ffmpeg program takes."""
 
+    @property
+    def track_mark(self) -> str:
+        """What its keys end with: nothing for the default track, so that they are those of a file with one track."""
+        return f"-track{self.track_number}" if self.track_number else ""
+
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
         if self.size is not None and places.print_of(self.path) != (self.size, self.mtime_ns):

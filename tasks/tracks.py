@@ -14,6 +14,9 @@ from tasks.timeline import format_name
 HEADERLESS = frozenset(("mpeg", "mpegts"))
 """Formats whose tracks FFmpeg finds by looking at the first seconds."""
 
+OF_SEVERAL = ", track "
+"""What stands before the number in the description of a track that is not the only one."""
+
 FOR_SOME_LISTENERS = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 """What marks a track as a commentary, or as a version for the blind or the hard of hearing."""
 
@@ -46,6 +49,10 @@ class TrackChoice:
         """Return the same as text, by which an earlier choice is recognised."""
         return f"{self.track or ''}/{self.language or ''}" if self.track or self.language else ""
 
+    def may_change(self, earlier: str, described: str) -> bool:
+        """Tell whether this may be another track than one that was chosen by an earlier key, and described so."""
+        return self.key() != earlier and (self.track is not None or OF_SEVERAL in described)
+
 
 ANY_TRACK = TrackChoice()
 
@@ -73,7 +80,7 @@ def choose(container: av.container.InputContainer, choice: TrackChoice) -> Chose
     number = tracks.index(stream) + 1
     description = stream.codec_context.codec.canonical_name
     if len(tracks) > 1:
-        description += f", track {number} of {len(tracks)}"
+        description += f"{OF_SEVERAL}{number} of {len(tracks)}"
         description += f": {_tag(stream)}" if _tag(stream) else ""
     return ChosenTrack(stream, number, stream.index == default.index, description)
 

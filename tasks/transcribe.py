@@ -17,6 +17,7 @@ from tasks.languages import language_code
 from tasks.models import ModelOptions, share
 from tasks.results import stage_task
 from tasks.revisions import revision
+from tasks.tracks import AudioTrack, TrackChoice
 from tasks.whisper import WhisperOptions, batches, pipelines
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class TranscribeOptions(WhisperOptions):
     """Speech recognition. Names and defaults are those of the `whisperx` program."""
 
     language: str | None = Field(None, description="language spoken, code or name (default: detected for each file)")
+    audio_track: AudioTrack = Field(
+        None,
+        description="audio track of files that have several: its number, from 1, or its language (default: the one "
+        "tagged with --language, else the ffmpeg program's choice)",
+    )
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: to English, not aligned")
     batch_size: int = Field(8, ge=1, description="chunks that are decoded together, on a GPU also of several files")
     beam_size: int | None = Field(5, ge=1, description="beams in beam search")
@@ -90,13 +96,19 @@ class TranscribeOptions(WhisperOptions):
         """The language that files are transcribed in; None: it is detected. Models named `.en` know English alone."""
         return "en" if self.model.endswith(".en") else self.language
 
+    @property
+    def track_choice(self) -> TrackChoice:
+        """Which audio track is transcribed."""
+        return TrackChoice(self.audio_track, self.fixed_language)
+
     def unused(self) -> tuple[str, ...]:
         """Return the names of the options that change nothing."""
         return NEVER_USED if self.temperature_fallback else IGNORED_BY_WHISPERX
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:
         """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
-        options = self.model_dump(exclude={"batch_size", "print_progress", *self.unused()})
+        # The track is part of the content's key: see AudioFile.track_mark.
+        options = self.model_dump(exclude={"audio_track", "batch_size", "print_progress", *self.unused()})
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
         vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}
         return {**options, **vad, "language": self.fixed_language, "model": model}

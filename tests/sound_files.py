@@ -91,3 +91,12 @@ def ffmpeg(target: Path, *arguments: str | Path) -> Path:
 def record(source: Path, folder: Path, names: dict[str, str] = LOSSLESS | LOSSY) -> list[Path]:
     """Encode a wav in each of these formats."""
     return [ffmpeg(folder / name, "-i", source, *options.split()) for name, options in names.items()]
+
+
+def two_tracks(path: Path, first: Path, second: Path, *tags: str) -> Path:
+    """Write a film with two audio tracks, the first of 5.1 channels, and their language tags, if any."""
+    picture = "-f lavfi -i color=s=64x64:r=5:d=3".split()
+    sounds = ["-i", first, "-i", second, "-map", "0:v", "-map", "1:a", "-map", "2:a"]
+    codecs = "-c:v libx264 -preset ultrafast -c:a aac -ac:a:0 6 -ac:a:1 2 -ar 48000".split()
+    tagged = [argument for n, tag in enumerate(tags) for argument in (f"-metadata:s:a:{n}", f"language={tag}")]
+    return ffmpeg(path, *picture, *sounds, *codecs, *tagged)
