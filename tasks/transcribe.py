@@ -14,7 +14,9 @@ from tasks.audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
 from tasks.batches import Batches
 from tasks.faults import halving
 from tasks.languages import language_code
+from tasks.loudness import loud_seconds
 from tasks.models import ModelOptions, share
+from tasks.prompts import fitted
 from tasks.results import stage_task
 from tasks.revisions import revision
 from tasks.tracks import AudioTrack, TrackChoice
@@ -170,6 +172,7 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
         decoding = replace(pipeline.options, **options.decoding())
     # Others may listen for speech while this file waits for its turn to be decoded.
     whisper = batches(options, models)
+    decoding = fitted(decoding, whisper.model)
     segments = halving(options.batch_size, partial(_decode, whisper, audio, speech, language, decoding, options))
     plain = [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
@@ -215,4 +218,10 @@ def _decode(
 @stage_task("transcribe", kept=True)
 def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Transcribe one file."""
-    return transcribe_samples(audio.samples, options, models)
+    transcript = transcribe_samples(audio.samples, options, models)
+    if not transcript.result["segments"] and (loud_s := loud_seconds(audio.samples)):
+        logger.warning(
+            "no speech was found, though %d s of the audio are not silent; if somebody speaks there, lower --vad_onset",
+            loud_s,
+        )
+    return transcript
