@@ -100,3 +100,11 @@ def two_tracks(path: Path, first: Path, second: Path, *tags: str) -> Path:
     codecs = "-c:v libx264 -preset ultrafast -c:a aac -ac:a:0 6 -ac:a:1 2 -ar 48000".split()
     tagged = [argument for n, tag in enumerate(tags) for argument in (f"-metadata:s:a:{n}", f"language={tag}")]
     return ffmpeg(path, *picture, *sounds, *codecs, *tagged)
+
+
+def late_film(path: Path, sound: Path, codecs: str) -> Path:
+    """Write eight seconds of picture, with the sound from the fifth on."""
+    picture = "-f lavfi -i color=s=64x64:r=5:d=8".split()
+    return ffmpeg(
+        path, *picture, "-itsoffset", "5", "-i", sound, "-map", "0:v", "-map", "1:a", *f"-c:v {codecs}".split()
+    )

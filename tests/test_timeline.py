@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
-from sound_files import PICTURE, ffmpeg
+from sound_files import ffmpeg, late_film
 
 from tasks.audio import SAMPLE_RATE, Samples, decode, probe
 from tasks.timeline import TimeLine
@@ -77,16 +77,9 @@ def _call(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", FILMS)
 def test_sound_that_begins_late_in_a_film_has_the_times_of_the_film(tmp_path: Path, name: str) -> None:
     """The words are at 5 s, where a player has them; the plan knows that the file is so long."""
-    path = late_film(tmp_path / name, FILMS[name])
+    path = late_film(tmp_path / name, QUICK_BROWN_FOX, FILMS[name])
     assert loud_from(decode(str(path))) == pytest.approx(5 + FIRST_WORD_S, abs=0.1)
     assert probe(str(path)).duration_s == pytest.approx(5 + SECONDS, abs=1.3)  # some say how long the picture is
-
-
-def late_film(path: Path, codecs: str) -> Path:
-    """Write eight seconds of picture, and the fox from the fifth on."""
-    picture = PICTURE.replace("d=3", "d=8").removesuffix(" -map 1:v -map 0:a -c:v").split()
-    late = ["-itsoffset", "5", "-i", QUICK_BROWN_FOX, "-map", "0:v", "-map", "1:a"]
-    return ffmpeg(path, *picture, *late, *f"-c:v {codecs}".split())
 
 
 @pytest.mark.parametrize("name", ALONE)
