@@ -36,6 +36,8 @@ class Row(TypedDict, total=False):
     """The number of the track, from 1, if it is not the default one."""
     track_choice: str
     """The options by which it was chosen."""
+    retimed: bool
+    """See `AudioFile.retimed`. Missing: an earlier version, which had no such files, has opened it."""
     status: str
     error: str | None
     language: str | None

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,11 +94,14 @@ class Plan:
             duration_s=duration_s or 0.0,
             track=row.get("track", ""),
             track_number=row.get("track_number", 0),
+            retimed=row.get("retimed", False),
         )
         if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
             self._new.append(file)
         else:
             self.resume.find(file)
+            if file.status == "waiting" and "retimed" not in row:
+                self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
     def needs_all_stages(self) -> bool:
         """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
@@ -117,9 +120,7 @@ class Plan:
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             file.report.failed(file, reason(error))
             return
-        file.source = replace(
-            file.source, duration_s=probed.duration_s, track=probed.track, track_number=probed.track_number
-        )
+        file.source = replace(file.source, keys={}, **asdict(probed))
         if file.source.size in self._known_sizes:
             self.resume.find(file)
 
@@ -132,6 +133,7 @@ class Plan:
                     duration_s=file.source.duration_s,
                     track=file.source.track,
                     track_number=file.source.track_number,
+                    retimed=file.source.retimed,
                     track_choice=self._track_choice(file.options).key(),
                 )
 

@@ -83,7 +83,7 @@ class Resume:
         if file.source.keys:
             return
         row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
-        mark = file.source.track_mark
+        mark = file.source.key_mark
         keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks import places
-from tasks.container import UnreadableAudio, fault, open_container
-from tasks.duration import end_s, longest_s, said_duration_s
+from tasks.container import IGNORE_LENGTH, UnreadableAudio, fault, open_container
+from tasks.duration import extent_of, longest_s, said_duration_s
 from tasks.mono import SAMPLE_RATE as SAMPLE_RATE  # noqa: PLC0414 - others import it from here
 from tasks.mono import Samples as Samples  # noqa: PLC0414 - the same
 from tasks.mono import check_rate, frames_of, mono
@@ -42,10 +42,13 @@ class AudioFile:
     track_number: int = 0
     """The track to read, from 1; 0: the one that the ffmpeg program takes."""
 
+    retimed: bool = False
+    """Its samples are others than those that the ffmpeg program, and the first version of this one, decode."""
+
     @property
-    def track_mark(self) -> str:
-        """What its keys end with: nothing for the default track, so that they are those of a file with one track."""
-        return f"-track{self.track_number}" if self.track_number else ""
+    def key_mark(self) -> str:
+        """What its keys end with: nothing where the samples are those that the ffmpeg program decodes."""
+        return f"{f'-track{self.track_number}' if self.track_number else ''}{'-retimed' if self.retimed else ''}"
 
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
@@ -70,11 +73,13 @@ class Probed:
 
     `duration_s` is where its sound ends on the container's time line. `track` has the codec and, if there are several,
     which track is read; `track_number` is its number, from 1, if it is not the one that the ffmpeg program takes.
+    `retimed` tells that the sound begins later, or is longer, than the ffmpeg program has it.
     """
 
     duration_s: float
     track: str
     track_number: int = 0
+    retimed: bool = False
 
 
 def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
@@ -85,7 +90,10 @@ def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
     with open_container(path) as container:
         track = choose(container, choice)
         check_rate(track.stream.sample_rate or SAMPLE_RATE)  # 0: not known before some of it is decoded
-        return Probed(end_s(container, track.stream), track.description, 0 if track.is_default else track.number)
+        extent = extent_of(container, track.stream)
+        retimed = extent.late or IGNORE_LENGTH in container.options
+        number = 0 if track.is_default else track.number
+        return Probed(extent.end_s, track.description, number, retimed)
 
 
 def decode(path: str, duration_s: float | None = None, track_number: int = 0) -> Samples:

@@ -1,11 +1,16 @@
 """How long the audio of a file is, before it is decoded."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
+from typing import Any
 
 import av
 
 from tasks.container import IGNORE_LENGTH, fault
-from tasks.timeline import end_in_header_s, time_line
+from tasks.timeline import TIMED_FORMATS, end_in_header_s, format_name, starts_late, time_line
 
 LONGEST_BELIEVED_S = 24 * 3600
 """A header that says more, or nothing, is not asked: the packets are counted."""
@@ -19,9 +24,24 @@ def seconds_of(pts: int | None, time_base: Fraction | None) -> float | None:
     return None if pts is None or time_base is None else pts * time_base.numerator / time_base.denominator
 
 
-def end_s(container: av.container.InputContainer, stream: av.AudioStream) -> float:
-    """Return where the sound ends on the time line. Raises UnreadableAudio."""
-    return said_duration_s(container, stream) or _counted_duration_s(container, stream)
+@dataclass(frozen=True)
+class Extent:
+    """Where the sound of a file ends on its time line, and whether silence goes before it."""
+
+    end_s: float
+    late: bool
+
+
+def extent_of(container: av.container.InputContainer, stream: av.AudioStream) -> Extent:
+    """Return the extent of a track that has just been opened. Raises UnreadableAudio."""
+    said_s, packets = said_duration_s(container, stream), container.demux(stream)
+    first = []
+    if format_name(container) in TIMED_FORMATS:
+        # Not the start that FFmpeg has for the track: it may be that of the file.
+        with suppress(av.error.FFmpegError, StopIteration):
+            first = [next(packets)]
+    late = bool(first) and starts_late(container, seconds_of(first[0].pts, first[0].time_base))
+    return Extent(said_s or _counted_duration_s(container, stream, chain(first, packets)), late)
 
 
 def said_duration_s(container: av.container.InputContainer, stream: av.AudioStream) -> float:
@@ -32,11 +52,13 @@ def said_duration_s(container: av.container.InputContainer, stream: av.AudioStre
     return end_s if 0 < end_s <= LONGEST_BELIEVED_S else 0.0
 
 
-def _counted_duration_s(container: av.container.InputContainer, stream: av.AudioStream) -> float:
+def _counted_duration_s(
+    container: av.container.InputContainer, stream: av.AudioStream, packets: Iterable[Any]
+) -> float:
     """Return where the sound ends, by its packets; where they tell neither times nor lengths, by the file's size."""
     line, sound_s, empty = time_line(container), 0.0, True
     try:
-        for packet in container.demux(stream):
+        for packet in packets:
             length_s = float((packet.duration or 0) * packet.time_base)
             sound_s += length_s
             empty = empty and not packet.size

@@ -109,6 +109,13 @@ def _zero(container: av.container.InputContainer) -> float | None:
     return 0.0 if absolute and 0 <= start <= LATEST_START_S else start
 
 
+def starts_late(container: av.container.InputContainer, first: float | None) -> bool:
+    """Tell whether silence goes before a track whose first timestamp this is."""
+    zero = _zero(container)
+    timed = format_name(container) in TIMED_FORMATS and first is not None and zero is not None
+    return bool(timed and (first or 0.0) - (zero or 0.0) >= KEPT_AS_DECODED_S)
+
+
 def end_in_header_s(container: av.container.InputContainer, stream: av.AudioStream) -> float:
     """Return where on the time line the track ends, as the header says; 0 if it does not."""
     name, zero = format_name(container), _zero(container) or 0.0

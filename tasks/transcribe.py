@@ -109,7 +109,7 @@ class TranscribeOptions(WhisperOptions):
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:
         """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
-        # The track is part of the content's key: see AudioFile.track_mark.
+        # The track is part of the content's key: see AudioFile.key_mark.
         options = self.model_dump(exclude={"audio_track", "batch_size", "print_progress", *self.unused()})
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
         vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}

@@ -144,7 +144,7 @@ def test_a_run_whose_files_have_all_failed_says_so_and_loads_nothing(
 def test_films_have_the_times_and_the_track_that_a_player_has(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
-    """Sound that begins late, and a second track in the language asked for; the plan says so, and so do the subtitles."""
+    """Sound that begins late, and a second track in the language asked for: as the plan says, so are the subtitles."""
     films = tmp_path / "films"
     films.mkdir()
     late_film(films / "late.mp4", QUICK_BROWN_FOX, "libx264 -preset ultrafast -c:a aac")

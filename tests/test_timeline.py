@@ -1,6 +1,7 @@
 """tasks/timeline.py: sound is where a player has it, in every container; odd timestamps make no silence."""
 
 import logging
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
 from sound_files import ffmpeg, late_film
+from test_plan import batch_of, do, missing, planned
 
 from tasks.audio import SAMPLE_RATE, Samples, decode, probe
 from tasks.timeline import TimeLine
@@ -203,3 +205,36 @@ def test_a_header_cannot_ask_for_more_silence_than_four_hours() -> None:
     line = TimeLine(timed=True, zero=0.0, end_s=24 * 3600)
     assert line.silence_before(23 * 3600.0, 1.0) == 0
     assert line.jumped
+
+
+def test_packets_without_a_length_are_as_long_as_their_timestamps_are_apart() -> None:
+    """Else such a file would have no length, no share of the memory, and no more than ten minutes."""
+    line = TimeLine(timed=True, zero=0.0)
+    for number in range(100_000):
+        line.silence_before(number * 0.02, 0.0)
+    assert line.position_s == pytest.approx(2_000, abs=0.2)
+
+
+def test_results_of_an_earlier_version_are_not_mixed_with_samples_of_this_one(tmp_path: Path) -> None:
+    """Of a film whose sound begins late its transcript is early, and new speakers would not fit it.
+
+    Ordinary files keep all that they have, and what is done stays done: nothing is opened.
+    """
+    (tmp_path / "in").mkdir()
+    late_film(tmp_path / "in" / "late.mp4", QUICK_BROWN_FOX, FILMS["film.mp4"])
+    shutil.copy(TWO_SPEAKERS, tmp_path / "in" / "call.wav")
+    batch = batch_of(tmp_path / "in")
+    with pytest.MonkeyPatch.context() as earlier_version:
+        earlier_version.setattr("tasks.audio.AudioFile.key_mark", "")
+        do(batch, "transcribe", "align", "write")
+    ledger = batch.ledger()
+    for row in ledger.rows.values():
+        del row["retimed"]
+    ledger.begin({})
+    assert missing(batch) == {}
+    diarized = batch_of(tmp_path / "in", diarize={})
+    assert missing(diarized) == {
+        "late.mp4": {"load audio", "transcribe", "align", "diarize", "write"},
+        "call.wav": {"load audio", "diarize", "write"},
+    }
+    assert planned(diarized)["late.mp4"].source.keys["transcribe"].endswith("-retimed")
