@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from tasks.diarize import DiarizeOptions
 from tasks.options import Options
+from tasks.tracks import AudioTrack
 from tasks.transcribe import TranscribeOptions
 
 G = TypeVar("G", bound=Options)
@@ -16,6 +17,7 @@ class FileOptions(Options):
     """The options of one file. What is left out is as the batch has it."""
 
     language: str | None = Field(None, description="language spoken, code or name")
+    audio_track: AudioTrack = Field(None, description="audio track: its number, from 1, or its language")
     initial_prompt: str | None = Field(None, description="text that the model takes as said before")
     hotwords: str | None = Field(None, description="hint phrases, such as rare names")
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers")

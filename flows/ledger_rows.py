@@ -35,6 +35,12 @@ class Row(TypedDict, total=False):
     digest: str
     duration_s: float
     track: str
+    track_number: int
+    """The number of the track, from 1, if it is not the default one."""
+    track_choice: str
+    """The options by which it was chosen."""
+    retimed: bool
+    """See `AudioFile.retimed`. Missing: an earlier version, which had no such files, has opened it."""
     status: str
     error: str | None
     pattern: str

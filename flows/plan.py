@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from flows.bad_input import one_line
+from flows.file_options import FileOptions
 from flows.file_run import FileRun
 from flows.ledger import Ledger
 from flows.ledger_rows import Row
@@ -21,6 +22,7 @@ from tasks.container import check_regular
 from tasks.faults import will_last
 from tasks.languages import language_code
 from tasks.stores import Print
+from tasks.tracks import TrackChoice
 
 if TYPE_CHECKING:
     from flows.settings import Batch
@@ -34,6 +36,8 @@ class Plan:
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out = escaped(locations.absolute(batch.write.output_dir))
         self.resume = Resume(batch, ledger)
+        self._batch = batch
+        self._track_choice = lru_cache(maxsize=256)(self._choose_track)
         self.files = [
             FileRun(
                 index,
@@ -51,6 +55,9 @@ class Plan:
         self._known_sizes = ledger.sizes()
         self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
         self._new: list[FileRun] = []
+
+    def _choose_track(self, options: FileOptions) -> TrackChoice:
+        return options.transcribing(self._batch.transcribe).track_choice
 
     def begin(self) -> None:
         """Note in the ledger which files are to be done, and how; only the run that has claimed the folder may."""
@@ -84,12 +91,22 @@ class Plan:
         if refused := self._refused(file, (size, mtime_ns)):
             file.report.failed_before(file, refused)
             return
-        duration_s, track = row.get("duration_s"), row.get("track", "")
-        file.source = replace(file.source, size=size, mtime_ns=mtime_ns, duration_s=duration_s or 0.0, track=track)
-        if duration_s is None:
+        duration_s, choice = row.get("duration_s"), self._track_choice(file.options)
+        file.source = replace(
+            file.source,
+            size=size,
+            mtime_ns=mtime_ns,
+            duration_s=duration_s or 0.0,
+            track=row.get("track", ""),
+            track_number=row.get("track_number", 0),
+            retimed=row.get("retimed", False),
+        )
+        if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
             self._new.append(file)
         else:
             self.resume.find(file)
+            if file.status == "waiting" and "retimed" not in row:
+                self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
     def _refused(self, file: FileRun, content: Print) -> str | None:
         """Return why an earlier run could not do this content, if it is not to be tried again."""
@@ -110,19 +127,26 @@ class Plan:
 
     def _probe(self, file: FileRun) -> None:
         try:
-            probed = self.resume.patience.again(partial(probe, file.source.path))
+            probed = self.resume.patience.again(partial(probe, file.source.path, self._track_choice(file.options)))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             file.report.failed(file, reason(error), lasting=will_last(error))
             return
-        file.source = replace(file.source, duration_s=probed.duration_s, track=probed.track)
+        file.source = replace(file.source, keys={}, **asdict(probed))
         if file.source.size in self._known_sizes:
             self.resume.find(file)
 
     def note_durations(self) -> None:
         """Remember how long the new files are, so that a later run need not open them."""
         for file in self._new:
-            if file.status == "waiting":
-                self.ledger.note(file.source.path, duration_s=file.source.duration_s, track=file.source.track)
+            if file.status in {"waiting", "skipped"}:
+                self.ledger.note(
+                    file.source.path,
+                    duration_s=file.source.duration_s,
+                    track=file.source.track,
+                    track_number=file.source.track_number,
+                    retimed=file.source.retimed,
+                    track_choice=self._track_choice(file.options).key(),
+                )
 
     def waiting(self) -> list[FileRun]:
         """Return the files that are to be done, longest first, so that no long one ends the batch alone."""

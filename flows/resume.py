@@ -97,10 +97,11 @@ class Resume:
         if file.source.keys:
             return
         row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
-        keys = {stage: result_key(stage, row["digest"], options) for stage, options in wanted.stages.items()}
+        mark = file.source.key_mark
+        keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()
-        file.key = f"{row['digest']}-{wanted.outputs}"
+        file.key = f"{row['digest']}-{wanted.outputs}{mark}"
         file.ahead = WriteAhead(self._ledger.notes_folder, file.source.path, file.key, *file.place)
 
     def decide(self, file: FileRun) -> Written | None:
@@ -132,7 +133,8 @@ class Resume:
     def _keys(self, file: FileRun) -> list[str]:
         """Return the keys of outputs that are right for this file."""
         before = self.wanted(file.options).before
-        return [file.key, f"{file.key.partition('-')[0]}-{before.outputs}"] if before else [file.key]
+        digest = file.key.partition("-")[0]
+        return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
         """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
@@ -174,7 +176,7 @@ class Resume:
         wanted = self.wanted(file.options)
         digest = file.key.partition("-")[0]
         for each in filter(None, (wanted, wanted.before)):
-            key = result_key(stage, digest, each.stages[stage])
+            key = result_key(stage, digest, each.stages[stage] + file.source.key_mark)
             if StoredResult(self._results, key).exists():
                 file.source.keys[stage] = key
                 return True
@@ -195,7 +197,8 @@ class Resume:
 
     def made_with(self, file: FileOptions) -> str:
         """Return what stands for the options of a file and the programs that read it: with others it may not fail."""
-        return f"{self.wanted(file).outputs}-{PROGRAMS}"
+        track = file.transcribing(self._batch.transcribe).track_choice.key()
+        return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
 
 
 def reason(error: Exception) -> str:

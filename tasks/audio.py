@@ -1,28 +1,28 @@
 """Stage load audio: any container and codec of recordings, to 16 kHz mono int16."""
 
-from collections.abc import Iterator
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 
 import av
 import numpy as np
 import numpy.typing as npt
 
 from tasks import places
-from tasks.container import CannotBeOpened, UnreadableAudio, audio_stream, fault, open_container
-from tasks.faults import why
+from tasks.container import IGNORE_LENGTH, CannotBeOpened, UnreadableAudio, fault, open_container
+from tasks.duration import extent_of, longest_s, said_duration_s
+from tasks.mono import SAMPLE_RATE as SAMPLE_RATE  # noqa: PLC0414 - others import it from here
+from tasks.mono import Samples as Samples  # noqa: PLC0414 - the same
+from tasks.mono import check_rate, frames_of, mono
+from tasks.phase import Phase
 from tasks.results import stage_task
+from tasks.timeline import TimeLine, end_in_header_s, time_line
+from tasks.tracks import ANY_TRACK, TrackChoice, choose
 
-SAMPLE_RATE = 16_000
+logger = logging.getLogger(__name__)
+
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
-
-RATES = range(1_000, 768_001)
-"""Sampling rates, in Hz, of recordings. For others a header of a few bytes makes the resampler take gigabytes."""
-
-LONGEST_BELIEVED_S = 24 * 3600
-"""A header that says more, or nothing, is not asked: the packets are counted."""
-
-Samples = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,16 @@ class AudioFile:
     mtime_ns: int = 0
     keys: dict[str, str] = field(default_factory=dict)
     track: str = ""
+    track_number: int = 0
+    """The track to read, from 1; 0: the one that the ffmpeg program takes."""
+
+    retimed: bool = False
+    """Its samples are others than those that the ffmpeg program, and the first version of this one, decode."""
+
+    @property
+    def key_mark(self) -> str:
+        """What its keys end with: nothing where the samples are those that the ffmpeg program decodes."""
+        return f"{f'-track{self.track_number}' if self.track_number else ''}{'-retimed' if self.retimed else ''}"
 
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
@@ -59,110 +69,81 @@ class Audio:
 
 @dataclass(frozen=True)
 class Probed:
-    """What a file says of its audio: how long it is; its codec, and which track it is if there are several."""
+    """What a file says of its audio.
+
+    `duration_s` is where its sound ends on the container's time line. `track` has the codec and, if there are several,
+    which track is read; `track_number` is its number, from 1, if it is not the one that the ffmpeg program takes.
+    `retimed` tells that the sound begins later, or is longer, than the ffmpeg program has it.
+    """
 
     duration_s: float
     track: str
+    track_number: int = 0
+    retimed: bool = False
 
 
-def probe(path: str) -> Probed:
+def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
     """Look at the file's header, and if that has no duration at its packets, without decoding.
 
-    Raises UnreadableAudio.
+    Raises UnreadableAudio, also if there is no such track.
     """
     with open_container(path) as container:
-        stream = audio_stream(container)
-        _check_rate(stream.sample_rate or SAMPLE_RATE)  # 0: not known before some of it is decoded
-        track, tracks = stream.codec_context.codec.canonical_name, container.streams.audio
-        if len(tracks) > 1:
-            track += f", track {tracks.index(stream) + 1} of {len(tracks)}"
-        return Probed(_duration_s(container, stream), track)
+        track = choose(container, choice)
+        check_rate(track.stream.sample_rate or SAMPLE_RATE)  # 0: not known before some of it is decoded
+        extent = extent_of(container, track.stream)
+        retimed = extent.late or IGNORE_LENGTH in container.options
+        number = 0 if track.is_default else track.number
+        return Probed(extent.end_s, track.description, number, retimed)
 
 
-def _duration_s(container: av.container.InputContainer, stream: av.AudioStream) -> float:
-    of_stream = float((stream.duration or 0) * (stream.time_base or 0))
-    for seconds in (of_stream, (container.duration or 0) / av.time_base):
-        if 0 < seconds <= LONGEST_BELIEVED_S:
-            return seconds
-    try:
-        durations = (packet.duration * packet.time_base for packet in container.demux(stream) if packet.duration)
-        return float(max(sum(durations), 0))
-    except av.error.FFmpegError as error:
-        raise fault(container.name, "cannot be read to its end", error) from error
+def decode(path: str, duration_s: float | None = None, track_number: int = 0) -> Samples:
+    """Decode an audio track to int16 samples at 16 kHz, mono, shape (samples,).
 
-
-def _check_rate(rate: int) -> None:
-    if rate not in RATES:
-        raise UnreadableAudio(f"its sampling rate cannot be: {rate} Hz")
-
-
-def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Yield the frames that decode; like the ffmpeg program, pass over packets that do not."""
-    good, broken = 0, None
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError as error:
-            broken = error
-            continue
-        for frame in frames:
-            good += 1
-            yield frame
-    if broken and not good:
-        raise UnreadableAudio(f"no packet of its audio decodes: {why(broken)}")
-    if stream.duration and not good:
-        raise UnreadableAudio("its header promises audio, and there is none: cut off, or it lies in another file")
-
-
-def _longest_s(duration_s: float) -> float:
-    """Return how long the audio of a file may be that says it is so long.
-
-    Where the header has no duration FFmpeg guesses it from the bit rate of the first seconds, and may be wrong by a
-    factor of ten. What is far beyond that is made to fill the memory.
+    The samples are those of `ffmpeg -ac 1 -ar 16000 -f s16le`, which WhisperX runs, with silence where the container's
+    time line has none. `track_number` 0 is the ffmpeg program's choice. Stereo whose channels cancel each other gives
+    the louder one. Raises UnreadableAudio, also if it is far more than is planned for, which is `duration_s`.
     """
-    return duration_s + min(9 * duration_s, 4 * 3600) + 600
+    samples, lone_channel = _decode(path, duration_s, track_number)
+    if lone_channel is not None:
+        logger.warning("its two channels cancel each other when they are mixed: channel %d is used", lone_channel + 1)
+        del samples
+        samples, _ = _decode(path, duration_s, track_number, lone_channel)
+    return np.frombuffer(samples, np.int16)
 
 
-def decode(path: str, duration_s: float | None = None) -> Samples:
-    """Decode the best audio track to int16 samples at 16 kHz, mono, shape (samples,).
-
-    The samples are those of `ffmpeg -ac 1 -ar 16000 -f s16le`, which WhisperX runs. Raises UnreadableAudio, also if
-    they are far more than is planned for, which is `duration_s`.
-    """
+def _decode(
+    path: str, duration_s: float | None, track_number: int, channel: int | None = None
+) -> tuple[bytearray, int | None]:
+    """Return the samples, and the channel to use alone if the mix has lost its sound."""
     samples = bytearray()  # it grows in place, where to join arrays would take twice the memory
-    longest = None if duration_s is None else _longest_s(duration_s) * BYTES_PER_SECOND
+    longest = None if duration_s is None else longest_s(duration_s) * BYTES_PER_SECOND
     with open_container(path) as container:
-        stream = audio_stream(container)
+        stream = choose(container, TrackChoice(str(track_number) if track_number else None)).stream
+        line = time_line(container, said_duration_s(container, stream) or duration_s or inf)
+        phase = Phase()
         try:
-            for piece in _mono(container, stream):
+            for piece in mono(frames_of(container, stream), line, phase, channel):
                 samples.extend(piece.data)
                 if longest is not None and len(samples) > longest:
                     raise UnreadableAudio(
-                        f"far more audio than the {timedelta(seconds=round(duration_s or 0))} that it says it has; if "
-                        "that is wrong, `ffmpeg -i OLD -c copy NEW` mends it"
+                        f"far more audio than the {timedelta(seconds=round(duration_s or 0))} that it says it has, or "
+                        "that its size suggests; if that is wrong, `ffmpeg -i OLD -c copy NEW` mends it"
                     )
         except av.error.FFmpegError as error:
             channels = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
             raise fault(path, f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
-    return np.frombuffer(samples, np.int16)
+        if channel is None:
+            _warn(container, stream, line)
+    return samples, phase.lone_channel() if channel is None else None
 
 
-def _mono(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[Samples]:
-    """Yield the samples at 16 kHz, mono, shape (samples,), piece by piece."""
-    resampler, shape = None, None
-    for frame in _frames(container, stream):
-        # Streams that were pieced together change format midway, which a resampler refuses.
-        if resampler is None or shape != (frame.format.name, frame.layout.name, frame.sample_rate):
-            _check_rate(frame.sample_rate)
-            yield from _resampled(resampler, None)
-            shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        yield from _resampled(resampler, frame)
-    yield from _resampled(resampler, None)
-
-
-def _resampled(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> list[Samples]:
-    return [out.to_ndarray()[0] for out in resampler.resample(frame)] if resampler else []
+def _warn(container: av.container.InputContainer, stream: av.AudioStream, line: TimeLine) -> None:
+    if end_in_header_s(container, stream) < said_duration_s(container, stream) - 1:
+        logger.warning("its WAV header counts less sound than there is: all of the file is read")
+    if line.jumped:
+        logger.warning("the timestamps of its audio jump: what follows a jump is taken to follow the sound before it")
+    if line.silence_s:
+        logger.info("%.1f s of silence where the time line of the file has no sound", line.silence_s)
 
 
 def as_float(samples: Samples) -> npt.NDArray[np.float32]:
@@ -176,6 +157,6 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
 def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
     with places.local_copy(file.path) as path:
-        audio = Audio(decode(path, file.duration_s))
+        audio = Audio(decode(path, file.duration_s, file.track_number))
     file.check_unchanged()  # what was decoded is what the keys of its results stand for
     return audio

@@ -12,6 +12,7 @@ import av
 
 from tasks import locations, places, stores
 from tasks.faults import LASTING_ERRNOS, FileFault, why
+from tasks.riff import has_uncounted_sound
 
 FORMATS = (
     # of flows.patterns.AUDIO_EXTENSIONS
@@ -72,24 +73,31 @@ OPTIONS = {
 }
 
 
+IGNORE_LENGTH = "ignore_length"
+"""FFmpeg's option that reads a WAV file to its end, whatever its header says."""
+
+
 @contextmanager
 def open_container(location: str) -> Iterator[av.container.InputContainer]:
     """Open a recording. Raises UnreadableAudio, and OSError for faults of the storage that may pass."""
-    check_regular(location)
+    size, _ = check_regular(location)
     with ExitStack() as opened:
+        try:
+            file = opened.enter_context(places.opened(location, HEADER_BYTES))
+            options = OPTIONS | ({IGNORE_LENGTH: "1"} if has_uncounted_sound(file, size) else {})
+        except OSError as error:
+            if locations.is_url(location):
+                raise
+            raise fault(location, "cannot be read", error) from error
         # The path is absolute, or a name like "concat:…" or "-" would mean something else than a file.
-        source = (
-            opened.enter_context(places.opened(location, HEADER_BYTES))
-            if locations.is_url(location)
-            else os.path.abspath(location)
-        )
-        opened.enter_context(container := _open(source, location))
+        source = file if locations.is_url(location) else os.path.abspath(location)
+        opened.enter_context(container := _open(source, location, options))
         yield container
 
 
-def _open(source: str | BinaryIO, location: str) -> av.container.InputContainer:
+def _open(source: str | BinaryIO, location: str, options: dict[str, str]) -> av.container.InputContainer:
     try:
-        return av.open(source, "r", options=OPTIONS, metadata_errors="replace")
+        return av.open(source, "r", options=options, metadata_errors="replace")
     except av.error.ArgumentError as error:  # what FFmpeg says of a format that is not among ours
         raise UnreadableAudio("no recording: a playlist, text, pictures or another format that is not read") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -131,13 +139,3 @@ def _reads_to_its_end(path: str) -> bool:
     except (OSError, stores.BadPlace):
         return False
     return True
-
-
-def audio_stream(container: av.container.InputContainer) -> av.AudioStream:
-    """Return the audio track that is heard: the choice of the ffmpeg program. Raises UnreadableAudio."""
-    stream = container.streams.best("audio")
-    if not isinstance(stream, av.AudioStream):
-        raise UnreadableAudio("no audio track")
-    if not stream.codec_context:
-        raise UnreadableAudio("no decoder for its audio: an unknown codec, or encrypted")
-    return stream

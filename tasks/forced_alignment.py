@@ -68,7 +68,8 @@ def align(
         times = None if why else _times(next(heard), letters, dictionary, segment)
         if times is None:
             reason = why or "backtrack failed, resorting to original"
-            logger.warning('Failed to align segment ("%s"): %s', segment["text"], reason)
+            # Not the text, as WhisperX has it: others may read the logs.
+            logger.warning("Failed to align segment (%.2f to %.2f s): %s", segment["start"], segment["end"], reason)
             aligned.append(_whole(segment, return_char_alignments=return_char_alignments))
             continue
         aligned += timed_sentences(

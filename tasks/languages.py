@@ -1,4 +1,31 @@
-"""Languages by Whisper's codes and names."""
+"""Languages by Whisper's codes and names, and by the tags of tracks in films."""
+
+from functools import cache
+
+TAGS = """
+    en=eng zh=zho,chi,cmn de=deu,ger es=spa ru=rus ko=kor fr=fra,fre ja=jpn pt=por tr=tur pl=pol ca=cat nl=nld,dut
+    ar=ara,arb sv=swe it=ita id=ind,in hi=hin fi=fin vi=vie he=heb,iw uk=ukr el=ell,gre ms=msa,may,zsm cs=ces,cze
+    ro=ron,rum,mol,mo da=dan hu=hun ta=tam no=nor,nob,nb th=tha ur=urd hr=hrv,scr bg=bul lt=lit la=lat mi=mri,mao
+    ml=mal cy=cym,wel sk=slk,slo te=tel fa=fas,per,pes lv=lav,lvs bn=ben sr=srp,scc az=aze,azj sl=slv kn=kan
+    et=est,ekk mk=mkd,mac br=bre eu=eus,baq is=isl,ice hy=hye,arm ne=nep,npi mn=mon,khk bs=bos kk=kaz
+    sq=sqi,alb,als sw=swa,swh gl=glg mr=mar pa=pan si=sin km=khm sn=sna yo=yor so=som af=afr oc=oci ka=kat,geo
+    be=bel tg=tgk sd=snd gu=guj am=amh yi=yid,ydd,ji lo=lao uz=uzb,uzn fo=fao ht=hat ps=pus,pbt tk=tuk nn=nno mt=mlt
+    sa=san lb=ltz my=mya,bur bo=bod,tib tl=tgl,fil mg=mlg,plt as=asm tt=tat haw=haw ln=lin ha=hau ba=bak jw=jav,jv
+    su=sun yue=yue
+"""
+"""For each code of Whisper's the other tags of the language: ISO 639-2 (both kinds), 639-3, and outdated codes."""
+
+
+@cache
+def _codes_by_tag() -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in TAGS.split()]
+    return {tag: code for code, _, tags in pairs for tag in (code, *tags.split(","))}
+
+
+def code_of_tag(tag: str | None) -> str | None:
+    """Return Whisper's code for a language tag such as `deu`, `ger`, `de` or `de-AT`; None if Whisper has none."""
+    primary = (tag or "").strip().lower().replace("_", "-").partition("-")[0]
+    return _codes_by_tag().get(primary)
 
 
 def language_code(language: str) -> str:

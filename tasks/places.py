@@ -41,12 +41,32 @@ def opened(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, file)
         return
     with ExitStack() as needed:
-        needed.enter_context(as_os_errors(location))
-        away = needed.enter_context(filesystem(location).open(location, "rb", block_size=block_bytes))
-        if _seeks(away):
-            yield away
+        with as_os_errors(location):
+            away = needed.enter_context(filesystem(location).open(location, "rb", block_size=block_bytes))
+            seekable = _seeks(away)
+        if seekable:
+            yield cast(BinaryIO, _StoreFile(away, location))
         else:  # some web servers give all or nothing
             yield needed.enter_context(open(needed.enter_context(local_copy(location)), "rb"))
+
+
+class _StoreFile:
+    """An open object of a store whose own errors, and not those of its user, are raised as OSError."""
+
+    def __init__(self, file: Any, location: str) -> None:
+        self._file = file
+        self._location = location
+
+    def read(self, size: int = -1) -> bytes:
+        with as_os_errors(self._location):
+            return cast(bytes, self._file.read(size))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with as_os_errors(self._location):
+            return cast(int, self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return cast(int, self._file.tell())
 
 
 def _seeks(file: Any) -> bool:

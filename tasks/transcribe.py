@@ -14,9 +14,12 @@ from tasks.audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
 from tasks.batches import Batches
 from tasks.faults import halving
 from tasks.languages import language_code
+from tasks.loudness import loud_seconds
 from tasks.models import ModelOptions, share
+from tasks.prompts import fitted
 from tasks.results import releases, stage_task
 from tasks.revisions import revision
+from tasks.tracks import AudioTrack, TrackChoice
 from tasks.whisper import WhisperOptions, batches, pipelines
 
 if TYPE_CHECKING:
@@ -43,6 +46,11 @@ class TranscribeOptions(WhisperOptions):
     """Speech recognition. Names and defaults are those of the `whisperx` program."""
 
     language: str | None = Field(None, description="language spoken, code or name (default: detected for each file)")
+    audio_track: AudioTrack = Field(
+        None,
+        description="audio track of files that have several: its number, from 1, or its language (default: the one "
+        "tagged with --language, else the ffmpeg program's choice)",
+    )
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: to English, not aligned")
     batch_size: int = Field(8, ge=1, description="chunks that are decoded together, on a GPU also of several files")
     beam_size: int | None = Field(5, ge=1, description="beams in beam search")
@@ -90,13 +98,19 @@ class TranscribeOptions(WhisperOptions):
         """The language that files are transcribed in; None: it is detected. Models named `.en` know English alone."""
         return "en" if self.model.endswith(".en") else self.language
 
+    @property
+    def track_choice(self) -> TrackChoice:
+        """Which audio track is transcribed."""
+        return TrackChoice(self.audio_track, self.fixed_language)
+
     def unused(self) -> tuple[str, ...]:
         """Return the names of the options that change nothing."""
         return NEVER_USED if self.temperature_fallback else IGNORED_BY_WHISPERX
 
     def identity(self, models: ModelOptions) -> dict[str, Any]:
         """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
-        options = self.model_dump(exclude={"batch_size", "print_progress", *self.unused()})
+        # The track is part of the content's key: see AudioFile.key_mark.
+        options = self.model_dump(exclude={"audio_track", "batch_size", "print_progress", *self.unused()})
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
         vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}
         made_with = releases("ctranslate2", "faster-whisper", "torch", *self._vad_packages())
@@ -162,6 +176,7 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
         decoding = replace(pipeline.options, **options.decoding())
     # Others may listen for speech while this file waits for its turn to be decoded.
     whisper = batches(options, models)
+    decoding = fitted(decoding, whisper.model)
     segments = halving(options.batch_size, partial(_decode, whisper, audio, speech, language, decoding, options))
     plain = [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
@@ -207,4 +222,10 @@ def _decode(
 @stage_task("transcribe", kept=True)
 def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Transcribe one file."""
-    return transcribe_samples(audio.samples, options, models)
+    transcript = transcribe_samples(audio.samples, options, models)
+    if not transcript.result["segments"] and (loud_s := loud_seconds(audio.samples)):
+        logger.warning(
+            "no speech was found, though %d s of the audio are not silent; if somebody speaks there, lower --vad_onset",
+            loud_s,
+        )
+    return transcript

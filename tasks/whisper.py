@@ -24,7 +24,9 @@ class WhisperOptions(Options):
     vad_method: Literal["pyannote", "silero"] = Field("pyannote", description="voice activity detection")
     vad_onset: float = Field(0.500, gt=0, lt=1, description="onset threshold; lower it if speech is missed")
     vad_offset: float = Field(0.363, gt=0, lt=1, description="offset threshold; lower it if speech is missed")
-    chunk_size: int = Field(30, ge=1, description="longest chunk of merged speech, in seconds")
+    chunk_size: int = Field(
+        30, ge=1, le=30, description="longest chunk of merged speech, in seconds; Whisper hears 30 at a time"
+    )
 
 
 def whisper_model(options: WhisperOptions, models: ModelOptions) -> "WhisperModel":

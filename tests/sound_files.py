@@ -79,22 +79,32 @@ LOSSY = {
 }
 
 
-def record(source: Path, folder: Path, names: dict[str, str] = LOSSLESS | LOSSY) -> list[Path]:
-    """Encode a wav in each of these formats."""
+def ffmpeg(target: Path, *arguments: str | Path) -> Path:
+    """Run the ffmpeg program with these arguments, to write a file."""
     import imageio_ffmpeg
 
-    ffmpeg = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-nostdin",
-        "-y",
-        "-loglevel",
-        "error",
-        "-threads",
-        "1",
-        "-bitexact",
-        "-i",
-        str(source),
-    ]
-    for name, options in names.items():
-        subprocess.run([*ffmpeg, *options.split(), str(folder / name)], check=True)
-    return [folder / name for name in names]
+    line = f"{imageio_ffmpeg.get_ffmpeg_exe()} -nostdin -y -loglevel error -threads 1 -bitexact".split()
+    subprocess.run([*line, *arguments, target], check=True)
+    return target
+
+
+def record(source: Path, folder: Path, names: dict[str, str] = LOSSLESS | LOSSY) -> list[Path]:
+    """Encode a wav in each of these formats."""
+    return [ffmpeg(folder / name, "-i", source, *options.split()) for name, options in names.items()]
+
+
+def two_tracks(path: Path, first: Path, second: Path, *tags: str) -> Path:
+    """Write a film with two audio tracks, the first of 5.1 channels, and their language tags, if any."""
+    picture = "-f lavfi -i color=s=64x64:r=5:d=3".split()
+    sounds = ["-i", first, "-i", second, "-map", "0:v", "-map", "1:a", "-map", "2:a"]
+    codecs = "-c:v libx264 -preset ultrafast -c:a aac -ac:a:0 6 -ac:a:1 2 -ar 48000".split()
+    tagged = [argument for n, tag in enumerate(tags) for argument in (f"-metadata:s:a:{n}", f"language={tag}")]
+    return ffmpeg(path, *picture, *sounds, *codecs, *tagged)
+
+
+def late_film(path: Path, sound: Path, codecs: str) -> Path:
+    """Write eight seconds of picture, with the sound from the fifth on."""
+    picture = "-f lavfi -i color=s=64x64:r=5:d=8".split()
+    return ffmpeg(
+        path, *picture, "-itsoffset", "5", "-i", sound, "-map", "0:v", "-map", "1:a", *f"-c:v {codecs}".split()
+    )

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import sqlite3
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import COMMAND, SAMPLES, TWO_SPEAKERS, cut_speech
+from conftest import COMMAND, QUICK_BROWN_FOX, SAMPLES, TWO_SPEAKERS, cut_speech
+from sound_files import late_film, two_tracks
 
 from flows import cli
 
@@ -227,6 +229,45 @@ def test_a_run_that_cannot_go_on_says_why_once_and_last(alone: dict[str, str], t
     written = json.loads(report.read_text())
     assert [each["status"] for each in written["files"]].count("left") == 20
     assert last == f"whisperx-batch: {written['summary']['ended_early']}"
+
+
+def test_films_have_the_times_and_the_track_that_a_player_has(
+    alone: dict[str, str], tiny_en: str, tmp_path: Path
+) -> None:
+    """Sound that begins late, and a second track in the language asked for: as the plan says, so are the subtitles."""
+    films = tmp_path / "films"
+    films.mkdir()
+    late_film(films / "late.mp4", QUICK_BROWN_FOX, "libx264 -preset ultrafast -c:a aac")
+    two_tracks(films / "two.mkv", SAMPLES / "en" / "hello_world.wav", QUICK_BROWN_FOX, "ger", "eng")
+    two_tracks(films / "first.mkv", SAMPLES / "en" / "hello_world.wav", QUICK_BROWN_FOX, "ger", "eng")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path,audio_track\nfilms/late.mp4,\nfilms/two.mkv,\nfilms/first.mkv,1\n")
+    options = ["--model", tiny_en, "--compute_type", "int8", "--align_model", "whisper", "--ray_dashboard", "False"]
+    line = [
+        COMMAND,
+        "--manifest",
+        str(manifest),
+        "--language",
+        "en",
+        *options,
+        "-o",
+        str(tmp_path / "out"),
+        "-f",
+        "srt",
+    ]
+    plan = subprocess.run([*line, "--dry_run"], env=alone, capture_output=True, text=True, check=True).stdout
+    assert "two.mkv (0:00:03, aac, track 2 of 2: eng)" in plan
+    assert "first.mkv (0:00:03, aac, track 1 of 2: ger)" in plan
+    done = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    late, two, first = ((tmp_path / "out" / f"{name}.srt").read_text() for name in ("late", "two", "first"))
+    start = re.search(r"00:00:(\d\d),(\d{3}) -->", late)
+    assert start
+    assert float(f"{start[1]}.{start[2]}") == pytest.approx(5.1, abs=0.3)
+    assert "quick brown fox" in late
+    assert "quick brown fox" in two
+    assert "hello" in first.lower()
+    assert "fox" not in first
 
 
 def _listening(process: psutil.Process) -> set[str]:

@@ -2,6 +2,7 @@
 
 import re
 from io import BytesIO, StringIO
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -11,6 +12,8 @@ import mammoth
 import numpy as np
 import parselmouth
 import pytest
+from docx import Document
+from docx.oxml.ns import qn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -105,9 +108,11 @@ LAYOUTS_OF_ALL_KINDS = st.fixed_dictionaries(
 def test_where_whisperx_loses_nothing_ours_are_its_bytes(
     segments: list[dict[str, Any]], layout: Any, language: str
 ) -> None:
-    """Whatever is asked of the lines. Highlighted Japanese has a test of its own."""
+    """Whatever is asked of the lines. Highlighted Japanese and cues that speakers share have their own tests."""
+    speakers = {each.get("speaker") for each in segments}
+    shared = len(speakers) > 1 and layout["max_line_width"] and layout["max_line_count"]
     for name in (*ALL, "aud"):
-        if not (layout["highlight_words"] and language == "ja" and name in {"srt", "vtt"}):
+        if name not in {"srt", "vtt"} or not (shared or (layout["highlight_words"] and language == "ja")):
             assert ours(name, segments, layout, language=language) == theirs(name, segments, layout, language=language)
 
 
@@ -127,6 +132,69 @@ def test_no_format_loses_a_word(segments: list[dict[str, Any]], layout: Any) -> 
         places = [written.find(word) for word in said]
         assert -1 not in places
         assert name == "textgrid" or places == sorted(places)
+
+
+ARABIC = [
+    segment(0.5, 1.4, "مرحبا بكم في Paris.", speaker="A", words=[word("مرحبا", 0.5, 0.8), word("بكم.", 0.9, 1.4)]),
+    segment(5.0, 6.0, "Good day.", speaker="B", words=[word("Good", 5.0, 5.2), word("day.", 5.5, 6.0)]),
+    segment(9.0, 9.5, "שלום!", speaker="A", words=[word("שלום!", 9.0, 9.5)]),
+]
+
+
+def test_a_document_says_which_paragraphs_go_from_right_to_left() -> None:
+    """And which of their runs: not the time in front. A translation of Arabic is not marked."""
+    document = Document(BytesIO(ours("docx", ARABIC, language="ar")))
+    marked = [
+        (p.text[:11], p._p.find(f".//{qn('w:bidi')}") is not None, [bool(run.font.rtl) for run in p.runs])
+        for p in document.paragraphs[2:]
+    ]
+    assert marked == [
+        ("00:00:00 A:", True, [False, True]),
+        ("00:00:05 B:", False, [False, False]),
+        ("00:00:09 A:", True, [False, True]),
+    ]
+    translated = Document(BytesIO(ours("docx", [GOOD_DAY], language="ar")))
+    assert "<w:bidi/>" not in translated.element.xml
+    assert "<w:rtl/>" not in translated.element.xml
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_ass_and_markdown_embed_lines_from_right_to_left(layout: Any) -> None:
+    """Players and viewers take the direction of the first character, or left to right: the full stop would lead."""
+    lines = [
+        line for *_, text in cues_of("ass", ours("ass", ARABIC, layout, language="ar")) for line in text.split(r"\N")
+    ]
+    for line in lines:
+        text = line.rpartition(",0,0,0,,")[2]  # FFmpeg gives the fields before it, too
+        assert text.startswith("\u202b") == text.endswith("\u202c") == (not re.search("Good|day", text))
+    blocks = ours("md", ARABIC, language="ar").decode().split("\n\n")[2:]
+    assert [block.count("\u202b") for block in blocks] == [1, 0, 1]
+    assert blocks[2].endswith("\u202bשלום!\u202c\n")
+
+
+@pytest.mark.parametrize("highlight_words", [False, True])
+@pytest.mark.parametrize("name", ["srt", "vtt"])
+def test_a_cue_has_the_words_of_one_speaker(name: str, *, highlight_words: bool) -> None:
+    """Also where cues are filled up: WhisperX puts the answer under the name of the one who asked."""
+    layout = {"max_line_width": 42, "max_line_count": 2, "highlight_words": highlight_words}
+    reply = segment(1.5, 2.0, "Is it?", speaker="B", words=[word("Is", 1.5, 1.7), word("it?", 1.7, 2.0)])
+    more = segment(2.1, 2.4, "Oh.", speaker="B", words=[word("Oh.", 2.1, 2.4)])
+    assert (
+        "[A]: Good day. Is it? Oh."
+        in theirs(name, [GOOD_DAY, reply, more], {**layout, "highlight_words": False}).decode()
+    )
+    texts = [re.sub("</?u>", "", text) for *_, text in cues_of(name, ours(name, [GOOD_DAY, reply, more], layout))]
+    assert list(dict.fromkeys(texts)) == ["[A]: Good day.", "[B]: Is it? Oh."]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(segments=segment_lists(all_aligned=True), width=st.integers(4, 40), count=st.integers(1, 3))
+def test_the_cues_of_each_speaker_are_those_of_whisperx(segments: list[dict[str, Any]], width: int, count: int) -> None:
+    """As if the others were silent."""
+    layout = {"max_line_width": width, "max_line_count": count, "highlight_words": False}
+    turns = [list(turn) for _, turn in groupby(segments, key=lambda each: each.get("speaker"))]
+    expected = [cue for turn in turns for cue in cues_of("srt", theirs("srt", turn, layout))]
+    assert cues_of("srt", ours("srt", segments, layout)) == expected
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -5,9 +5,11 @@ import traceback
 
 import pytest
 
+from tasks.audio import probe
+from tasks.container import UnreadableAudio
 from tasks.faults import is_passing
 from tasks.locations import join
-from tasks.places import print_of, put, read
+from tasks.places import opened, print_of, put, read, remove
 from tasks.stores import BadPlace, find, glob
 
 SECRET = "geheim"
@@ -27,6 +29,27 @@ def test_a_bucket_that_is_not_there_is_no_fault_that_passes(s3: str) -> None:
     with pytest.raises(OSError, match=r"refused|connect|Connect") as away:
         read("http://127.0.0.1:9/a.mp3")
     assert is_passing(away.value)
+
+
+def test_what_goes_wrong_with_an_objects_content_is_no_fault_of_the_store(bucket: str) -> None:
+    """It is raised as it is: as a fault that may pass it would be tried again and again."""
+    put({join(bucket, "a.mp3"): b"no audio"})
+    with pytest.raises(ValueError, match="invalid literal"), opened(join(bucket, "a.mp3")) as file:
+        int(file.read())
+    with pytest.raises(UnreadableAudio, match="not audio that FFmpeg reads"):
+        probe(join(bucket, "a.mp3"))
+
+
+def test_an_object_that_goes_while_it_is_read_is_a_fault_of_the_store(bucket: str) -> None:
+    """Raised as of a file system."""
+    url = join(bucket, "a.mp3")
+    put({url: bytes(1 << 20)})
+    with opened(url, 1 << 10) as file:
+        assert file.read(10) == bytes(10)
+        remove(url)
+        assert file.seek(1 << 19) == file.tell()
+        with pytest.raises(OSError, match="no such file"):
+            file.read(10)
 
 
 def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:

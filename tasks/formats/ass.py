@@ -5,6 +5,7 @@ from typing import Any
 
 from pysubs2 import Color, SSAEvent, SSAFile, SSAStyle
 
+from tasks.formats.direction import embedded
 from tasks.formats.writers import CompleteSubtitles, Layout, Result
 
 WHITE = Color(255, 255, 255)
@@ -58,5 +59,5 @@ def _field(name: str) -> str:
 
 def _text(cue: str) -> str:
     r"""Return a cue in ASS: what is between braces would not be shown, and `\n` would break the line."""
-    plain = cue.replace("\\", "\\\N{WORD JOINER}").replace("{", "(").replace("}", ")")
-    return plain.replace(" \n", "\n").replace("\n", r"\N").replace("<u>", r"{\u1}").replace("</u>", r"{\u0}")
+    plain = embedded(cue.replace(" \n", "\n")).replace("\\", "\\\N{WORD JOINER}").replace("{", "(").replace("}", ")")
+    return plain.replace("\n", r"\N").replace("<u>", r"{\u1}").replace("</u>", r"{\u0}")

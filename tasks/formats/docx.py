@@ -3,11 +3,14 @@
 import re
 from datetime import datetime
 from io import BytesIO
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from docx import Document
+from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
+from tasks.formats.direction import is_right_to_left
 from tasks.formats.paragraphs import language_line, paragraphs
 from tasks.formats.writers import Result
 
@@ -29,10 +32,21 @@ def docx(result: Result, title: str) -> bytes:
     for each in paragraphs(result):
         paragraph = document.add_paragraph()
         paragraph.add_run(_valid(each.heading)).bold = True
-        paragraph.add_run(_valid(f" {each.text}"))
+        text = paragraph.add_run(_valid(f" {each.text}"))
+        if is_right_to_left(each.text):
+            # The paragraph begins at the right; without the mark on the run its punctuation would go astray.
+            paragraph._p.get_or_add_pPr().append(OxmlElement("w:bidi"))  # noqa: SLF001 - python-docx has no name for it
+            text.font.rtl = True
+            text._r.get_or_add_rPr().append(_spelling(result["language"]))  # noqa: SLF001 - nor for this
     made = BytesIO()
     document.save(made)
     return _without_times(made)
+
+
+def _spelling(language: str) -> Any:
+    element = OxmlElement("w:lang")
+    element.set(qn("w:bidi"), language)
+    return element
 
 
 def _valid(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from tasks.formats.direction import embedded
 from tasks.formats.paragraphs import language_line, paragraphs
 from tasks.formats.writers import Result
 
@@ -12,7 +13,7 @@ MARKUP = re.compile(r"[\\`*\[\]<#~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 def markdown(result: Result, title: str) -> bytes:
     """Return a title, the language, and the paragraphs."""
     blocks = [f"# {_plain(title)}", language_line(result["language"])]
-    blocks += [f"**{_plain(each.heading)}** {_plain(each.text)}" for each in paragraphs(result)]
+    blocks += [f"**{_plain(each.heading)}** {embedded(_plain(each.text))}" for each in paragraphs(result)]
     return ("\n\n".join(blocks) + "\n").encode()
 
 

@@ -24,9 +24,13 @@ class Layout(TypedDict):
 
 
 class CompleteSubtitles(SubtitlesWriter):  # type: ignore[misc]
-    """The cues that WhisperX makes, and those of segments without words, which it drops: their alignment failed.
+    """The cues that WhisperX makes, with two differences.
 
-    Their words are not timed, so none is highlighted; where they take several cues, those share the segment's time.
+    Segments without words, whose alignment failed, are there, where WhisperX drops them. Their words are not timed, so
+    none is highlighted; where they take several cues, those share the segment's time.
+
+    No cue holds segments of two speakers. WhisperX fills cues of a given width and number of lines with whatever comes
+    next, under the name of the first speaker.
     """
 
     def iterate_result(self, result: Result, options: Layout) -> Iterator[Cue]:
@@ -34,7 +38,12 @@ class CompleteSubtitles(SubtitlesWriter):  # type: ignore[misc]
         if not any("words" in segment for segment in result["segments"]):
             yield from super().iterate_result(result, options)
             return
-        for aligned, segments in groupby(result["segments"], key=lambda segment: bool(segment.get("words"))):
+        filled = options["max_line_width"] is not None and options["max_line_count"] is not None
+
+        def alike(segment: dict[str, Any]) -> tuple[bool, str | None]:
+            return bool(segment.get("words")), segment.get("speaker") if filled else None
+
+        for (aligned, _), segments in groupby(result["segments"], key=alike):
             if aligned:
                 yield from self._aligned({**result, "segments": list(segments)}, options)
             else:
