@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import psutil
 import pytest
 from conftest import COMMAND, QUICK_BROWN_FOX, SAMPLES, TWO_SPEAKERS, cut_speech
@@ -234,14 +235,24 @@ def test_a_run_that_cannot_go_on_says_why_once_and_last(alone: dict[str, str], t
 def test_films_have_the_times_and_the_track_that_a_player_has(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
-    """Sound that begins late, and a second track in the language asked for: as the plan says, so are the subtitles."""
+    """Sound that begins late, and a second track in the language asked for: as the plan says, so are the subtitles.
+
+    A file beside them whose sound is cut off fails; the next run knows it, and says so without starting anything.
+    """
     films = tmp_path / "films"
     films.mkdir()
     late_film(films / "late.mp4", QUICK_BROWN_FOX, "libx264 -preset ultrafast -c:a aac")
     two_tracks(films / "two.mkv", SAMPLES / "en" / "hello_world.wav", QUICK_BROWN_FOX, "ger", "eng")
     two_tracks(films / "first.mkv", SAMPLES / "en" / "hello_world.wav", QUICK_BROWN_FOX, "ger", "eng")
     manifest = tmp_path / "m.csv"
-    manifest.write_text("path,audio_track\nfilms/late.mp4,\nfilms/two.mkv,\nfilms/first.mkv,1\n")
+    manifest.write_text("path,audio_track\nfilms/late.mp4,\nfilms/two.mkv,\nfilms/first.mkv,1\nfilms/cut.flac,\n")
+    whole = tmp_path / "whole.flac"
+    with av.open(str(QUICK_BROWN_FOX)) as source, av.open(str(whole), "w") as encoded:
+        stream = encoded.add_stream("flac", rate=16_000, layout="mono")
+        for frame in source.decode(audio=0):
+            encoded.mux(stream.encode(frame))
+        encoded.mux(stream.encode(None))
+    (films / "cut.flac").write_bytes(whole.read_bytes()[:8350])  # what follows the header is cut off
     options = ["--model", tiny_en, "--compute_type", "int8", "--align_model", "whisper", "--ray_dashboard", "False"]
     line = [
         COMMAND,
@@ -259,7 +270,7 @@ def test_films_have_the_times_and_the_track_that_a_player_has(
     assert "two.mkv (0:00:03, aac, track 2 of 2: eng)" in plan
     assert "first.mkv (0:00:03, aac, track 1 of 2: ger)" in plan
     done = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     late, two, first = ((tmp_path / "out" / f"{name}.srt").read_text() for name in ("late", "two", "first"))
     start = re.search(r"00:00:(\d\d),(\d{3}) -->", late)
     assert start
@@ -268,6 +279,12 @@ def test_films_have_the_times_and_the_track_that_a_player_has(
     assert "quick brown fox" in two
     assert "hello" in first.lower()
     assert "fox" not in first
+    assert "4 files: 3 done, 1 failed, 0 skipped" in done.stderr
+    again = subprocess.run(line, env=alone, capture_output=True, text=True, check=False)
+    assert again.returncode == 3, again.stderr
+    assert "failed before  cut.flac: " in again.stderr
+    assert "4 files: 0 done, 1 failed (1 of them before), 3 skipped" in again.stderr
+    assert "To see this run" not in again.stderr
 
 
 def _listening(process: psutil.Process) -> set[str]:
