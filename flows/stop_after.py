@@ -38,6 +38,10 @@ def calling_after(seconds: float, call: Callable[[], None]) -> Iterator[None]:
 
     It is looked at again and again: timers stand still while a machine sleeps.
     """
+    if seconds <= 0:
+        call()  # here: in another thread it might come after the first files
+        yield
+        return
     due, ended = time.time() + seconds, threading.Event()
 
     def look() -> None:

@@ -72,6 +72,13 @@ def test_a_machine_that_has_slept_stops_at_the_time_on_the_wall(monkeypatch: pyt
         assert called.wait(10)
 
 
+def test_what_is_past_at_the_start_is_called_before_anything_else() -> None:
+    """No file is to be admitted."""
+    called = threading.Event()
+    with calling_after(0, called.set):
+        assert called.is_set()
+
+
 def test_what_ends_in_time_is_not_called_after() -> None:
     """The run is over."""
     called = threading.Event()
