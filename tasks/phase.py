@@ -6,6 +6,9 @@ import numpy.typing as npt
 
 STEREO = 2
 
+NO_ARRAYS = frozenset(("s64", "s64p"))
+"""Formats of samples of which PyAV makes no NumPy arrays."""
+
 LOOK_EVERY_S = 0.2
 """So often a frame is looked at. All of them would take a third of the time of decoding."""
 
@@ -27,7 +30,7 @@ class Phase:
 
     def hear(self, frame: av.AudioFrame, position_s: float) -> None:
         """Count a frame, if it has two channels and one has not been looked at for a while."""
-        if position_s < self._next_look_s or frame.layout.nb_channels != STEREO:
+        if position_s < self._next_look_s or frame.layout.nb_channels != STEREO or frame.format.name in NO_ARRAYS:
             return
         self._next_look_s = position_s + LOOK_EVERY_S
         samples = _as_float(frame)
