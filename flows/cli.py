@@ -163,6 +163,7 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.ray_session import ray_session
     from flows.server import LocalServer, has_server, settle, where_to_look
     from flows.start_pools import pools_ahead
+    from tasks.scratch import remove_abandoned
 
     embedded = not has_server()
     try:
@@ -183,6 +184,8 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
     except Exception as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 1
+    finally:
+        remove_abandoned()  # once more: by now the actors that the flow has killed are gone
     if (message := state.message or "").startswith(BROKEN):
         sys.stderr.write(f"whisperx-batch: {message.removeprefix(BROKEN)}\n")
     sys.stderr.write(where_to_look(state, embedded=embedded))
