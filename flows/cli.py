@@ -184,6 +184,7 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.server import LocalServer, has_server, settle, where_to_look
     from flows.services import check_prefect, check_ray
     from flows.start_pools import pools_ahead
+    from tasks.scratch import remove_abandoned
 
     check_ray(batch.run.ray_address)
     check_prefect()
@@ -211,6 +212,8 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
             telling.tell_unbegun(plan.report, ending, batch.run.report)
         sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
         return INTERRUPTED if interrupted else 1
+    finally:
+        remove_abandoned()  # once more: by now the actors that the flow has killed are gone
     sys.stderr.write(where_to_look(state, embedded=embedded))
     if reason := why_ended(state):
         sys.stderr.write(f"whisperx-batch: {reason}\n")

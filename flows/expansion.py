@@ -61,7 +61,7 @@ def _expand_url(url: str, patterns: Patterns, *, must_match: bool) -> list[str]:
         return [url]
     folder = f"{url.rstrip('/')}/"
     try:
-        below = [each.removeprefix(folder) for each in stores.find(url) if each.startswith(folder)]
+        below = _below(folder)
         if below or url.endswith("/"):
             return [folder + name for name in patterns.chosen(below)]
         if not glob.has_magic(url) or places.print_of(url):
@@ -70,6 +70,14 @@ def _expand_url(url: str, patterns: Patterns, *, must_match: bool) -> list[str]:
     except (OSError, stores.BadPlace) as error:
         raise BadInput(f"{one_line(locations.shown(url))}: {why(error)}") from None
     return patterns.not_excluded(matches) if matches else [_unmatched(url, must_match=must_match)]
+
+
+def _below(folder: str) -> list[str]:
+    """Return the objects below a URL, by their paths in it. Raises OSError, BadPlace."""
+    try:
+        return [each.removeprefix(folder) for each in stores.find(folder.rstrip("/")) if each.startswith(folder)]
+    except FileNotFoundError:  # what some stores say of nothing
+        return []
 
 
 def _not_hidden(matches: Iterable[str], pattern: str) -> list[str]:
