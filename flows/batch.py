@@ -89,20 +89,21 @@ def _began(batch: Batch) -> float:
 def run_plan(run: Run) -> None:
     """Do what is to be done, and report, however it ends; what ended it early is in the report.
 
-    Raises SystemExit, after having reported, if a signal asks this process to end.
+    Raises, after having reported, what a signal that asks this process to end was turned into: SystemExit by the
+    command, TerminationSignal by Prefect.
     """
     report = run.plan.report
     try:
         _run(run)
     except KeyboardInterrupt:
         report.ending = Ending("interrupted", interrupted=True)
-    except SystemExit:
-        report.ending = Ending("told to end by a signal", interrupted=True)
-        raise
     except Exception as error:
         report.ending = report.ending or Ending(in_words(error))
         if not isinstance(error, EXPECTED):
             get_run_logger().exception("the run cannot go on")
+    except BaseException:
+        report.ending = Ending("told to end by a signal", interrupted=True)
+        raise
     finally:
         tell_the_end(run)
 
