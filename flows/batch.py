@@ -93,20 +93,31 @@ def _began(batch: Batch) -> float:
 def run_plan(run: Run) -> None:
     """Do what is to be done, and report, however it ends; what ended it early is in the report.
 
+<<<<<<< HEAD
     Raises SystemExit or Prefect's TerminationSignal, after having reported, if a signal asks this process to end.
+=======
+    Raises, after having reported, what a signal that asks this process to end was turned into: SystemExit by the
+    command, TerminationSignal by Prefect.
+>>>>>>> engine
     """
     report = run.plan.report
     try:
         _run(run)
     except KeyboardInterrupt:
         report.ending = Ending("interrupted", interrupted=True)
+<<<<<<< HEAD
     except (SystemExit, TerminationSignal):
         report.ending = Ending("told to end by a signal", interrupted=True)
         raise
+=======
+>>>>>>> engine
     except Exception as error:
         report.ending = report.ending or Ending(in_words(error))
         if not isinstance(error, EXPECTED):
             get_run_logger().exception("the run cannot go on")
+    except BaseException:
+        report.ending = Ending("told to end by a signal", interrupted=True)
+        raise
     finally:
         remove_abandoned()  # actors are killed at the end, also while they download a recording
         tell_the_end(run)
