@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
-from prefect.exceptions import TerminationSignal
 from prefect.states import State
 from rich.console import Console
 
@@ -93,24 +92,14 @@ def _began(batch: Batch) -> float:
 def run_plan(run: Run) -> None:
     """Do what is to be done, and report, however it ends; what ended it early is in the report.
 
-<<<<<<< HEAD
-    Raises SystemExit or Prefect's TerminationSignal, after having reported, if a signal asks this process to end.
-=======
     Raises, after having reported, what a signal that asks this process to end was turned into: SystemExit by the
     command, TerminationSignal by Prefect.
->>>>>>> engine
     """
     report = run.plan.report
     try:
         _run(run)
     except KeyboardInterrupt:
         report.ending = Ending("interrupted", interrupted=True)
-<<<<<<< HEAD
-    except (SystemExit, TerminationSignal):
-        report.ending = Ending("told to end by a signal", interrupted=True)
-        raise
-=======
->>>>>>> engine
     except Exception as error:
         report.ending = report.ending or Ending(in_words(error))
         if not isinstance(error, EXPECTED):
