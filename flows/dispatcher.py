@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 DEATHS = 2
 """How many actors a call may take with it, of those that ran nothing else: of others it may not be the cause."""
+WORKER_DIED = f"worker died ({DEATHS} times)"
 WRITING_S = 5.0
 TICK_S = 1.0
 
@@ -208,14 +209,14 @@ class Dispatcher:
                 ray.kill(member.actor, no_restart=False)
             self._died(call, member, life, str(outcome.error))
         elif isinstance(error, RayActorError) and error.actor_init_failed:
-            self._died(call, member, life, f"worker died ({DEATHS} times)")
+            self._died(call, member, life, f"{WORKER_DIED}, and could not be started again")
             self._not_up(member, PoolNotUp(member.spec, f"its processes do not start: {brief(error)}"))
         elif isinstance(error, ActorUnavailableError) and self._is_in_doubt(member, life):
             member.doubted.append(call)
             member.lose(time.monotonic())
         elif isinstance(error, DIED):
-            ended = f"worker timed out: the stage took more than {call.limit_s:.0f} s" if member.hung else "worker died"
-            self._died(call, member, life, f"{ended} ({DEATHS} times)")
+            slow = f"worker timed out: the stage took more than {call.limit_s:.0f} s ({DEATHS} times)"
+            self._died(call, member, life, slow if member.hung else WORKER_DIED)
         else:
             _fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
 
@@ -241,7 +242,7 @@ class Dispatcher:
             alone = len(doubted) == 1 and not member.calls
             for call in doubted:
                 call.deaths += alone
-                self._suspect(call, member, f"worker died ({DEATHS} times)")
+                self._suspect(call, member, WORKER_DIED)
         for call in doubted if not died else ():
             logger.warning("a process of the pool %s was unreachable; what it ran is run again", member.spec.name)
             self._enqueue(call)
@@ -254,7 +255,9 @@ class Dispatcher:
             self._pool_of(call.stage).suspects.append(call)
         else:
             killed = self.startup.killed(member)
-            _fail(call, f"{reason}: {killed}" if killed else reason)
+            # A stage that takes too long may wait for a share, and a GPU that fails may be at fault itself.
+            lasting = reason == WORKER_DIED and not killed
+            _fail(call, f"{reason}: {killed}" if killed else reason, lasting=lasting)
 
     def _break(self, error: BaseException) -> None:
         self._cancel(in_words(error))
@@ -275,10 +278,10 @@ class Dispatcher:
             call.finish(_cancelled(reason))
 
 
-def _fail(call: Call, reason: str) -> None:
+def _fail(call: Call, reason: str, *, lasting: bool = False) -> None:
     state: State[Any] = Crashed(message=reason)
     # First of all, so that nobody waits for ever, whatever becomes of the rest.
-    call.finish(Outcome(state, error=reason))
+    call.finish(Outcome(state, error=reason, lasting=lasting))
     _tell(call, state)
 
 

@@ -271,6 +271,7 @@ def test_a_task_that_kills_its_actor_twice_is_crashed_in_the_api_too(pools: Pool
     future = in_flow(pools, lambda: die.submit(marker, times=99))
     future.wait()
     assert future.outcome.error == "worker died (2 times)"
+    assert future.outcome.lasting
     assert recorded(future).state_name == "Crashed"
     after = in_flow(pools, lambda: say.submit("after"))
     after.wait()
@@ -323,6 +324,7 @@ def test_an_actor_that_hangs_is_killed_and_the_others_complete(one_ray: None, ap
         for future in (hanging, well):
             future.wait()
         assert hanging.outcome.error == "worker timed out: the stage took more than 3 s (2 times)"
+        assert not hanging.outcome.lasting  # a share may hang
         assert recorded(hanging).state_name == "Crashed"
         assert well.outcome.error is None
     finally:
