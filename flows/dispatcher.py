@@ -26,6 +26,7 @@ from flows.calls import Call
 from flows.ending import brief, in_words
 from flows.members import Member, PoolNotUp
 from flows.pool import Pool
+from flows.ray_watch import RayGone, watch_ray
 from flows.room import Room
 from flows.startup import DIED, Startup
 from flows.task_runner import Outcome, named
@@ -54,6 +55,7 @@ class Dispatcher:
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
         self._audio_left: Callable[[], float] = float
         self._cancelled_at: float | None = None
         self.cancelled: str | None = None
@@ -78,6 +80,7 @@ class Dispatcher:
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._give_out,), name="dispatcher", daemon=True)
         self._thread.start()
+        watch_ray(self._ended, lambda gone: self._then(partial(self._break, gone)))
 
     @property
     def started(self) -> bool:
@@ -94,9 +97,15 @@ class Dispatcher:
 
     def end(self) -> None:
         """Give out nothing more."""
+        self._ended.set()
         self._events.put(None)
         if self._thread:
             self._thread.join(timeout=5)
+
+    @property
+    def has_ray(self) -> bool:
+        """Whether Ray can still be asked for anything."""
+        return not (self.broken.done() and isinstance(self.broken.result(), RayGone))
 
     def unfinished(self) -> list[Call]:
         """Return the calls that the actors have."""

@@ -117,9 +117,10 @@ class Pools:
                 facts = self.facts(timeout=2 if self._dispatcher.cancelled else 10)
         finally:
             self._dispatcher.end()
-            for member in self._dispatcher.members:
-                ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
-            self._room.give_back()
+            if self._dispatcher.has_ray:
+                for member in self._dispatcher.members:
+                    ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
+                self._room.give_back()
         for call in self._dispatcher.unfinished():
             call.tell(Cancelled(message=self._dispatcher.cancelled))
         return facts

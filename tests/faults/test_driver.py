@@ -136,3 +136,22 @@ def test_a_run_that_is_cancelled_in_prefect_ends(
     for path in [path for each in report["files"] for path in each["outputs"]]:
         assert Path(path).is_file()
     assert not list(out.rglob(".whisperx-batch-*"))
+
+
+def test_a_run_whose_ray_is_killed_ends_with_a_summary_and_the_reason(
+    alone: dict[str, str], tiny_en: str, small_models: Path, tmp_path: Path
+) -> None:
+    """Ray would end the run a minute later, without a word of ours; what is not done is left, and not failed."""
+    files, out = cut_speech(tmp_path / "files", *[f"{i}.wav" for i in range(60)]), tmp_path / "out"
+    line = command(tiny_en, small_models, files, out)
+    run = subprocess.Popen(line, env=alone, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_outputs(out, 1, run)
+    (head,) = [each for each in psutil.Process(run.pid).children(recursive=True) if each.name() == "gcs_server"]
+    head.kill()
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 1, errors
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert {each["status"] for each in report["files"]} == {"done", "left"}, errors
+    assert report["summary"]["ended_early"].startswith("Ray's head process at ")
+    assert f"{report['summary']['left']} left for the next run; " in errors
+    assert "failed  " not in errors
