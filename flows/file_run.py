@@ -97,5 +97,6 @@ class FileRun:
             "language": self.written.language if self.written else None,
             "speakers": self.written.speakers if self.written else None,
             "aligned_by": self.written.aligned_by if self.written else None,
+            "note": self.written.note if self.written else None,
             "failed_before": self.failed_before,
         }

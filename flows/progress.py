@@ -153,6 +153,9 @@ def show_summary(report: Report, console: Console) -> None:
     """Print how the batch ended: the failures with their reasons, then the totals."""
     failed = sorted((file for file in report.files if file.status == "failed"), key=lambda file: file.index)
     known = [file for file in failed if file.failed_before]
+    for file in report.files:
+        if file.status == "done" and file.written and file.written.note:
+            _line(console, f"done    {file.source.name}: {file.written.note}")
     for file in (file for file in failed if not file.failed_before):
         _line(console, f"failed  {file.source.name}: {file.error}")
     for file in known[:KNOWN_SHOWN]:

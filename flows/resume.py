@@ -16,7 +16,7 @@ from tasks.locations import shown
 from tasks.places import Stopped, print_of
 from tasks.results import StoredResult, options_digest, result_key
 from tasks.stores import Print
-from tasks.write import Earlier, Written, not_ours, output_path
+from tasks.write import Earlier, Facts, Written, not_ours, output_path
 from tasks.write_ahead import WriteAhead
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class Resume:
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if there and intact.keys() | changed.keys() == there.keys():
-            facts = right[0]
-            return Written(intact, facts["language"] or "", changed, facts["speakers"], facts["aligned_by"])
+            facts = {name: right[0].get(name) for name in Facts.__annotations__}
+            return Written(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
         ours, theirs, other = self._owned(file)
         same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
         file.earlier = Earlier(ours, same)

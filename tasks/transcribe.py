@@ -153,6 +153,8 @@ class Transcript:
     """What timed the words: an aligner's name, `whisper`, or `segments` if nothing could. None: nothing was to."""
     provisional: bool = False
     """Something better could not be loaded. Another run may do better: this is not kept as a result."""
+    note: str | None = None
+    """What the report should say of it."""
 
 
 def transcribe_samples(samples: Samples, options: TranscribeOptions, models: ModelOptions) -> Transcript:
@@ -224,8 +226,6 @@ def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models
     """Transcribe one file."""
     transcript = transcribe_samples(audio.samples, options, models)
     if not transcript.result["segments"] and (loud_s := loud_seconds(audio.samples)):
-        logger.warning(
-            "no speech was found, though %d s of the audio are not silent; if somebody speaks there, lower --vad_onset",
-            loud_s,
-        )
+        transcript.note = f"no speech was found, though {loud_s} s of the audio are not silent"
+        logger.warning("%s; if somebody speaks there, lower --vad_onset", transcript.note)
     return transcript

@@ -109,6 +109,8 @@ class Facts(TypedDict):
     """How many were told apart; None without diarization."""
     aligned_by: str | None
     """What timed the words; None if nothing was to."""
+    note: str | None
+    """What else is worth a word, such as sound without any text."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,14 @@ class Written:
     changed: dict[str, Print] = field(default_factory=dict)
     speakers: int | None = None
     aligned_by: str | None = None
+    note: str | None = None
     provisional: bool = False
     """What should have timed them could not be loaded: a later run is to try it again."""
 
     @property
     def facts(self) -> Facts:
         """What the report says of them."""
-        return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by)
+        return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by, note=self.note)
 
 
 def output_path(pattern: str, language: str, extension: str) -> str:
@@ -216,6 +219,7 @@ def write(
         language=transcript.language,
         speakers=None if diarization is None else len(speakers),
         aligned_by=transcript.aligned_by,
+        note=transcript.note,
     )
 
     def note(new: dict[str, bytes]) -> None:

@@ -28,7 +28,7 @@ def begun(folder: Path) -> Ledger:
 
 def outputs(**prints: Print) -> Written:
     """Return outputs as a run notes them."""
-    return Written(language="en", speakers=None, aligned_by=None, outputs=prints, changed={})
+    return Written(language="en", speakers=None, aligned_by=None, note=None, outputs=prints, changed={})
 
 
 def test_what_was_noted_is_known_to_the_next_run(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_lines_that_a_full_disk_did_not_take_are_written_with_the_next(tmp_path:
     assert not Path(note.location).exists()
 
 
-FACTS = Facts(language="en", speakers=2, aligned_by="whisper")
+FACTS = Facts(language="en", speakers=2, aligned_by="whisper", note=None)
 
 
 def test_outputs_whose_line_was_lost_are_known_by_their_write_ahead_note(tmp_path: Path) -> None:
