@@ -17,10 +17,10 @@ import torch
 import whisperx
 import whisperx.alignment
 
-from tasks import forced_alignment as ours
-from tasks.audio import SAMPLE_RATE, as_float, decode
-from tasks.emissions import emissions
-from tasks.sentences import ensure_sentence_data
+from tasks.alignment import forced as ours
+from tasks.alignment.emissions import emissions
+from tasks.alignment.punkt import ensure_sentence_data
+from tasks.load_audio import SAMPLE_RATE, as_float, decode
 
 SECONDS = 30 * 60
 SEGMENTS = 64

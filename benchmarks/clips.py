@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
-from tasks.audio import SAMPLE_RATE, as_float, decode
-from tasks.batches import Batches, Decoded
-from tasks.models import ModelOptions, share
+from tasks.load_audio import SAMPLE_RATE, as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions
-from tasks.whisper import pipelines
+from tasks.whisper.batching import Batches, Decoded
+from tasks.whisper.loading import pipelines
 
 FILES = 8
 """Files at a time, as an actor on a GPU has them."""

@@ -17,15 +17,15 @@ from options import parsed
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as in our actors, before PyTorch reads it
 
-from flows.layout import CORES_PER_PROCESS
+from flows.pools.sizing import CORES_PER_PROCESS
 from tasks.align import AlignOptions, align_transcript
-from tasks.aligners import best_rung
-from tasks.audio import SAMPLE_RATE, Samples, decode
+from tasks.alignment.selection import best_rung
 from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples, diarizers
 from tasks.formats import encode
-from tasks.models import ModelOptions, share
+from tasks.load_audio import SAMPLE_RATE, Samples, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
-from tasks.whisper import pipelines
+from tasks.whisper.loading import pipelines
 from tasks.write import WriteOptions, put
 
 WARM_UP_S = 10

@@ -30,8 +30,8 @@ def write_manifest(path: Path, kind: str, lines: int) -> None:
 
 def measure(kind: str, lines: int) -> None:
     """Plan in this process, and print the seconds and the memory of each step."""
-    from flows.plan import Plan
-    from flows.settings import Batch
+    from flows.config.parameters import Batch
+    from flows.planning.plan import Plan
 
     def told(step: str, began: float) -> float:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -60,7 +60,7 @@ def measure(database: str, url: str | None, size: Callable[[], int], files: list
     os.environ["PREFECT_HOME"] = str(FOLDER / database)
     if url:
         os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = url
-    from flows.server import LocalServer
+    from flows.services.prefect_server import LocalServer
 
     with LocalServer() as server, server.used():
         environment = server.environment()

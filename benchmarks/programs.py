@@ -14,8 +14,8 @@ from options import Models
 from services import Services, cluster, nothing
 from services import box as make_up
 
-from flows.memory import KEEP_MEMORY
-from tasks.sentences import cache_folder, ensure_sentence_data
+from flows.services.allocator_env import KEEP_MEMORY
+from tasks.alignment.punkt import cache_folder, ensure_sentence_data
 
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent

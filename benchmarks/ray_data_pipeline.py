@@ -11,7 +11,7 @@ from typing import Any
 
 from options import parsed
 
-from flows.ray_loopback import keep_to_loopback
+from flows.host.ray_loopback import keep_to_loopback
 
 keep_to_loopback(None)
 import ray  # noqa: E402 - it reads that

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from flows.ray_loopback import LOOPBACK_RAY
+from flows.host.ray_loopback import LOOPBACK_RAY
 
 ROOT = Path(__file__).parent.parent
 PREFECT_PORT, RAY_PORT = "4300", "6279"
@@ -54,7 +54,7 @@ def cluster(nodes: int) -> Services:
         os.environ[LOOPBACK_RAY] = "0"
         from ray.cluster_utils import Cluster
 
-        from flows.server import LocalServer
+        from flows.services.prefect_server import LocalServer
 
         ray = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         try:

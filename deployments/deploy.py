@@ -10,7 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from deployments.settings import DeploymentSettings, read_settings
-from flows.server import has_server
+from flows.services.prefect_server import has_server
 
 ROOT = Path(__file__).parent.parent
 POOL = "whisperx-batch"

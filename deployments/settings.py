@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from tzlocal import get_localzone_name
 
-from flows.stop_after import STOP_AFTER
+from flows.config.deadline import STOP_AFTER
 
 
 class DeploymentSettings(BaseSettings):

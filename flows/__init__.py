@@ -1,1 +1,1 @@
-"""The flow `whisperx-batch`: its plan, its stage subflows, the actor pools that they run on, and its report."""
+"""The Prefect flow and all that runs around it: from the command line down to the pools of actors."""

@@ -10,25 +10,25 @@ from prefect import flow, get_run_logger, runtime
 from prefect.states import State
 from rich.console import Console
 
-from flows.artifacts import Artifacts
-from flows.check_models import check_models
-from flows.claim import claimed
-from flows.drafts import remove_drafts
-from flows.ending import EXPECTED, Ending, in_words
-from flows.input_options import Inputs
-from flows.layout import PoolSettings
-from flows.plan import Plan
-from flows.ray_session import ray_session
-from flows.run_name import first_name, rename
-from flows.run_stages import run_stages
-from flows.settings import Batch, RunSettings
-from flows.start_pools import pools_for
-from flows.stop_after import seconds_left
-from flows.telling import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
+from flows.config.deadline import seconds_left
+from flows.config.inputs import Inputs
+from flows.config.parameters import Batch, RunSettings
+from flows.pipeline import run_stages
+from flows.planning.plan import Plan
+from flows.pools.ahead import pools_for
+from flows.pools.sizing import PoolSettings
+from flows.preflight.models import check_models
+from flows.reporting.artifacts import Artifacts
+from flows.reporting.ending import EXPECTED, Ending, in_words
+from flows.reporting.run import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
+from flows.reporting.run_name import first_name, rename
+from flows.services.ray_cluster import ray_session
+from flows.state.drafts import remove_drafts
+from flows.state.run_lock import claimed
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.models import ModelOptions, go_offline
-from tasks.scratch import remove_abandoned
+from tasks.models.cache import ModelOptions, go_offline
+from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 

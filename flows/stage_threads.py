@@ -9,10 +9,10 @@ from typing import Any
 from prefect import Flow
 from prefect.states import State
 
-from flows.ending import in_words
-from flows.pools import Pools
-from flows.stream import Admission
-from flows.task_runner import ActorPoolTaskRunner, exception_of
+from flows.pools.group import Pools
+from flows.pools.task_runner import ActorPoolTaskRunner, exception_of
+from flows.reporting.ending import in_words
+from flows.streams import Admission
 
 logger = logging.getLogger(__name__)
 

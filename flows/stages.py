@@ -9,14 +9,14 @@ from typing import Any, cast
 from prefect import Task, flow
 from prefect.states import Cancelled, Completed, Failed, State
 
-from flows.file_run import FileRun
-from flows.stream import Stream
-from flows.task_runner import PoolFuture
+from flows.planning.file_run import FileRun
+from flows.pools.task_runner import PoolFuture
+from flows.streams import Stream
 from tasks.align import AlignOptions, align
-from tasks.audio import load_audio
 from tasks.diarize import DiarizeOptions, diarize
-from tasks.models import ModelOptions
-from tasks.results import storage_of
+from tasks.load_audio import load_audio
+from tasks.models.cache import ModelOptions
+from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write
 

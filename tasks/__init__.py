@@ -1,1 +1,1 @@
-"""The five stages: each module holds one stage's options, its model loader and its per-file task."""
+"""One module a stage on top, and below, by folder, what the stages are made of. Imports nothing of `flows`."""

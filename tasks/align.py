@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from tasks.aligners import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
-from tasks.audio import Audio, AudioFile, Samples, as_float
-from tasks.cross_attention import time_words
+from tasks.alignment.cross_attention import time_words
+from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
 from tasks.faults import halving
 from tasks.languages import by_language
-from tasks.models import ModelOptions, share
+from tasks.load_audio import Audio, AudioFile, Samples, as_float
+from tasks.models.cache import ModelOptions, share
+from tasks.models.fingerprints import revision
 from tasks.options import Options
-from tasks.results import keep_no_result, releases, stage_task
-from tasks.revisions import revision
+from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
 
 logger = logging.getLogger(__name__)
@@ -109,12 +109,12 @@ def _forced(
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
-    from tasks import forced_alignment
+    from tasks.alignment import forced
 
     model, metadata = rung.aligner
 
     def run(_: int) -> Any:
-        return forced_alignment.align(
+        return forced.align(
             transcript.result["segments"],
             model,
             metadata,

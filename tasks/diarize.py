@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from tasks.audio import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
-from tasks.model_copies import at_hand
-from tasks.models import Lender, ModelOptions, loads
-from tasks.named_models import diarizer_parts
+from tasks.load_audio import Audio, AudioFile, Samples, as_float
+from tasks.models.cache import Lender, ModelOptions, loads
+from tasks.models.fingerprints import revision
+from tasks.models.local_copies import at_hand
+from tasks.models.registry import diarizer_parts
 from tasks.options import Options
-from tasks.results import releases, stage_task
-from tasks.revisions import revision
+from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
 
 if TYPE_CHECKING:

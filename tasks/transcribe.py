@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from tasks.audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
-from tasks.batches import Batches
+from tasks.audio.loudness import loud_seconds
+from tasks.audio.tracks import AudioTrack, TrackChoice
 from tasks.faults import halving
 from tasks.languages import language_code
-from tasks.loudness import loud_seconds
-from tasks.models import ModelOptions, share
-from tasks.prompts import fitted
-from tasks.results import releases, stage_task
-from tasks.revisions import revision
-from tasks.tracks import AudioTrack, TrackChoice
-from tasks.whisper import WhisperOptions, batches, pipelines
+from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
+from tasks.models.cache import ModelOptions, share
+from tasks.models.fingerprints import revision
+from tasks.storage.results import releases, stage_task
+from tasks.whisper.batching import Batches
+from tasks.whisper.loading import WhisperOptions, batches, pipelines
+from tasks.whisper.prompts import fitted
 
 if TYPE_CHECKING:
     from faster_whisper.transcribe import TranscriptionOptions
@@ -164,7 +164,7 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     silence = Transcript(language or "en", {"segments": [], "language": language or "en"})
     if not audio.any():  # also no samples at all, at which the models fail
         return silence
-    from tasks.speech import find_speech, spoken_language
+    from tasks.whisper.speech import find_speech, spoken_language
 
     with pipelines(options, models).lend() as pipeline:
         speech = halving(1, lambda _: find_speech(pipeline, audio, options))
@@ -200,7 +200,7 @@ def _decode(
     from faster_whisper.tokenizer import Tokenizer
     from whisperx.asr import find_numeral_symbol_tokens
 
-    from tasks.fallback import decode_again
+    from tasks.whisper.temperature_fallback import decode_again
 
     model = whisper.model
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=language)

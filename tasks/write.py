@@ -8,18 +8,18 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
-from tasks import places
-from tasks.audio import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.faults import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
+from tasks.load_audio import AudioFile
 from tasks.options import Options
-from tasks.places import print_of
-from tasks.results import stage_task
-from tasks.stores import Print
+from tasks.storage import io
+from tasks.storage.filesystems import Print
+from tasks.storage.io import print_of
+from tasks.storage.results import stage_task
+from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
-from tasks.write_ahead import WriteAhead
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
@@ -172,7 +172,7 @@ def put(
     new = {extension: contents[extension] for extension in outputs if extension not in kept | changed}
     if new:
         note(new)
-        prints = places.put({outputs[extension]: content for extension, content in new.items()})
+        prints = io.put({outputs[extension]: content for extension, content in new.items()})
         kept |= {extension: prints[outputs[extension]] for extension in new}
     return {extension: kept[extension] for extension in outputs if extension in kept}, changed
 
@@ -184,7 +184,7 @@ def _found(
     found = print_of(output)
     if found is None or found == earlier.outputs.get(extension):
         return found, None
-    there = places.read(output)
+    there = io.read(output)
     if there == new:
         return found, "written"
     if new.startswith(there):

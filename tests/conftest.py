@@ -119,7 +119,7 @@ def _small_models() -> Path:
 @pytest.fixture(scope="session", name="api_url")
 def _api_url(prefect_home: Path) -> Iterator[str]:
     """The API of a real Prefect server."""
-    from flows.server import LocalServer
+    from flows.services.prefect_server import LocalServer
 
     with LocalServer() as server, server.used():
         from prefect.settings import PREFECT_API_URL
@@ -153,7 +153,7 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of the `whisperx` program: it needs an ffmpeg on the PATH, and NLTK's data."""
     import imageio_ffmpeg
 
-    from tasks.sentences import cache_folder, ensure_sentence_data
+    from tasks.alignment.punkt import cache_folder, ensure_sentence_data
 
     programs = tmp_path_factory.mktemp("bin")
     shutil.copy(imageio_ffmpeg.get_ffmpeg_exe(), programs / "ffmpeg")
@@ -251,7 +251,7 @@ def _hub(tiny_en: str, small_models: Path, monkeypatch: pytest.MonkeyPatch) -> I
     from huggingface_hub.utils import _http
     from local_hub import LocalHub
 
-    from flows.hub import _refusal
+    from flows.preflight.hub import _refusal
 
     hub = LocalHub(
         {

@@ -8,10 +8,10 @@ import pytest
 from conftest import SAMPLES
 from pydantic import ValidationError
 
-from tasks import aligners
 from tasks.align import AlignOptions, align_transcript
-from tasks.audio import decode
-from tasks.models import ModelOptions, share
+from tasks.alignment import selection
+from tasks.load_audio import decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, Transcript
 
 CPU = ModelOptions(device="cpu", threads=4, model_cache_only=True)  # as no other test has it
@@ -21,7 +21,7 @@ TEXTS = (" 1 2 3.", " 你好世界。", " ♪", " |", "   ", " One. 4 5! Six?")
 @pytest.fixture(name="whisper")
 def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> TranscribeOptions:
     share.take(parallel=1, threads=1)
-    monkeypatch.setattr(aligners, "_failed", {})
+    monkeypatch.setattr(selection, "_failed", {})
     monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
@@ -149,8 +149,8 @@ def test_a_makeshift_is_not_kept_for_the_next_run(
     from prefect import flow
 
     from tasks.align import align
-    from tasks.audio import Audio, AudioFile
-    from tasks.results import result_key
+    from tasks.load_audio import Audio, AudioFile
+    from tasks.storage.results import result_key
 
     def stored(align_model: str) -> tuple[Any, bool]:
         key = result_key("align", Path(align_model).name, "0")

@@ -1,15 +1,15 @@
-"""tasks/aligners.py: aligners of several languages in one process, and what there is where one cannot be loaded."""
+"""Aligners of several languages in one process, and what there is where one cannot be loaded."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from tasks import aligners
-from tasks.aligners import CROSS_ATTENTION, MOST, SEGMENTS, best_rung
-from tasks.models import ModelOptions, loads, share
-from tasks.named_models import default_aligners
-from tasks.whisper import WhisperOptions
+from tasks.alignment import selection
+from tasks.alignment.selection import CROSS_ATTENTION, MOST, SEGMENTS, best_rung
+from tasks.models.cache import ModelOptions, loads, share
+from tasks.models.registry import default_aligners
+from tasks.whisper.loading import WhisperOptions
 
 CPU = ModelOptions(device="cpu", threads=3, model_cache_only=True)  # as no other test has it
 NOBODYS = "nobody/no-such-aligner"
@@ -19,7 +19,7 @@ NOBODYS = "nobody/no-such-aligner"
 def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> WhisperOptions:
     share.take(parallel=1, threads=1)
     # As if long ago: no test waits for what another could not load.
-    monkeypatch.setattr(aligners, "_failed", {})
+    monkeypatch.setattr(selection, "_failed", {})
     monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
     return WhisperOptions(model=tiny_en, compute_type="int8")
 
@@ -91,7 +91,7 @@ def test_a_load_that_failed_is_not_tried_file_by_file(
     assert best_rung("cy", str(place), whisper, CPU).failed
     place.symlink_to(small_models / "align-tiny")
     assert best_rung("cy", str(place), whisper, CPU).name == CROSS_ATTENTION
-    monkeypatch.setattr(aligners, "FORGET_S", 0.0)
+    monkeypatch.setattr(selection, "FORGET_S", 0.0)
     rung = best_rung("cy", str(place), whisper, CPU)
     assert (rung.name, rung.failed) == (str(place), [])
 

@@ -1,4 +1,4 @@
-"""tasks/audio.py: what PyAV decodes is what the ffmpeg program decodes, and what is not audio says so."""
+"""tasks/load_audio.py: what PyAV decodes is what the ffmpeg program decodes, and what is not audio says so."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
 
-from tasks.audio import SAMPLE_RATE, as_float, decode, probe
-from tasks.container import UnreadableAudio
+from tasks.audio.container import UnreadableAudio
+from tasks.load_audio import SAMPLE_RATE, as_float, decode, probe
 
 
 def encode(path: Path, codec: str, *, rate: int, layout: str, video: bool = False) -> Path:

@@ -1,4 +1,4 @@
-"""tasks/audio.py and all that people have as audio: the ffmpeg program's samples, and the words that the wav has."""
+"""The ffmpeg program's samples, and the words that the wav has."""
 
 import shutil
 import struct
@@ -10,10 +10,10 @@ import pytest
 from conftest import QUICK_BROWN_FOX
 from sound_files import LOSSLESS, LOSSY
 
-from flows.patterns import AUDIO_EXTENSIONS
-from tasks.audio import SAMPLE_RATE, Samples, decode, probe
-from tasks.container import UnreadableAudio
-from tasks.models import ModelOptions, share
+from flows.planning.patterns import AUDIO_EXTENSIONS
+from tasks.audio.container import UnreadableAudio
+from tasks.load_audio import SAMPLE_RATE, Samples, decode, probe
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 
 TEXT = "The quick brown fox jumps over the lazy dog."

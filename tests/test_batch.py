@@ -28,9 +28,9 @@ from ray._private.internal_api import get_memory_info_reply, get_state_from_addr
 from test_audio import encode
 
 from flows.batch import whisperx_batch
-from flows.settings import Batch
-from tasks.audio import SAMPLE_RATE
+from flows.config.parameters import Batch
 from tasks.formats import EXTENSIONS
+from tasks.load_audio import SAMPLE_RATE
 from tasks.write import WriteOptions
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")

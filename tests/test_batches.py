@@ -1,4 +1,4 @@
-"""tasks/batches.py with the real model: clips of several files decoded together, and what goes wrong in it."""
+"""Clips of several files decoded together, and what goes wrong in it."""
 
 import threading
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from conftest import TWO_SPEAKERS
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import TranscriptionOptions
 
-from tasks.audio import as_float, decode
-from tasks.batches import Batches, Decoded
 from tasks.faults import GpuOutOfMemory
-from tasks.models import ModelOptions, share
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
-from tasks.whisper import pipelines, whisper_model
+from tasks.whisper.batching import Batches, Decoded
+from tasks.whisper.loading import pipelines, whisper_model
 
 CPU = ModelOptions(device="cpu", threads=1)
 Sound = npt.NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""flows/check_models.py, flows/hub.py and flows/offline.py: what cannot be had is refused before anything starts."""
+"""What cannot be had is refused before anything starts."""
 
 import shlex
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 from conftest import DIARIZER
 from local_hub import TOKEN, LocalHub
 
-from flows.bad_input import BadInput
-from flows.check_models import check_models, check_names
-from flows.model_folder import Pinned, Record, write_record
-from flows.models_cli import _parse
-from flows.settings import Batch
+from flows.cli.models import _parse
+from flows.config.parameters import Batch
+from flows.model_store.lockfile import Pinned, Record, write_record
+from flows.preflight.models import check_models, check_names
+from tasks.bad_input import BadInput
 
 ALL = frozenset({"load audio", "transcribe", "align", "diarize", "write"})
 
@@ -26,7 +26,7 @@ def test_a_gated_model_without_a_token_is_refused_with_what_to_do(
     hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not after hours; with the token of somebody who has accepted the terms it passes, and a wrong one does not."""
-    from flows.hub import _refusal
+    from flows.preflight.hub import _refusal
 
     diarized = batch(tmp_path, diarize={})
     with pytest.raises(BadInput) as refused:

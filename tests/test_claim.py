@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.bad_input import BadInput
-from flows.claim import claimed
+from flows.state.run_lock import claimed
+from tasks.bad_input import BadInput
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from flows.claim import claimed
+from flows.state.run_lock import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()

@@ -1,4 +1,4 @@
-"""flows/clean.py, clean_cli.py: what is removed is needed by no later run."""
+"""flows/state/cleanup.py, clean.py: what is removed is needed by no later run."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ from conftest import SAMPLES
 from test_claim import HOLDER
 from test_plan import batch_of, do, missing
 
-from flows import clean_cli
-from flows.settings import Batch
-from tasks.places import put
+from flows.cli import clean as command
+from flows.config.parameters import Batch
+from tasks.storage.io import put
 
 
 @pytest.fixture(name="speech")
@@ -50,7 +50,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     """Run the command in this process; return its exit status."""
     monkeypatch.setattr(sys, "argv", ["whisperx-batch-clean", *arguments])
     with pytest.raises(SystemExit) as exit_:
-        clean_cli.main()
+        command.main()
     return exit_.value.code
 
 

@@ -18,7 +18,7 @@ import pytest
 from conftest import COMMAND, QUICK_BROWN_FOX, SAMPLES, TWO_SPEAKERS, cut_speech
 from sound_files import late_film, two_tracks
 
-from flows import cli
+from flows.cli import main
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -30,7 +30,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     monkeypatch.setattr("ray.init", no_ray)
     monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
     with pytest.raises(SystemExit) as exit_:
-        cli.main()
+        main.main()
     assert exit_.value.code == 2
     return capsys.readouterr().err
 
@@ -107,7 +107,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     arguments += ["--report", str(tmp_path / "reports" / "report.json")]
     monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
     with pytest.raises(SystemExit) as exit_:
-        cli.main()
+        main.main()
     assert exit_.value.code == 0
     shown = capsys.readouterr().out
     assert "sample.wav (0:00:30, pcm_s16le)" in shown
@@ -125,7 +125,7 @@ def test_a_dry_run_fails_where_no_file_can_be_read(
     arguments = [str(tmp_path / "bad.wav"), "--dry_run", "-o", str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
     with pytest.raises(SystemExit) as exit_:
-        cli.main()
+        main.main()
     assert exit_.value.code == 1
     assert "1 refused" in capsys.readouterr().out
 

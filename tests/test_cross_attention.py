@@ -1,15 +1,15 @@
-"""tasks/cross_attention.py: word timings as faster-whisper takes them, in the form that WhisperX writes."""
+"""tasks/alignment/cross_attention.py: word timings as faster-whisper takes them, in the form that WhisperX writes."""
 
 import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
 
 from tasks.align import AlignOptions, align_transcript
-from tasks.audio import as_float, decode
-from tasks.cross_attention import _whole_words
-from tasks.models import ModelOptions, share
+from tasks.alignment.cross_attention import _whole_words
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
-from tasks.whisper import whisper_model
+from tasks.whisper.loading import whisper_model
 
 CPU = ModelOptions(device="cpu", threads=1)
 

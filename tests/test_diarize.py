@@ -8,10 +8,10 @@ import pytest
 import torch
 from conftest import TWO_SPEAKERS
 
-from tasks.audio import decode
 from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
 from tasks.faults import GpuOutOfMemory
-from tasks.models import ModelOptions, share
+from tasks.load_audio import decode
+from tasks.models.cache import ModelOptions, share
 
 CPU = ModelOptions(device="cpu", threads=1)
 

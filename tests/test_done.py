@@ -10,9 +10,9 @@ import pytest
 from conftest import SAMPLES
 from test_plan import ALL, batch_of, do, missing, planned
 
-from flows.ledger import FOLDER
-from tasks.places import digest_of
-from tasks.results import StoredResult
+from flows.state.ledger import FOLDER
+from tasks.storage.io import digest_of
+from tasks.storage.results import StoredResult
 
 DATA = Path(__file__).parent / "data" / "0.1"
 """What version 0.1 left after a run with all formats, and a second with speakers and json alone."""
@@ -120,7 +120,7 @@ def test_a_file_that_holds_no_audio_is_refused_without_being_opened_again(
     first = planned(batch)["broken.wav"]
     assert (first.status, first.failed_before) == ("failed", False)
     with monkeypatch.context() as patched:
-        patched.setattr("flows.plan.probe", lambda _: pytest.fail("a file was opened"))
+        patched.setattr("flows.planning.plan.probe", lambda _: pytest.fail("a file was opened"))
         files = planned(batch)
     assert {name: (file.status, file.failed_before) for name, file in files.items()} == {
         "broken.wav": ("failed", True),
@@ -160,7 +160,7 @@ HERE = {"models": {"model_cache_only": True}}
 def test_what_version_0_1_has_done_stays_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its ledger, its results and its keys are read; no file is read again."""
     speech = of_version_0_1(tmp_path)
-    monkeypatch.setattr("flows.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
+    monkeypatch.setattr("flows.state.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
     assert missing(batch_of(speech, **HERE, diarize=SPEAKERS, write=formats(speech, "json"))) == {}
     assert missing(batch_of(speech, **HERE, write=formats(speech, "srt,vtt,txt,tsv"))) == {}
     assert missing(batch_of(speech, **HERE, diarize=SPEAKERS)) == {"hello.wav": {"write"}}

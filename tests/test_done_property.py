@@ -20,14 +20,14 @@ from conftest import cut_speech
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from flows.claim import claimed
-from flows.file_run import FileRun
-from flows.plan import Plan
-from flows.read_ahead import remaining
-from flows.resume import reason
-from flows.settings import Batch
+from flows.config.parameters import Batch
+from flows.planning.file_run import FileRun
+from flows.planning.plan import Plan
+from flows.planning.read_ahead import remaining
+from flows.planning.resume import reason
+from flows.state.run_lock import claimed
 from tasks.diarize import Diarization
-from tasks.results import StoredResult, result_store
+from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
 

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from tasks.container import UnreadableAudio
+from tasks.audio.container import UnreadableAudio
 from tasks.faults import GpuOutOfMemory, Patience, again, halving, is_out_of_memory, is_passing, is_poisoning
 
 

@@ -1,4 +1,4 @@
-"""flows/fetch.py and flows/model_folder.py, against a hub on this machine: fetched once, pinned, checked, repaired."""
+"""Fetched once, pinned, checked, repaired."""
 
 import json
 import shutil
@@ -9,12 +9,12 @@ import pytest
 from conftest import DIARIZER
 from local_hub import TOKEN, LocalHub
 
-from flows.bad_input import BadInput
-from flows.fetch import NotHad, provide
-from flows.model_folder import Pinned, add_to_record, damaged, read_record
-from flows.settings import Batch
-from tasks.revisions import revision
-from tasks.sources import Repository
+from flows.config.parameters import Batch
+from flows.model_store.fetch import NotHad, provide
+from flows.model_store.lockfile import Pinned, add_to_record, damaged, read_record
+from tasks.bad_input import BadInput
+from tasks.models.fingerprints import revision
+from tasks.models.sources import Repository
 
 ALIGNER = "speech/align-tiny"
 V3 = """\

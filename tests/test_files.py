@@ -1,4 +1,4 @@
-"""tasks/files.py and flows/drafts.py: whole or not at all, and nothing left by those that were killed."""
+"""Whole or not at all, and nothing left by those that were killed."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.drafts import remove_drafts
-from flows.names import escaped
-from tasks.files import STALE_S, new_draft, whole_file
-from tasks.sentences import ensure_sentence_data
+from flows.planning.output_paths import escaped
+from flows.state.drafts import remove_drafts
+from tasks.alignment.punkt import ensure_sentence_data
+from tasks.storage.atomic import STALE_S, new_draft, whole_file
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
@@ -42,7 +42,8 @@ def test_a_failure_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
 def draft_of_an_ended_process(folder: Path) -> Path:
     """Return a draft that a process has begun which is gone."""
     begin = (
-        "import sys; from pathlib import Path; from tasks.files import new_draft; print(new_draft(Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from tasks.storage.atomic import new_draft; "
+        "print(new_draft(Path(sys.argv[1])))"
     )
     said = subprocess.run([sys.executable, "-c", begin, str(folder)], capture_output=True, text=True, check=True)
     draft = Path(said.stdout.strip())

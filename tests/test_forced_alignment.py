@@ -1,4 +1,4 @@
-"""tasks/forced_alignment.py and its parts give what `whisperx.align` gives: the same JSON, to the last digit."""
+"""tasks/alignment/forced.py and its parts give what `whisperx.align` gives: the same JSON, to the last digit."""
 
 import json
 import logging
@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from nltk.data import load as nltk_load
 from whisperx.alignment import backtrack, get_trellis, merge_repeats
 
-from tasks.audio import as_float, decode
-from tasks.emissions import emissions
-from tasks.forced_alignment import align
-from tasks.models import share
-from tasks.sentences import ensure_sentence_data
-from tasks.trellis import token_spans
+from tasks.alignment.emissions import emissions
+from tasks.alignment.forced import align
+from tasks.alignment.punkt import ensure_sentence_data
+from tasks.alignment.trellis import token_spans
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import share
 
 Segment = dict[str, Any]
 
@@ -165,7 +165,7 @@ def test_short_and_late_segments_are_aligned_as_whisperx_does(
     theirs, ours = both(segments, aligners["en"])
     assert ours == theirs
     told = [record.getMessage() for record in logged.records if record.name == "whisperx.alignment"]
-    ours_told = [record.getMessage() for record in logged.records if record.name == "tasks.forced_alignment"]
+    ours_told = [record.getMessage() for record in logged.records if record.name == "tasks.alignment.forced"]
     assert [each.rpartition("): ")[2] for each in ours_told] == [each.rpartition("): ")[2] for each in told]
     assert "Failed to align segment (100.00 to 101.00 s): original start time" in "\n".join(ours_told)
     assert not any(text in "\n".join(ours_told) for text in ("Hi.", "Hello", "♪"))

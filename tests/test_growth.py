@@ -1,6 +1,6 @@
-"""flows/growth.py: when a pool gets one more actor."""
+"""flows/pools/autoscaler.py: when a pool gets one more actor."""
 
-from flows.growth import GAIN, ROUNDS, WINDOW_S, WORTH_S, Growth
+from flows.pools.autoscaler import GAIN, ROUNDS, WINDOW_S, WORTH_S, Growth
 
 SLOTS = 2
 PLENTY = 1e9

@@ -1,4 +1,4 @@
-"""tasks/audio.py and files that were made to do harm: nothing but the file is opened, and no header is believed."""
+"""Nothing but the file is opened, and no header is believed."""
 
 import os
 import shutil
@@ -18,8 +18,8 @@ import psutil
 import pytest
 from conftest import TWO_SPEAKERS
 
-from tasks.audio import SAMPLE_RATE, decode, probe
-from tasks.container import FORMATS, UnreadableAudio, open_container
+from tasks.audio.container import FORMATS, UnreadableAudio, open_container
+from tasks.load_audio import SAMPLE_RATE, decode, probe
 
 NO_RECORDING = "no recording: a playlist, text, pictures or another format that is not read"
 

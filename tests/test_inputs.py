@@ -1,4 +1,4 @@
-"""flows/inputs.py: from what the user names to files, and early refusals."""
+"""flows/planning/discovery.py: from what the user names to files, and early refusals."""
 
 import os
 import tempfile
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from flows.bad_input import BadInput
-from flows.checks import check_model, check_output_folder, check_report
-from flows.input_options import Inputs
-from flows.inputs import check_any_there, find_inputs
-from flows.manifest import Entry
-from flows.patterns import Patterns
-from flows.settings import Batch
-from tasks.places import put
+from flows.config.inputs import Inputs
+from flows.config.parameters import Batch
+from flows.planning.discovery import check_any_there, find_inputs
+from flows.planning.manifest import Entry
+from flows.planning.patterns import Patterns
+from flows.preflight.paths import check_model, check_output_folder, check_report
+from tasks.bad_input import BadInput
+from tasks.storage.io import put
 
 
 @contextmanager

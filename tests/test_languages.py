@@ -11,10 +11,10 @@ import pytest
 from conftest import SAMPLES
 
 from tasks.align import AlignOptions, align_transcript
-from tasks.audio import Samples, as_float, decode
-from tasks.models import ModelOptions, loads, share
+from tasks.load_audio import Samples, as_float, decode
+from tasks.models.cache import ModelOptions, loads, share
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
-from tasks.whisper import pipelines
+from tasks.whisper.loading import pipelines
 
 HERE = ModelOptions(device="cpu", threads=2)  # as no other test has it, so that its aligners are loaded anew
 CLIPS = {

@@ -1,10 +1,10 @@
-"""flows/layout.py: pools that fit the machines."""
+"""flows/pools/sizing.py: pools that fit the machines."""
 
 import pytest
 
-from flows.layout import Node, PoolSettings, PoolSpec, plan_pools
-from flows.settings import Batch
-from flows.start_pools import all_by_cross_attention
+from flows.config.parameters import Batch
+from flows.pools.ahead import all_by_cross_attention
+from flows.pools.sizing import Node, PoolSettings, PoolSpec, plan_pools
 
 LAPTOP = Node(cpus=2, gpus=0)
 GPU_BOX = Node(cpus=16, gpus=1)

@@ -1,4 +1,4 @@
-"""flows/ledger.py: what a later run must know, whatever became of the one that wrote it."""
+"""flows/state/ledger.py: what a later run must know, whatever became of the one that wrote it."""
 
 import os
 import time
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.ledger import FOLDER, LEDGER, Ledger
-from flows.ledger_rows import Row, Written
-from tasks.places import digest_of
-from tasks.stores import Print
+from flows.state.ledger import FOLDER, LEDGER, Ledger
+from flows.state.ledger_rows import Row, Written
+from tasks.storage.filesystems import Print
+from tasks.storage.io import digest_of
+from tasks.storage.write_ahead import WriteAhead
 from tasks.write import Facts
-from tasks.write_ahead import WriteAhead
 
 
 def ledger_in(folder: Path) -> Ledger:
@@ -125,7 +125,7 @@ def test_a_file_is_read_once_while_it_does_not_change(tmp_path: Path, monkeypatc
         reads.append(path)
         return digest_of(path)
 
-    monkeypatch.setattr("flows.ledger.digest_of", counted)
+    monkeypatch.setattr("flows.state.ledger.digest_of", counted)
     ledger = begun(tmp_path)
     first = ledger.digest(str(audio))["digest"]
     ledger.share()

@@ -1,6 +1,6 @@
-"""tasks/locations.py: what a path or URL means, and what of it may be shown."""
+"""tasks/storage/urls.py: what a path or URL means, and what of it may be shown."""
 
-from tasks.locations import absolute, shown
+from tasks.storage.urls import absolute, shown
 
 
 def test_secrets_in_a_url_are_not_shown() -> None:

@@ -1,15 +1,15 @@
-"""flows/manifest.py and flows/file_options.py: what a manifest says of each file, and all that is wrong in it."""
+"""What a manifest says of each file, and all that is wrong in it."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from flows.bad_input import BadInput
-from flows.checks import check_files
-from flows.file_options import FileOptions
-from flows.inputs import check_below, find_inputs
-from flows.manifest import Entry, read_manifest
+from flows.config.file_overrides import FileOptions
+from flows.planning.discovery import check_below, find_inputs
+from flows.planning.manifest import Entry, read_manifest
+from flows.preflight.paths import check_files
+from tasks.bad_input import BadInput
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 

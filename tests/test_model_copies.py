@@ -1,16 +1,16 @@
-"""tasks/model_copies.py: models in a store."""
+"""tasks/models/local_copies.py: models in a store."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from flows.bad_input import BadInput
-from flows.checks import check_model
-from tasks.model_copies import at_hand
-from tasks.places import put
-from tasks.revisions import revision
-from tasks.stores import BadPlace
+from flows.preflight.paths import check_model
+from tasks.bad_input import BadInput
+from tasks.models.fingerprints import revision
+from tasks.models.local_copies import at_hand
+from tasks.storage.filesystems import BadPlace
+from tasks.storage.io import put
 
 
 @pytest.fixture(name="cache")

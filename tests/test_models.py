@@ -1,4 +1,4 @@
-"""tasks/models.py: models load once, and no more threads compute than the process may fill."""
+"""tasks/models/cache.py: models load once, and no more threads compute than the process may fill."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.models import Lender, ModelOptions, loads, share, warm
+from tasks.models.cache import Lender, ModelOptions, loads, share, warm
 
 
 @pytest.fixture(name="two_threads", autouse=True)

@@ -1,18 +1,18 @@
-"""flows/models_cli.py: the command line of `whisperx-batch-models`; tests/test_offline.py runs it."""
+"""flows/cli/models.py: the command line of `whisperx-batch-models`; tests/test_offline.py runs it."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from flows import models_cli
+from flows.cli import models
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     """Run the command in this process; return its exit status."""
     monkeypatch.setattr(sys, "argv", ["whisperx-batch-models", *arguments])
     with pytest.raises(SystemExit) as exit_:
-        models_cli.main()
+        models.main()
     return exit_.value.code
 
 

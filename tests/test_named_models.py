@@ -1,4 +1,4 @@
-"""tasks/named_models.py and tasks/sources.py: from a name to the files that the libraries take for it."""
+"""tasks/models/registry.py and tasks/models/sources.py: from a name to the files that the libraries take for it."""
 
 import inspect
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.aligners import _load
-from tasks.models import ModelOptions
-from tasks.named_models import DEFAULT_PLDA, aligner_source, default_aligners, whisper_source
-from tasks.sources import Bundle, Repository
+from tasks.alignment.selection import _load
+from tasks.models.cache import ModelOptions
+from tasks.models.registry import DEFAULT_PLDA, aligner_source, default_aligners, whisper_source
+from tasks.models.sources import Bundle, Repository
 
 
 def test_the_aligners_are_those_that_whisperx_has() -> None:

@@ -1,4 +1,4 @@
-"""flows/names.py: outputs that cannot collide, named as the user wants them."""
+"""flows/planning/output_paths.py: outputs that cannot collide, named as the user wants them."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whisperx.utils import get_writer
 
-from flows.file_options import FileOptions
-from flows.manifest import Entry
-from flows.names import output_patterns
+from flows.config.file_overrides import FileOptions
+from flows.planning.manifest import Entry
+from flows.planning.output_paths import output_patterns
 from tasks.write import WriteOptions, output_path
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import COMMAND, DIARIZER, SAMPLES
 from local_hub import TOKEN, LocalHub
 
-from flows import cli
+from flows.cli import main
 
 WATCHED = Path(__file__).parent / "watched"
 SET_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "PYANNOTE_METRICS_ENABLED", "RAY_USAGE_STATS_ENABLED")
@@ -74,7 +74,7 @@ def test_what_an_offline_run_lacks_is_listed_before_ray_starts(
         arguments = [str(tmp_path), *options, "--model_dir", str(tmp_path), "-o", str(tmp_path / "out"), *more]
         monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
         with pytest.raises(SystemExit) as exit_:
-            cli.main()
+            main.main()
         assert exit_.value.code == 2
         said = capsys.readouterr().err
         assert f"--offline: missing in {tmp_path}:\n  speech/align-tiny (aligner of 'en'): all of it\n" in said

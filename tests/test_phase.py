@@ -1,4 +1,4 @@
-"""tasks/phase.py: stereo whose channels cancel each other is heard all the same."""
+"""tasks/audio/phase.py: stereo whose channels cancel each other is heard all the same."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from conftest import TWO_SPEAKERS
 from sound_files import ffmpeg
 
-from tasks.audio import SAMPLE_RATE, Samples, decode
+from tasks.load_audio import SAMPLE_RATE, Samples, decode
 
 SAYS = "its two channels cancel each other when they are mixed"
 

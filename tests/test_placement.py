@@ -1,9 +1,9 @@
-"""flows/placement.py: actors and shares of GPUs that find their place, or are refused."""
+"""flows/pools/placement.py: actors and shares of GPUs that find their place, or are refused."""
 
 import pytest
 
-from flows.layout import STAGES, Node, PoolSettings, PoolSpec, plan_pools
-from flows.placement import Bundle, CannotBePlaced, place
+from flows.pools.placement import Bundle, CannotBePlaced, place
+from flows.pools.sizing import STAGES, Node, PoolSettings, PoolSpec, plan_pools
 
 GPU_BOX = Node(cpus=16, gpus=1)
 

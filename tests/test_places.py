@@ -1,4 +1,4 @@
-"""tasks/places.py: local paths, a real S3 endpoint and a web server."""
+"""tasks/storage/io.py: local paths, a real S3 endpoint and a web server."""
 
 import os
 import subprocess
@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX
 
-from tasks import places
-from tasks.audio import AudioFile, decode, load_audio, probe
 from tasks.faults import is_passing
-from tasks.locations import join
-from tasks.places import Stopped, digest_of, local_copy, print_of, put, read
+from tasks.load_audio import AudioFile, decode, load_audio, probe
+from tasks.storage import io
+from tasks.storage.io import Stopped, digest_of, local_copy, print_of, put, read
+from tasks.storage.urls import join
 
 
 def test_what_is_put_can_be_read_and_has_a_print(tmp_path: Path, bucket: str) -> None:
@@ -28,8 +28,8 @@ def test_what_is_put_can_be_read_and_has_a_print(tmp_path: Path, bucket: str) ->
         assert (read(place), first[0], print_of(place)) == (b"one", 3, first)
         put({place: b"two"})
         assert print_of(place) != first
-        places.remove(place)
-        places.remove(place)
+        io.remove(place)
+        io.remove(place)
         assert print_of(place) is None
 
 
@@ -71,7 +71,7 @@ def test_a_killed_process_leaves_no_recording_behind(web: str, tmp_path: Path) -
     """Its copy goes when another process makes one; a copy that is in use stays."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     source = (
-        "import sys\nfrom tasks.places import local_copy\n"
+        "import sys\nfrom tasks.storage.io import local_copy\n"
         "with local_copy(sys.argv[1]) as path:\n print(path, flush=True)\n sys.stdin.read()"
     )
     line = [sys.executable, "-c", source, f"{web}/fox.wav"]

@@ -1,4 +1,4 @@
-"""flows/plan.py, resume.py, read_ahead.py: outputs that cannot collide, what is there already, what is missing."""
+"""Outputs that cannot collide, what is there already, what is missing."""
 
 import json
 import os
@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
-from flows.bad_input import BadInput
-from flows.claim import claimed
-from flows.file_run import FileRun
-from flows.plan import Plan
-from flows.read_ahead import remaining
-from flows.settings import Batch
+from flows.config.parameters import Batch
+from flows.planning.file_run import FileRun
+from flows.planning.plan import Plan
+from flows.planning.read_ahead import remaining
+from flows.state.run_lock import claimed
+from tasks.bad_input import BadInput
 from tasks.diarize import Diarization
-from tasks.places import put, read
-from tasks.results import VERSION, result_store
+from tasks.storage.io import put, read
+from tasks.storage.results import VERSION, result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
 
@@ -113,8 +113,8 @@ def test_a_done_file_is_skipped_and_not_even_opened(speech: Path, monkeypatch: p
     """Its size and mtime are enough."""
     batch = batch_of(speech)
     do(batch, "transcribe", "align", "write")
-    monkeypatch.setattr("flows.plan.probe", lambda _: pytest.fail("a file was opened"))
-    monkeypatch.setattr("flows.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
+    monkeypatch.setattr("flows.planning.plan.probe", lambda _: pytest.fail("a file was opened"))
+    monkeypatch.setattr("flows.state.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
     files = planned(batch)
     assert {file.status for file in files.values()} == {"skipped"}
     assert len(files["call.wav"].record()["outputs"]) == 5

@@ -1,4 +1,4 @@
-"""flows/private_folder.py, flows/home.py, flows/ray_token.py: what lies where, and who may read it."""
+"""What lies where, and who may read it."""
 
 import os
 import tempfile
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.home import substitute_home
-from flows.private_folder import in_empty_folder, private_folder
-from flows.ray_token import SET_BY_USER, provide_token
+from flows.host.home import substitute_home
+from flows.host.private_folder import in_empty_folder, private_folder
+from flows.services.ray_token import SET_BY_USER, provide_token
 
 
 @pytest.fixture(name="short")

@@ -1,4 +1,4 @@
-"""flows/progress.py: what people see, on a terminal and in a log."""
+"""flows/reporting/console.py: what people see, on a terminal and in a log."""
 
 import io
 import time
@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from flows.file_run import FileRun
-from flows.progress import Progress, duration, show_plan, show_summary
-from flows.report import Report
-from tasks.audio import AudioFile
+from flows.planning.file_run import FileRun
+from flows.reporting.console import Progress, duration, show_plan, show_summary
+from flows.reporting.tracker import Report
+from tasks.load_audio import AudioFile
 from tasks.write import Written
 
 

@@ -1,4 +1,4 @@
-"""tasks/prompts.py, tasks/loudness.py and what transcribe says of a file: with the real model."""
+"""tasks/whisper/prompts.py, tasks/audio/loudness.py and what transcribe says of a file: with the real model."""
 
 import logging
 
@@ -7,11 +7,11 @@ import pytest
 from conftest import SAMPLES
 from pydantic import ValidationError
 
-from tasks.audio import SAMPLE_RATE, Audio, AudioFile, as_float, decode
-from tasks.loudness import loud_seconds
-from tasks.models import ModelOptions, share
+from tasks.audio.loudness import loud_seconds
+from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe, transcribe_samples
-from tasks.whisper import pipelines
+from tasks.whisper.loading import pipelines
 
 CPU = ModelOptions(device="cpu", threads=1)
 CUT = "its beginning is cut"

@@ -1,10 +1,10 @@
-"""flows/ray_session.py: a Ray that starts too slowly."""
+"""flows/services/ray_cluster.py: a Ray that starts too slowly."""
 
 import subprocess
 
 import pytest
 
-from flows.ray_session import STARTS, _started_here
+from flows.services.ray_cluster import STARTS, _started_here
 
 SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
 

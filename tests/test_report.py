@@ -1,4 +1,4 @@
-"""flows/report.py: one truth for each file, whatever the order in which stages report."""
+"""flows/reporting/tracker.py: one truth for each file, whatever the order in which stages report."""
 
 import json
 import shutil
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.bad_input import one_line
-from flows.file_run import FileRun
-from flows.ledger import Ledger
-from flows.outputs_check import fail_those_gone
-from flows.report import Report
-from tasks.audio import AudioFile
+from flows.planning.file_run import FileRun
+from flows.reporting.outputs_check import fail_those_gone
+from flows.reporting.tracker import Report
+from flows.state.ledger import Ledger
+from tasks.bad_input import one_line
+from tasks.load_audio import AudioFile
 from tasks.write import Written
 
 

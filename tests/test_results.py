@@ -1,4 +1,4 @@
-"""tasks/results.py and tasks/revisions.py: keys that change with what changes a result, and with nothing else."""
+"""Keys that change with what changes a result, and with nothing else."""
 
 import json
 import os
@@ -12,11 +12,12 @@ import pytest
 from conftest import CACHE
 from prefect.serializers import PickleSerializer
 
-from tasks.audio import AudioFile
 from tasks.diarize import Diarization
-from tasks.models import ModelOptions
-from tasks.named_models import diarizer_parts
-from tasks.results import (
+from tasks.load_audio import AudioFile
+from tasks.models.cache import ModelOptions
+from tasks.models.fingerprints import revision
+from tasks.models.registry import diarizer_parts
+from tasks.storage.results import (
     MADE_WITH,
     StoredResult,
     options_digest,
@@ -26,7 +27,6 @@ from tasks.results import (
     stage_task,
     storage_of,
 )
-from tasks.revisions import revision
 from tasks.transcribe import IGNORED_BY_WHISPERX, NEVER_USED, TranscribeOptions, Transcript
 
 ANYWHERE = ModelOptions()
@@ -90,7 +90,7 @@ def hostile_records(mark: Path) -> dict[str, bytes]:
         return json.dumps({"metadata": metadata, "result": json.dumps(result)}).encode()
 
     transcript = {"__class__": "tasks.transcribe.Transcript", "data": {"language": "en", "result": {}}}
-    inside = {"__class__": "tasks.models.ModelOptions", "data": {}}
+    inside = {"__class__": "tasks.models.cache.ModelOptions", "data": {}}
     return {
         "pickled": pickled,
         "decoder": holding(transcript, object_decoder="os.mkdir"),

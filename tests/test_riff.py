@@ -1,4 +1,4 @@
-"""tasks/riff.py: a WAV whose header counts too little is read to its end; what programs append is not sound."""
+"""tasks/audio/riff.py: a WAV whose header counts too little is read to its end; what programs append is not sound."""
 
 import logging
 import struct
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
 
-from tasks.audio import SAMPLE_RATE, decode, probe
+from tasks.load_audio import SAMPLE_RATE, decode, probe
 
 SECONDS = 11
 SOUND = TWO_SPEAKERS.read_bytes()[-2 * SAMPLE_RATE * SECONDS :]

@@ -1,4 +1,4 @@
-"""flows/server.py: the Prefect server of a run."""
+"""flows/services/prefect_server.py: the Prefect server of a run."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_HOME, temporary_settings
 
-from flows.server import LocalServer, ServerFailed
+from flows.services.prefect_server import LocalServer, ServerFailed
 
 
 @pytest.fixture(name="home")

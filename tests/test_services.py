@@ -1,4 +1,4 @@
-"""flows/services.py: the Ray cluster and the Prefect server that a run is to use are not there."""
+"""flows/preflight/services.py: the Ray cluster and the Prefect server that a run is to use are not there."""
 
 import subprocess
 import time
@@ -8,8 +8,8 @@ import pytest
 from conftest import COMMAND, TWO_SPEAKERS
 from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
-from flows.bad_input import BadInput
-from flows.services import check_prefect, check_ray
+from flows.preflight.services import check_prefect, check_ray
+from tasks.bad_input import BadInput
 
 NOBODY = "127.0.0.1:9"
 

@@ -1,4 +1,4 @@
-"""flows/settings.py: every option of WhisperX and of the predecessor, from one definition, by four ways in."""
+"""Every option of WhisperX and of the predecessor, from one definition, by four ways in."""
 
 import argparse
 import os
@@ -9,13 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.settings import DeploymentSettings
-from flows.arguments import usage_errors
-from flows.cli import _parse
-from flows.command import Command
-from flows.environment import OTHERS
-from flows.input_options import Inputs
-from flows.inputs import find_inputs
-from flows.settings import Batch
+from flows.cli.environment import OTHERS
+from flows.cli.main import _parse
+from flows.cli.options import Command
+from flows.cli.parsing import usage_errors
+from flows.config.inputs import Inputs
+from flows.config.parameters import Batch
+from flows.planning.discovery import find_inputs
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions

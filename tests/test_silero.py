@@ -1,4 +1,4 @@
-"""tasks/silero.py with the real model, which its package brings along."""
+"""tasks/whisper/silero.py with the real model, which its package brings along."""
 
 import importlib
 import sys
@@ -7,8 +7,8 @@ import pytest
 import torch
 from conftest import SAMPLES
 
-from tasks.audio import decode
-from tasks.models import ModelOptions, share
+from tasks.load_audio import decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 
 
@@ -25,12 +25,12 @@ def test_silero_finds_speech_without_a_download(tiny_en: str, monkeypatch: pytes
 
 def test_silero_leaves_the_other_models_their_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The import of its package takes all but one from them."""
-    import tasks.silero
+    import tasks.whisper.silero
 
     for name in [name for name in sys.modules if name.startswith("silero_vad")]:
         monkeypatch.delitem(sys.modules, name)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    importlib.reload(tasks.silero)
+    importlib.reload(tasks.whisper.silero)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""flows/start_pools.py: pools that load their models before the flow run is there, on a real Ray and a real server."""
+"""Pools that load their models before the flow run is there, on a real Ray and a real server."""
 
 import shutil
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from prefect import flow
 from prefect.states import Completed, State
 from ray.util import placement_group_table
 
-from flows.placement import CannotBePlaced
-from flows.plan import Plan
-from flows.pools import Pools
-from flows.ray_session import RaySession, ray_session
-from flows.settings import Batch
-from flows.start_pools import pools_ahead, pools_for
+from flows.config.parameters import Batch
+from flows.planning.plan import Plan
+from flows.pools.ahead import pools_ahead, pools_for
+from flows.pools.group import Pools
+from flows.pools.placement import CannotBePlaced
+from flows.services.ray_cluster import RaySession, ray_session
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows.batch import _began
-from flows.settings import Batch
-from flows.stop_after import STOP_AFTER, calling_after, seconds_left, stop_time
+from flows.config.deadline import STOP_AFTER, calling_after, seconds_left, stop_time
+from flows.config.parameters import Batch
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -64,7 +64,7 @@ def test_anything_else_is_refused(given: str) -> None:
 
 def test_a_machine_that_has_slept_stops_at_the_time_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after as many hours awake: the clock has gone on, and timers have not."""
-    monkeypatch.setattr("flows.stop_after.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("flows.config.deadline.LOOK_EVERY_S", 0.05)
     called, now = threading.Event(), time.time
     with calling_after(3600, called.set):
         assert not called.wait(0.3)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import COMMAND, SAMPLES, TWO_SPEAKERS
 
-from tasks.places import put, read
-from tasks.stores import find
+from tasks.storage.filesystems import find
+from tasks.storage.io import put, read
 
 
 def options(tiny_en: str, small_models: Path) -> list[str]:

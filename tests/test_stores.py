@@ -1,16 +1,16 @@
-"""tasks/stores.py: a real S3 endpoint and a web server, and what their faults become."""
+"""tasks/storage/filesystems.py: a real S3 endpoint and a web server, and what their faults become."""
 
 import errno
 import traceback
 
 import pytest
 
-from tasks.audio import probe
-from tasks.container import UnreadableAudio
+from tasks.audio.container import UnreadableAudio
 from tasks.faults import is_passing
-from tasks.locations import join
-from tasks.places import opened, print_of, put, read, remove
-from tasks.stores import BadPlace, find, glob
+from tasks.load_audio import probe
+from tasks.storage.filesystems import BadPlace, find, glob
+from tasks.storage.io import opened, print_of, put, read, remove
+from tasks.storage.urls import join
 
 SECRET = "geheim"
 

@@ -1,4 +1,4 @@
-"""flows/stream.py: files go on when they are ready, end when their feeders end, and fit the budget."""
+"""flows/streams.py: files go on when they are ready, end when their feeders end, and fit the budget."""
 
 import pickle
 import threading
@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from fastapi.encoders import jsonable_encoder
 
-from flows.file_run import FileRun
-from flows.report import Report
-from flows.stream import Admission, Stream
-from tasks.audio import AudioFile
+from flows.planning.file_run import FileRun
+from flows.reporting.tracker import Report
+from flows.streams import Admission, Stream
+from tasks.load_audio import AudioFile
 
 
 def files(count: int, seconds: float = 1.0) -> list[FileRun]:

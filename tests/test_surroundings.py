@@ -1,4 +1,4 @@
-"""flows/surroundings.py, end to end: folders and environments that are hostile, or poorer than usual."""
+"""flows/host/surroundings.py, end to end: folders and environments that are hostile, or poorer than usual."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from conftest import COMMAND, SAMPLES
 
-from flows.surroundings import bypass_proxy
+from flows.host.surroundings import bypass_proxy
 
 MODULES = ("ctypes", "ray", "torch", "prefect", "psutil", "uvicorn", "whisperx", "sitecustomize", "logging/__init__")
 PACKAGES = ("flows", "tasks")

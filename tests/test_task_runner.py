@@ -1,7 +1,4 @@
-"""flows/task_runner.py, and the pools (flows/pools.py, dispatcher.py, pool.py, members.py), on a real Ray and server.
-
-Contract tests of what flows/task_runner.py borrows from Prefect and prefect-ray: an upgrade that changes it fails here.
-"""
+"""An upgrade that changes it fails here."""
 
 import contextvars
 import logging
@@ -23,16 +20,16 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed, State
 
-from flows.actor import Models
-from flows.layout import Node, PoolSpec
-from flows.members import ModelsNotLoaded
-from flows.memory import KEEP_MEMORY
-from flows.placement import place
-from flows.pools import Pools
-from flows.task_runner import ActorPoolTaskRunner, PoolFuture
-from tasks.audio import AudioFile
-from tasks.models import ModelOptions
-from tasks.results import StoredResult, result_store
+from flows.pools.group import Pools
+from flows.pools.placement import place
+from flows.pools.replica import ModelsNotLoaded
+from flows.pools.sizing import Node, PoolSpec
+from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
+from flows.pools.worker import Models
+from flows.services.allocator_env import KEEP_MEMORY
+from tasks.load_audio import AudioFile
+from tasks.models.cache import ModelOptions
+from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 
 NODES = [Node(cpus=2, gpus=1)]
@@ -334,8 +331,8 @@ def test_an_actor_that_hangs_is_killed_and_the_others_complete(one_ray: None, ap
 @pytest.fixture(name="growing")
 def _growing(one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], Pools]]:
     """Start a pool of one actor that may get others, as soon as a file has shown how fast it is."""
-    monkeypatch.setattr("flows.growth.WINDOW_S", 0.1)
-    monkeypatch.setattr("flows.growth.ROUNDS", 1)
+    monkeypatch.setattr("flows.pools.autoscaler.WINDOW_S", 0.1)
+    monkeypatch.setattr("flows.pools.autoscaler.ROUNDS", 1)
     started = []
 
     def grow(extra_num_gpus: float) -> Pools:
@@ -442,7 +439,7 @@ def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
     growing: Callable[[float], Pools], log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program may have taken the room that Ray had for it."""
-    monkeypatch.setattr("flows.members.MISSED_S", -1.0)
+    monkeypatch.setattr("flows.pools.replica.MISSED_S", -1.0)
     pools = growing(0.6)
     listening(pools, log, "does without one more actor: it has not come up")
     assert len(pools._dispatcher.members) == 1

@@ -1,4 +1,4 @@
-"""flows/telling.py: what a run tells of itself in Prefect; its artifacts are in tests/test_artifacts.py."""
+"""flows/reporting/run.py: what a run tells of itself in Prefect; its artifacts are in tests/test_artifacts.py."""
 
 import contextvars
 import json
@@ -17,17 +17,17 @@ from prefect.client.schemas.filters import LogFilter
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
 
-from flows.ending import Ending, in_words, why_ended
-from flows.file_run import FileRun, Status
-from flows.layout import PoolSpec
-from flows.members import ModelsNotLoaded
-from flows.placement import CannotBePlaced
-from flows.report import Report
-from flows.task_runner import flush
-from flows.telling import final_state, logs_forwarded, tell_unbegun
-from tasks.audio import AudioFile
+from flows.planning.file_run import FileRun, Status
+from flows.pools.placement import CannotBePlaced
+from flows.pools.replica import ModelsNotLoaded
+from flows.pools.sizing import PoolSpec
+from flows.pools.task_runner import flush
+from flows.reporting.ending import Ending, in_words, why_ended
+from flows.reporting.run import final_state, logs_forwarded, tell_unbegun
+from flows.reporting.tracker import Report
+from tasks.load_audio import AudioFile
 
-LOGGER = logging.getLogger("flows.dispatcher")
+LOGGER = logging.getLogger("flows.pools.dispatcher")
 
 
 @flow(name="telling", persist_result=False)

@@ -1,4 +1,4 @@
-"""tasks/tracks.py and the plan: of several audio tracks the one that is asked for, or is in the language, is read."""
+"""Of several audio tracks the one that is asked for, or is in the language, is read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from sound_files import ffmpeg, two_tracks
 from test_plan import batch_of, do, missing, planned, with_manifest
 
-from tasks.audio import decode, load_audio, probe
-from tasks.container import UnreadableAudio
+from tasks.audio.container import UnreadableAudio
+from tasks.audio.tracks import TrackChoice
 from tasks.languages import code_of_tag
-from tasks.tracks import TrackChoice
+from tasks.load_audio import decode, load_audio, probe
 from tasks.transcribe import TranscribeOptions
 
 HELLO = SAMPLES / "en" / "hello_world.wav"

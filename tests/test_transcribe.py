@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
-from tasks.audio import as_float, decode
 from tasks.faults import GpuOutOfMemory
-from tasks.models import ModelOptions, share
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
-from tasks.whisper import pipelines, whisper_model
+from tasks.whisper.loading import pipelines, whisper_model
 
 CPU = ModelOptions(device="cpu", threads=1)
 

@@ -17,7 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.settings import PREFECT_API_AUTH_STRING
 
-from flows.private_folder import private_folder
+from flows.host.private_folder import private_folder
 
 NAMES = [f"piece {i:02}.wav" for i in range(12)]
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import ray
 
-from flows.actor import Models
-from flows.layout import Node, PoolSpec
-from flows.members import PoolNotUp
-from flows.placement import place
-from flows.pools import Pools
-from tasks.models import ModelOptions
+from flows.pools.group import Pools
+from flows.pools.placement import place
+from flows.pools.replica import PoolNotUp
+from flows.pools.sizing import Node, PoolSpec
+from flows.pools.worker import Models
+from tasks.models.cache import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 DRIVER = Path(__file__).parent / "troubled_driver.py"
@@ -89,10 +89,10 @@ def waited(until: Any, seconds: float = 60) -> bool:
 @pytest.mark.usefixtures("one_ray")
 def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """What for, and who has it; now and then again; without a limit; and goes on when it is free."""
-    monkeypatch.setattr("flows.startup.SAY_AFTER_S", dict.fromkeys(("room", "machine", "process", "models"), 0.0))
-    monkeypatch.setattr("flows.startup.SAY_EVERY_S", 1.0)
+    monkeypatch.setattr("flows.pools.startup.SAY_AFTER_S", dict.fromkeys(("room", "machine", "process", "models"), 0.0))
+    monkeypatch.setattr("flows.pools.startup.SAY_EVERY_S", 1.0)
     monkeypatch.setattr(
-        "flows.startup.LIMIT_S", {"room": float("inf"), "machine": 0.0, "process": 90.0, "models": 90.0}
+        "flows.pools.startup.LIMIT_S", {"room": float("inf"), "machine": 0.0, "process": 90.0, "models": 90.0}
     )
     hog = ray.remote(Hog).options(num_gpus=0.8, num_cpus=0.5).remote()
     ray.get(hog.__ray_ready__.remote())
@@ -118,7 +118,7 @@ def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
 ) -> None:
     """As on a node of a cluster on which a package is missing; said on one line."""
     (tmp_path / "prefect.py").write_text("raise ImportError('no Prefect here')\n")
-    monkeypatch.setattr("flows.members.runtime_env", lambda: {"env_vars": {"PYTHONPATH": str(tmp_path)}})
+    monkeypatch.setattr("flows.pools.replica.runtime_env", lambda: {"env_vars": {"PYTHONPATH": str(tmp_path)}})
     pools = gpu_pool([])
     try:
         error = pools.broken.result(timeout=120)
@@ -133,8 +133,8 @@ def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
 @pytest.mark.usefixtures("one_ray")
 def test_a_machine_that_does_not_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster has become too small for the pools: that is said, and waited for, but not for ever."""
-    monkeypatch.setattr("flows.startup.SAY_AFTER_S", {"machine": 0.0})
-    monkeypatch.setattr("flows.startup.LIMIT_S", {"machine": 4.0})
+    monkeypatch.setattr("flows.pools.startup.SAY_AFTER_S", {"machine": 0.0})
+    monkeypatch.setattr("flows.pools.startup.LIMIT_S", {"machine": 4.0})
     said: list[str] = []
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=64)]
     pools = Pools(specs, place(specs, [Node(cpus=64, gpus=0)]), BATCH)

@@ -16,12 +16,12 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
-from flows.actor import Models
-from flows.layout import Node, PoolSpec
-from flows.placement import place
-from flows.pools import Pools
-from flows.task_runner import ActorPoolTaskRunner
-from tasks.models import ModelOptions
+from flows.pools.group import Pools
+from flows.pools.placement import place
+from flows.pools.sizing import Node, PoolSpec
+from flows.pools.task_runner import ActorPoolTaskRunner
+from flows.pools.worker import Models
+from tasks.models.cache import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 TASKS = 5

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fuzzing import fuzz
 
 with atheris.instrument_imports(include=["flows"]):
-    bad_input, manifest = map(import_module, ("flows.bad_input", "flows.manifest"))
+    bad_input, manifest = map(import_module, ("tasks.bad_input", "flows.planning.manifest"))
 
 FOLDER = Path(tempfile.mkdtemp())
 

@@ -1,0 +1,94 @@
+"""The command `whisperx-batch-clean`: removes what an output folder keeps and no later run needs."""
+
+import argparse
+import os
+import sys
+import warnings
+from typing import NoReturn
+
+PROGRAM = "whisperx-batch-clean"
+DAYS = 30.0
+
+
+def main() -> NoReturn:
+    """Run the command line. Exit status: 0 all is removed, 2 the command is wrong, or the folder is in use."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    warnings.filterwarnings("ignore")
+    options = _parse(sys.argv[1:])
+    from tasks.bad_input import BadInput
+    from tasks.storage.filesystems import BadPlace
+
+    try:
+        _clean(options.output_dir, options.results_dir, options.older_than, dry_run=options.dry_run)
+    except (BadInput, BadPlace, OSError) as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Remove what whisperx-batch keeps of an output folder and no later run needs: stages' results of "
+        "recordings that are gone, or that were made with other options than the newest; what it remembers of files of "
+        "which neither the recording nor a transcript is there any more. Transcripts are never touched.",
+    )
+    parser.add_argument("output_dir", help="an output folder, or URL, of whisperx-batch")
+    parser.add_argument("--results_dir", help="where its stages' results are (default: in the output folder)")
+    parser.add_argument(
+        "--older_than", type=float, default=DAYS, metavar="DAYS", help="keep results that are younger (default: 30)"
+    )
+    parser.add_argument("--dry_run", action="store_true", help="say what would be removed, and remove nothing")
+    return parser.parse_args(arguments)
+
+
+def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bool) -> None:
+    from contextlib import nullcontext
+
+    from flows.config.parameters import Batch, RunSettings
+    from flows.state.cleanup import remove_results, stored_results, unneeded_results, unneeded_rows
+    from flows.state.run_lock import claimed
+    from tasks.bad_input import BadInput
+    from tasks.storage.urls import absolute
+    from tasks.write import WriteOptions
+
+    batch = Batch(write=WriteOptions(output_dir=output_dir), run=RunSettings(results_dir=results_dir))
+    if not batch.own_folder().is_dir():
+        raise BadInput(f"{output_dir}: whisperx-batch has written nothing there")
+    with nullcontext() if dry_run else claimed(batch.own_folder()):
+        ledger = batch.ledger()
+        results = list(stored_results(batch.results_folder()))
+        unneeded = unneeded_results(results, ledger, days)
+        rows = unneeded_rows(ledger, absolute(output_dir))
+        megabytes = sum(result.size for result in unneeded) / 1e6
+        done = "would be removed" if dry_run else "removed"
+        sys.stdout.write(f"results {done}: {len(unneeded)} of {len(results)}, {megabytes:,.1f} MB\n")
+        sys.stdout.write(f"files forgotten: {len(rows)} of {len(ledger.rows)}\n")
+        if dry_run:
+            return
+        remove_results(unneeded)
+        ledger.forget(rows)
+        ledger.begin({})
+        ledger.share()
+    if len(unneeded) == len(results):
+        _remove_block(batch.results_folder())
+
+
+def _remove_block(folder: str) -> None:
+    """Remove the Prefect block of a place of results in which nothing is left."""
+    from flows.services.prefect_server import has_server
+    from tasks.storage.urls import is_url
+
+    if not is_url(folder) or not has_server():
+        return
+    from prefect.filesystems import RemoteFileSystem
+
+    from tasks.storage.results import block_name
+
+    try:
+        RemoteFileSystem.delete(f"remote-file-system/{block_name(folder)}")
+    except ValueError:  # there is none
+        return
+    sys.stdout.write(f"block removed: {block_name(folder)}\n")

@@ -1,0 +1,63 @@
+"""The settings file: where it lies, and what one in the current folder may set."""
+
+import os
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+
+from flows.pools.sizing import PoolSettings
+from tasks.align import AlignOptions
+from tasks.bad_input import BadInput, closest
+from tasks.diarize import DiarizeOptions
+from tasks.transcribe import TranscribeOptions
+from tasks.write import WriteOptions
+
+NAME = "whisperx-batch.toml"
+VARIABLE = "WHISPERX_BATCH_SETTINGS_FILE"
+GROUPS = (TranscribeOptions, AlignOptions, DiarizeOptions, WriteOptions, PoolSettings)
+HARMLESS = frozenset(name for group in GROUPS for name in group.model_fields) - {
+    *("model", "align_model", "diarize_model"),  # a model can run code when it is loaded
+    "output_dir",
+} | {
+    *("include", "exclude", "diarize", "no_align", "device", "threads"),
+    *("stop_after", "stage_timeout", "audio_budget", "verbose", "log_level"),
+}
+"""What a file in the current folder may set, which may have come with the recordings: how they are transcribed, and no
+model, file, folder, address or token, and nothing that lifts a restriction."""
+
+
+def user_file() -> Path:
+    """Return where the user's own settings file is."""
+    return user_config_path("whisperx-batch") / NAME
+
+
+def settings_files() -> list[Path]:
+    """Return the settings files that are there; later ones win. Raises BadInput if the one that is named is missing."""
+    if named := os.environ.get(VARIABLE):
+        if not os.path.isfile(named):
+            raise BadInput(f"{VARIABLE}: no file {named}")
+        return [Path(named)]
+    return [path for path in (user_file(), Path(NAME)) if path.is_file()]
+
+
+def read_settings(options: Collection[str]) -> dict[str, Any]:
+    """Return what the settings files set of these options. Raises BadInput, which names the file."""
+    values: dict[str, Any] = {}
+    for path in settings_files():
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path}: the settings file cannot be read: {error}") from None
+        for key in found:
+            if key not in options:
+                raise BadInput(f"{path}: there is no option {key!r}{closest(key, options)}")
+            if path == Path(NAME) and key not in HARMLESS:
+                raise BadInput(
+                    f"{path.absolute()}: {key} cannot be set by a file in the current folder, which may have come with "
+                    f"the recordings: move it to {user_file()}, or name the file in {VARIABLE}"
+                )
+        values |= found
+    return values

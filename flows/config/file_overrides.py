@@ -1,0 +1,54 @@
+"""What may be another for each file of a batch: the columns of a manifest."""
+
+import os
+from typing import Any, TypeVar
+
+from pydantic import Field, field_validator
+
+from tasks.audio.tracks import AudioTrack
+from tasks.diarize import DiarizeOptions
+from tasks.options import Options
+from tasks.transcribe import TranscribeOptions
+
+G = TypeVar("G", bound=Options)
+
+
+class FileOptions(Options):
+    """The options of one file. What is left out is as the batch has it."""
+
+    language: str | None = Field(None, description="language spoken, code or name")
+    audio_track: AudioTrack = Field(None, description="audio track: its number, from 1, or its language")
+    initial_prompt: str | None = Field(None, description="text that the model takes as said before")
+    hotwords: str | None = Field(None, description="hint phrases, such as rare names")
+    min_speakers: int | None = Field(None, ge=1, description="fewest speakers")
+    max_speakers: int | None = Field(None, ge=1, description="most speakers")
+    num_speakers: int | None = Field(None, ge=1, description="how many speakers there are")
+    diarize: bool | None = Field(None, description="whether to label words and segments with speakers")
+    output: str | None = Field(None, description="what its outputs are named, in the output folder, without extension")
+
+    @field_validator("output")
+    @classmethod
+    def _below_the_output_folder(cls, output: str | None) -> str | None:
+        if output is not None and (output.startswith(("/", "~")) or ".." in output.split("/") or "\0" in output):
+            raise ValueError(f"{output!r} leads out of the output folder")
+        return os.path.normpath(output.strip("/")) if output and output.strip("/. ") else None
+
+    def transcribing(self, batch: TranscribeOptions) -> TranscribeOptions:
+        """Return the options with which this file is transcribed. Raises pydantic.ValidationError."""
+        return self._over(batch)
+
+    def diarizing(self, batch: DiarizeOptions | None) -> DiarizeOptions | None:
+        """Return the options with which it is diarized; None if it is not. Raises pydantic.ValidationError."""
+        if batch is None or not (batch.by_default if self.diarize is None else self.diarize):
+            return None
+        return self._over(batch)
+
+    def _over(self, batch: G) -> G:
+        own = {name: value for name, value in self if value is not None and name in type(batch).model_fields}
+        if not own:
+            return batch
+        given: dict[str, Any] = {name: getattr(batch, name) for name in batch.model_fields_set}
+        return type(batch).model_validate(given | own)
+
+
+AS_THE_BATCH = FileOptions()

@@ -1,0 +1,1 @@
+"""The pinned folder of models. May import `config` and `tasks`."""

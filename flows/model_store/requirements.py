@@ -1,0 +1,61 @@
+"""The models that a batch needs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tasks.align import AlignOptions
+from tasks.alignment.selection import CROSS_ATTENTION
+from tasks.diarize import DiarizeOptions
+from tasks.models.registry import aligner_source, diarizer_sources, whisper_source
+from tasks.models.sources import Source
+from tasks.transcribe import TranscribeOptions
+
+
+@dataclass(frozen=True)
+class Need:
+    """A model, and the stage that loads it; for an aligner, its language."""
+
+    stage: str
+    source: Source
+    language: str | None = None
+
+    def __str__(self) -> str:
+        """Say which model, and what for."""
+        what = {"transcribe": "Whisper", "align": f"aligner of {self.language!r}", "diarize": "diarization"}
+        return f"{self.source.name} ({what[self.stage]})"
+
+
+def needs(
+    transcribe: TranscribeOptions,
+    aligners: Iterable[tuple[str, str | None]],
+    diarize: DiarizeOptions | None,
+    model_dir: str | None,
+) -> list[Need]:
+    """Return the models that are needed, with `aligners` as (language, name or None for WhisperX's own).
+
+    Not those that packages ship: both VADs, the sentence data. Nor those that a diarization pipeline names which is
+    itself not here yet.
+    """
+    found = [Need("transcribe", whisper_source(transcribe.model))]
+    for language, name in aligners:
+        source = aligner_source(language, name)
+        found += [Need("align", source, language)] if source else []
+    if diarize:
+        found += [Need("diarize", part) for part in diarizer_sources(diarize.diarize_model, model_dir)]
+    return found
+
+
+def aligners_for(
+    languages: list[str], align: AlignOptions | None, transcribe: TranscribeOptions
+) -> list[tuple[str, str | None]]:
+    """Return the aligner's name, None for WhisperX's, for each of these languages, and for those that one is named for.
+
+    Not for those whose words Whisper itself is to time.
+    """
+    if align is None or align.aligners().get("") == CROSS_ATTENTION:
+        return []
+    asked = transcribe.fixed_language
+    meant = [language or asked or "en" for language in align.aligners()]
+    every = sorted({*languages, *meant, *filter(None, [asked])})
+    named = [(language, align.named(language, asked)) for language in every]
+    return [(language, name) for language, name in named if name != CROSS_ATTENTION]

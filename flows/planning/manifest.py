@@ -1,0 +1,140 @@
+"""Manifests: a CSV file, or one of JSON Lines, that names files and what is another for each of them."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from pydantic import ValidationError
+
+from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.planning.text_files import decoded
+from tasks.bad_input import BadInput, one_line
+from tasks.faults import why
+from tasks.storage import filesystems, io, urls
+
+PATH = "path"
+COLUMNS = [PATH, *FileOptions.model_fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file that a manifest names, and the line that does."""
+
+    path: str
+    options: FileOptions = AS_THE_BATCH
+    line: int = 0
+
+
+def read_manifest(manifest: str) -> list[Entry]:
+    """Return what a manifest names, in order. Paths that are relative are so to its own folder.
+
+    The first line of a CSV file names its columns; an empty cell leaves an option as the batch has it. Raises BadInput,
+    which tells of everything that is wrong in it.
+    """
+    try:
+        text = decoded(io.read(manifest))
+    except (ValueError, OSError, filesystems.BadPlace) as error:
+        raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
+    reader = _Reader(manifest)
+    entries = list(reader.entries(text))
+    if reader.errors:
+        raise BadInput("\n".join(reader.errors))
+    return entries
+
+
+class _Reader:
+    """Reads one manifest, and goes on after what is wrong in it."""
+
+    def __init__(self, manifest: str) -> None:
+        self._manifest = manifest
+        self._folder = urls.absolute(manifest).rpartition("/")[0]
+        self._options: dict[str, FileOptions] = {}
+        self.errors: list[str] = []
+
+    def entries(self, text: str) -> Iterator[Entry]:
+        """Yield the entries that are right, and note what is wrong with the others."""
+        json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
+        for line, row in self._json_lines(text) if json_lines else self._csv(text):
+            path = row.pop(PATH, None)
+            if not isinstance(path, str) or not path.strip() or "\0" in path:
+                self._wrong(line, f"no {PATH}")
+            elif (options := self._file_options(line, row)) is not None:
+                path = path.strip()
+                yield Entry(urls.absolute(path if urls.is_url(path) else self._beside(path)), options, line)
+
+    def _beside(self, path: str) -> str:
+        return urls.join(self._folder, path)
+
+    def _wrong(self, line: int, what: str) -> None:
+        self.errors.append(f"--manifest {one_line(self._manifest)}, line {line}: {one_line(what)}")
+
+    def _json_lines(self, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        for line, content in enumerate(text.split("\n"), start=1):
+            if not content.strip():
+                continue
+            try:
+                row = json.loads(content)
+            except (ValueError, RecursionError) as error:
+                self._wrong(line, f"not JSON: {error}")
+                continue
+            if isinstance(row, dict):
+                yield line, row
+            else:
+                self._wrong(line, "not a JSON object")
+
+    def _csv(self, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        rows = csv.reader(StringIO(text, newline=""), dialect=_dialect(text), strict=True)
+        try:
+            header = _without_empty_end([name.strip() for name in next(rows, [])])
+            unknown = [name for name in header if name not in COLUMNS]
+            if PATH not in header or unknown or len(set(header)) < len(header):
+                wrong = (
+                    f"no column {', '.join(unknown)}" if unknown else f"it must name the column {PATH}, and each once"
+                )
+                self._wrong(1, f"{wrong}; there are {', '.join(COLUMNS)}")
+                return
+            for cells in map(_without_empty_end, rows):
+                if cells:
+                    if len(cells) > len(header):
+                        self._wrong(rows.line_num, f"{len(cells)} cells under {len(header)} columns")
+                    else:
+                        yield rows.line_num, {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
+        except csv.Error as error:
+            self._wrong(rows.line_num, str(error))
+
+    def _file_options(self, line: int, row: dict[str, Any]) -> FileOptions | None:
+        """Return the options of a row; those that many rows have are held once. None if they are wrong."""
+        if not row:
+            return AS_THE_BATCH
+        known = json.dumps(row, sort_keys=True)
+        if known not in self._options:
+            try:
+                self._options[known] = FileOptions.model_validate(row)
+            except ValidationError as error:
+                for problem in error.errors():
+                    message = problem["msg"].removeprefix("Value error, ")
+                    if problem["type"] == "extra_forbidden":
+                        message = f"there is no such column; there are {', '.join(COLUMNS)}"
+                    self._wrong(line, f"{problem['loc'][0]}: {message}")
+                return None
+        return self._options[known]
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    """Return the cells up to the last that is not empty: spreadsheets also save columns that were merely formatted."""
+    filled = [number for number, cell in enumerate(cells, start=1) if cell.strip()]
+    return cells[: filled[-1]] if filled else []
+
+
+def _dialect(text: str) -> type[csv.Dialect]:
+    """Return how the cells are separated, as the first line shows: some spreadsheets write semicolons or tabs."""
+
+    class Dialect(csv.excel):
+        header = re.split("[\r\n]", text, maxsplit=1)[0]
+        delimiter = max(",;\t", key=header.count)
+
+    return Dialect

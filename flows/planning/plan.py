@@ -1,0 +1,172 @@
+"""The plan of a batch: every file, where its outputs go, what it is missing, and what is wrong with it."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from flows.config.file_overrides import FileOptions
+from flows.planning.file_run import FileRun
+from flows.planning.manifest import Entry
+from flows.planning.output_paths import common_folder, escaped, name_below, output_patterns
+from flows.planning.resume import Resume, reason
+from flows.reporting.tracker import Report
+from flows.state.ledger import Ledger
+from flows.state.ledger_rows import Row
+from tasks.audio.container import check_regular
+from tasks.audio.tracks import TrackChoice
+from tasks.bad_input import one_line
+from tasks.faults import will_last
+from tasks.languages import language_code
+from tasks.load_audio import AudioFile, probe
+from tasks.storage import urls
+from tasks.storage.filesystems import Print
+
+if TYPE_CHECKING:
+    from flows.config.parameters import Batch
+
+
+class Plan:
+    """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
+
+    def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
+        root = common_folder([entry.path for entry in entries])
+        patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
+        out = escaped(urls.absolute(batch.write.output_dir))
+        self.resume = Resume(batch, ledger)
+        self._batch = batch
+        self._track_choice = lru_cache(maxsize=256)(self._choose_track)
+        self.files = [
+            FileRun(
+                index,
+                AudioFile(entry.path, one_line(name_below(root, entry.path))),
+                urls.join(out, pattern),
+                entry.options,
+                place=(batch.write.output_template, pattern),
+                missing=self.resume.all_stages(entry.options),
+            )
+            for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
+            if batch.inputs.chooses(entry.path, ledger)
+        ]
+        self.report = Report(self.files, ledger, self.resume.made_with)
+        self.ledger = ledger
+        self._known_sizes = ledger.sizes()
+        self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
+        self._new: list[FileRun] = []
+
+    def _choose_track(self, options: FileOptions) -> TrackChoice:
+        return options.transcribing(self._batch.transcribe).track_choice
+
+    def begin(self) -> None:
+        """Note in the ledger which files are to be done, and how; only the run that has claimed the folder may."""
+        begun = {
+            options: Row(status="waiting", error=None, options=options.model_dump(exclude_none=True))
+            for options in {file.options for file in self.files}
+        }
+        self.ledger.begin({file.source.path: begun[file.options] for file in self.files})
+
+    def recall(self) -> None:
+        """Look which files are known and done."""
+        self._each(self._recall, self.files)
+
+    def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
+        """Look at the files, several at a time, until all are seen or the run is to end."""
+        with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as threads:
+            try:
+                list(threads.map(lambda file: None if self.resume.stopped() else look(file), files))
+            except BaseException:
+                self.resume.stop()
+                raise
+
+    def _recall(self, file: FileRun) -> None:
+        try:
+            size, mtime_ns = self.resume.patience.again(partial(check_regular, file.source.path))
+        except Exception as error:
+            file.report.failed(file, reason(error))
+            return
+        remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
+        row = self.ledger.row(file.source.path) if remembered else Row()
+        if refused := self._refused(file, (size, mtime_ns)):
+            file.report.failed_before(file, refused)
+            return
+        duration_s, choice = row.get("duration_s"), self._track_choice(file.options)
+        file.source = replace(
+            file.source,
+            size=size,
+            mtime_ns=mtime_ns,
+            duration_s=duration_s or 0.0,
+            track=row.get("track", ""),
+            track_number=row.get("track_number", 0),
+            retimed=row.get("retimed", False),
+        )
+        if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
+            self._new.append(file)
+        else:
+            self.resume.find(file)
+            if file.status == "waiting" and "retimed" not in row:
+                self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
+
+    def _refused(self, file: FileRun, content: Print) -> str | None:
+        """Return why an earlier run could not do this content, if it is not to be tried again."""
+        if self._retry or "refused" not in self.ledger.row(file.source.path):
+            return None
+        return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
+
+    def needs_all_stages(self) -> bool:
+        """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
+        return any(file.source.size not in self._known_sizes for file in self._new)
+
+    def probe(self) -> None:
+        """Open the new files; those whose content may be known, by its size, are read.
+
+        What cannot be read is failed, with the reason.
+        """
+        self._each(self._probe, self._new)
+
+    def _probe(self, file: FileRun) -> None:
+        try:
+            probed = self.resume.patience.again(partial(probe, file.source.path, self._track_choice(file.options)))
+        except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
+            file.report.failed(file, reason(error), lasting=will_last(error))
+            return
+        file.source = replace(file.source, keys={}, **asdict(probed))
+        if file.source.size in self._known_sizes:
+            self.resume.find(file)
+
+    def note_durations(self) -> None:
+        """Remember how long the new files are, so that a later run need not open them."""
+        for file in self._new:
+            if file.status in {"waiting", "skipped"}:
+                self.ledger.note(
+                    file.source.path,
+                    duration_s=file.source.duration_s,
+                    track=file.source.track,
+                    track_number=file.source.track_number,
+                    retimed=file.source.retimed,
+                    track_choice=self._track_choice(file.options).key(),
+                )
+
+    def waiting(self) -> list[FileRun]:
+        """Return the files that are to be done, longest first, so that no long one ends the batch alone."""
+        waiting = [file for file in self.files if file.status == "waiting"]
+        return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
+
+    def audio_left(self) -> float:
+        """Return how many seconds of audio are still to be decoded."""
+        return sum(file.decoded_s for file in self.files if file.status == "waiting")
+
+    def languages(self) -> set[str]:
+        """Return the languages, as codes, that a manifest says files have that are still to be done."""
+        return {language_code(file.options.language) for file in self.waiting() if file.options.language}
+
+    def stages(self) -> frozenset[str]:
+        """Return the stages that some file still has to go through."""
+        return frozenset(stage for file in self.waiting() for stage in file.missing)
+
+
+def _known(entries: list[Entry], ledger: Ledger, template: str) -> dict[str, str]:
+    """Return the patterns that earlier runs have made from the same template."""
+    rows = {entry.path: ledger.row(entry.path) for entry in entries}
+    return {path: row["pattern"] for path, row in rows.items() if "pattern" in row and row.get("template") == template}

@@ -1,0 +1,206 @@
+"""What of each file is there already: its outputs, or results of its stages from which they can be made."""
+
+import threading
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.planning.file_run import FileRun
+from flows.pools.task_runner import named
+from flows.state.ledger import Ledger
+from flows.state.ledger_rows import outputs_of
+from tasks.faults import FileFault, Patience, will_last
+from tasks.storage.filesystems import Print
+from tasks.storage.io import Stopped, print_of
+from tasks.storage.results import StoredResult, options_digest, result_key
+from tasks.storage.urls import shown
+from tasks.storage.write_ahead import WriteAhead
+from tasks.write import Earlier, Facts, Written, not_ours, output_path
+
+if TYPE_CHECKING:
+    from flows.config.parameters import Batch
+
+PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
+TRIES = 60
+"""Further tries at reading inputs, in the whole run, where a fault may pass."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a file: for every stage that keeps its results, the digest of what changes them."""
+
+    stages: dict[str, str]
+    outputs: str
+    before: "Wanted | None" = None
+    """The same as version 0.1 had it, if that is another: what was made then is not made again."""
+
+    @classmethod
+    def by(cls, batch: "Batch", file: FileOptions) -> "Wanted":
+        """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
+        diarize = file.diarizing(batch.diarize)
+        if diarize is None:
+            return cls._by(batch, file, None)
+        identity, before = diarize.identity(batch.models), diarize.identity_without_parts(batch.models)
+        wanted = cls._by(batch, file, identity)
+        return wanted if before == identity else replace(wanted, before=cls._by(batch, file, before))
+
+    @classmethod
+    def _by(cls, batch: "Batch", file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
+        transcribe = file.transcribing(batch.transcribe)
+        stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
+        if batch.align:
+            # An aligner that is named for no language is that of the language asked for.
+            asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
+            stages["align"] = options_digest("align", batch.align.identity(batch.models), asked, upstream)
+        if diarize is not None:
+            stages["diarize"] = options_digest("diarize", diarize)
+        return cls(stages, options_digest("write", stages, batch.write.layout()))
+
+
+class Resume:
+    """Decides for each file which stages it still has to go through."""
+
+    def __init__(self, batch: "Batch", ledger: Ledger) -> None:
+        # So many sets of options are kept: a manifest may give each of 100,000 files its own.
+        self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
+        self.options = self.wanted(AS_THE_BATCH).outputs
+        """Stands for all options that change the outputs."""
+        self._batch = batch
+        aligned = frozenset({"load audio", "transcribe", "write", *(["align"] if batch.align else [])})
+        self._stages = {False: aligned, True: aligned | {"diarize"}}
+        self._write = batch.write
+        self._results = batch.results_folder()
+        self._overwrite = batch.run.overwrite
+        self._ledger = ledger
+        self._stop = threading.Event()
+        self.patience = Patience(TRIES)
+
+    def all_stages(self, file: FileOptions) -> frozenset[str]:
+        """Return all that a file with these options goes through of which nothing is there."""
+        return self._stages[file.diarizing(self._batch.diarize) is not None]
+
+    def stop(self) -> None:
+        """Read no further."""
+        self._stop.set()
+
+    def stopped(self) -> bool:
+        """Tell whether the run is to end."""
+        return self._stop.is_set()
+
+    def identify(self, file: FileRun) -> None:
+        """Give the file its keys, by its content, which is read unless it is remembered.
+
+        Raises OSError, UnreadableAudio if it has changed since it was planned, Stopped.
+        """
+        if file.source.keys:
+            return
+        row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
+        mark = file.source.key_mark
+        keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
+        file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
+        file.source.check_unchanged()
+        file.key = f"{row['digest']}-{wanted.outputs}{mark}"
+        file.ahead = WriteAhead(self._ledger.notes_folder, file.source.path, file.key, *file.place)
+
+    def decide(self, file: FileRun) -> Written | None:
+        """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs, OSError."""
+        if self._overwrite:
+            return None
+        row = self._ledger.row(file.source.path)
+        here = row.get("written", {}) if row.get("pattern") == file.place[1] else {}
+        right = [here[key] for key in self._keys(file) if key in here]
+        there = self._there(file, right[0]["language"] if right else None)
+        found = {name: print_ for name, print_ in there.items() if print_}
+        intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
+        changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
+        if there and intact.keys() | changed.keys() == there.keys():
+            facts = {name: right[0].get(name) for name in Facts.__annotations__}
+            return Written(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
+        ours, theirs, other = self._owned(file)
+        same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
+        file.earlier = Earlier(ours, same)
+        file.missing = self._missing(file)
+        for name, each in found.items():
+            # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
+            if not each[0] or each == ours.get(name):
+                continue
+            if each == theirs.get(name) or (name not in same and (other or len(file.missing) > 1)):
+                raise not_ours(output_path(file.pattern, "", name), other)
+        return None
+
+    def _keys(self, file: FileRun) -> list[str]:
+        """Return the keys of outputs that are right for this file."""
+        before = self.wanted(file.options).before
+        digest = file.key.partition("-")[0]
+        return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
+
+    def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
+        """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
+        if language is None and "{language}" in file.pattern:
+            return {}
+        return {name: print_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
+
+    def _owned(self, file: FileRun) -> tuple[dict[str, Print], dict[str, Print], str | None]:
+        """Return the outputs in this file's places that may be replaced, those of another input, and that input.
+
+        Those of this file, and of one with the same content, may be. Not those of an input that is gone: a share may
+        not be mounted tonight, and a recording that was deleted may have no other transcript.
+        """
+        ours: dict[str, Print] = {}
+        theirs: dict[str, Print] = {}
+        other = None
+        digest = file.key.partition("-")[0]
+        for path, row in self._ledger.owners(file.place[1]):
+            if path == file.source.path or row.get("digest") == digest:
+                ours |= outputs_of(row)
+            elif outputs := outputs_of(row):
+                theirs |= outputs
+                other = shown(path)
+        return ours, theirs, other
+
+    def _missing(self, file: FileRun) -> frozenset[str]:
+        missing, stages = {"write"}, self.wanted(file.options).stages
+        last = "align" if "align" in stages else "transcribe"
+        if not self._stored(file, last):
+            missing.add(last)
+            if last == "align" and not self._stored(file, "transcribe"):
+                missing.add("transcribe")
+        if "diarize" in stages and not self._stored(file, "diarize"):
+            missing.add("diarize")
+        return frozenset(missing if missing == {"write"} else {"load audio", *missing})
+
+    def _stored(self, file: FileRun, stage: str) -> bool:
+        """Tell whether the stage's result is there. One that version 0.1 has made is used under its own key."""
+        wanted = self.wanted(file.options)
+        digest = file.key.partition("-")[0]
+        for each in filter(None, (wanted, wanted.before)):
+            key = result_key(stage, digest, each.stages[stage] + file.source.key_mark)
+            if StoredResult(self._results, key).exists():
+                file.source.keys[stage] = key
+                return True
+        return False
+
+    def find(self, file: FileRun) -> None:
+        """Identify the file and decide; record in its report if that ends it."""
+        try:
+            self.patience.again(partial(self.identify, file))
+            written = self.patience.again(partial(self.decide, file))
+        except Stopped:
+            return
+        except Exception as error:
+            file.report.failed(file, reason(error), lasting=will_last(error))
+        else:
+            if written:
+                file.report.skipped(file, written)
+
+    def made_with(self, file: FileOptions) -> str:
+        """Return what stands for the options of a file and the programs that read it: with others it may not fail."""
+        track = file.transcribing(self._batch.transcribe).track_choice.key()
+        return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
+
+
+def reason(error: Exception) -> str:
+    """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
+    return str(error) if isinstance(error, FileFault) else named(error)

@@ -1,0 +1,61 @@
+"""What the Hugging Face Hub says of a model before it is needed: that it can be downloaded, or why not."""
+
+from functools import cache
+
+import httpx
+
+from tasks.models.sources import Repository
+
+TIMEOUT_S = 10
+NETWORK_ERRORS = (OSError, httpx.HTTPError)
+"""What the Hub's client raises where the Hub cannot be reached: from version 1 httpx's errors, before that those of
+requests, which are OSErrors."""
+
+
+class HubUnreachable(RuntimeError):
+    """The Hub does not answer, or not as it should."""
+
+
+def refusal(source: Repository) -> str | None:
+    """Return why the Hub does not let us have this model; None if it does. Raises HubUnreachable."""
+    name, *alternatives = source.needed[0]
+    return _refusal(source.name, name, source.revision, certain=not alternatives and "*" not in name)
+
+
+@cache
+def _refusal(repository: str, name: str, revision: str | None, *, certain: bool) -> str | None:
+    """Ask for a file that the model cannot be without; unless it is `certain`, it may go by another name too.
+
+    Not for the repository: what the Hub tells of that, it tells also of a gated one.
+    """
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    url = hf_hub_url(repository, name, revision=revision)
+    try:
+        # Not get_hf_file_metadata, which goes on trying for 23 s where nobody answers.
+        hf_raise_for_status(get_session().head(url, headers=build_hf_headers(), timeout=TIMEOUT_S))
+    except GatedRepoError:
+        return (
+            f"it is gated: accept its terms at {constants.ENDPOINT}/{repository}, and set HF_TOKEN to a token of that "
+            f"account, from {constants.ENDPOINT}/settings/tokens"
+        )
+    except RepositoryNotFoundError:
+        return (
+            f"neither a folder here nor a model on {constants.ENDPOINT} that HF_TOKEN opens "
+            "(in a deployment, name a folder by its absolute path)"
+        )
+    except EntryNotFoundError as error:
+        return f"it has no {name}, so it is no model of this kind: {_first_line(error)}" if certain else None
+    except HfHubHTTPError as error:
+        if error.response is not None and error.response.status_code in (401, 403):
+            return f"{constants.ENDPOINT} refuses HF_TOKEN: {_first_line(error)}"
+        raise HubUnreachable(_first_line(error)) from error
+    except NETWORK_ERRORS as error:
+        raise HubUnreachable(_first_line(error)) from error
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,63 @@
+"""A run that reaches for nothing outside: what of its models is here, and which command fetches the rest."""
+
+import shlex
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from flows.model_store.lockfile import missing, read_record
+from flows.model_store.requirements import aligners_for, needs
+from tasks.bad_input import BadInput
+
+if TYPE_CHECKING:
+    from flows.config.parameters import Batch
+
+
+def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) -> None:
+    """Raise BadInput, with all that is missing, if these stages cannot run with the models that are here."""
+    model_dir = batch.models.model_dir
+    record = read_record(model_dir)
+    languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
+    named = needs(batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir)
+    gone = [
+        f"  {need}: {', '.join(lacks)}"
+        for need in named
+        if need.stage in stages and (lacks := missing(need.source, model_dir, record))
+    ]
+    if gone:
+        where = model_dir or "the caches of this machine"
+        raise BadInput(
+            "\n".join([f"--offline: missing in {where}:", *gone, "To fetch it:", f"  {_command(batch, languages)}"])
+        )
+
+
+def offline_notices(batch: "Batch") -> list[str]:
+    """Return what the user should know of the languages that an offline run can align."""
+    if not batch.models.offline or batch.transcribe.language:
+        return []
+    pairs = aligners_for(read_record(batch.models.model_dir).languages, batch.align, batch.transcribe)
+    if batch.align is None or not pairs:
+        return []
+    here = ", ".join(language for language, _ in pairs)
+    return [f"--offline, and no --language: only aligners of {here} are known to be here"]
+
+
+def _command(batch: "Batch", languages: list[str]) -> str:
+    """Return the command that fetches what the batch needs."""
+    words = [
+        "whisperx-batch-models",
+        "--model_dir",
+        batch.models.model_dir or "FOLDER",
+        "--model",
+        batch.transcribe.model,
+    ]
+    if batch.transcribe.language:
+        words += ["--language", batch.transcribe.language]
+    elif languages:
+        words += ["--languages", ",".join(languages)]
+    if batch.align is None:
+        words += ["--no_align"]
+    elif batch.align.align_model:
+        words += ["--align_model", batch.align.align_model]
+    if batch.diarize:
+        words += ["--diarize", "--diarize_model", batch.diarize.diarize_model]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Processes beside ours: Prefect server, Ray. May import `host`, `config` and `tasks`."""

@@ -1,0 +1,163 @@
+"""A Prefect server on loopback for the length of a run, for who has none."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import PrefectException
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_UI_URL,
+    temporary_settings,
+)
+from prefect.states import State
+
+from flows.host.signals import signals_blocked
+from flows.pools.task_runner import flush
+from flows.services import server_process
+
+QUICK_SERVER = {
+    # A task run costs the server 58 core-ms at the defaults and 12 with these.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+"""Settings of any Prefect server that this flow runs on."""
+FOR_ONE_RUN = {
+    **QUICK_SERVER,
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    # States are recorded from the events; the events themselves, ten rows each, nobody reads without triggers.
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+}
+
+SETTLED = 2
+"""Looks in a row that find no unfinished run: what is not recorded at all yet is not unfinished either."""
+
+
+class ServerFailed(RuntimeError):
+    """The Prefect server did not start."""
+
+
+def has_server() -> bool:
+    """Tell whether an environment variable or a profile names a Prefect server."""
+    return bool(PREFECT_API_URL.value())
+
+
+class LocalServer:
+    """A Prefect server on loopback, with the database of PREFECT_HOME, that lives as long as its `with`.
+
+    It asks for a password that only this run knows: any user of the machine can reach its port.
+    """
+
+    def __init__(self) -> None:
+        self._password = f"whisperx-batch:{secrets.token_urlsafe(24)}"
+        home = Path(PREFECT_HOME.value())
+        self._lock = home / "whisperx-batch-server.lock"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            self._lock.touch()
+        except OSError as error:
+            raise ServerFailed(
+                f"{home}: {error.strerror}: set PREFECT_HOME to a folder that you can write to"
+            ) from None
+        self._log = home / f"whisperx-batch-server-{os.getpid()}.log"
+        self._serving = False
+
+    def __enter__(self) -> Self:
+        """Start it, without waiting until it serves."""
+        with socket.socket() as listening, self._log.open("wb") as output, signals_blocked():
+            listening.bind(("127.0.0.1", 0))
+            listening.listen(128)
+            self._api = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+            number = listening.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", server_process.__file__, str(number), str(self._lock)],
+                env={
+                    **os.environ,
+                    **FOR_ONE_RUN,
+                    **self.environment(),
+                    "PREFECT_SERVER_API_AUTH_STRING": self._password,
+                },
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the run, which still has to tell the server how it ended
+            )
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which another process uses this server."""
+        return {"PREFECT_API_URL": self._api, "PREFECT_API_AUTH_STRING": self._password}
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.send_signal(signal.SIGINT)  # it blocks SIGTERM, which may be sent to all processes of a run
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._serving:
+            self._log.unlink(missing_ok=True)
+
+    @contextmanager
+    def used(self, timeout: float = 180, nodes: int = 1) -> Iterator[None]:
+        """Wait until it serves, and make it the server that Prefect uses on this machine. Raises ServerFailed."""
+        if nodes > 1:
+            raise ServerFailed("set PREFECT_API_URL: the other nodes of the cluster do not reach a server on 127.0.0.1")
+        deadline = time.monotonic() + timeout
+        while not self._serves():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise ServerFailed(f"the local Prefect server did not start; see {self._log}")
+            time.sleep(0.1)
+        self._serving = True
+        with temporary_settings({PREFECT_API_URL: self._api, PREFECT_API_AUTH_STRING: self._password}):
+            try:
+                yield
+            finally:
+                flush()
+
+    def _serves(self) -> bool:
+        user, _, password = self._password.partition(":")
+        try:
+            # Not by a proxy that the environment names.
+            asked = httpx.get(f"{self._api}/admin/version", auth=(user, password), timeout=1, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return asked.is_success
+
+
+def settle(state: State[Any], timeout: float) -> None:
+    """Wait until the server has recorded how the task runs ended: their states reach it through a queue of events."""
+    stages = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})
+    unfinished = TaskRunFilter(state={"type": {"any_": [StateType.PENDING, StateType.RUNNING]}})
+    deadline, settled = time.monotonic() + timeout, 0
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        while settled < SETTLED and time.monotonic() < deadline:
+            time.sleep(0.3)
+            left = client.read_task_runs(flow_run_filter=stages, task_run_filter=unfinished, limit=1)
+            settled = 0 if left else settled + 1
+
+
+def where_to_look(state: State[Any], *, embedded: bool) -> str:
+    """Return how the run can be seen in Prefect's UI."""
+    path = f"/runs/flow-run/{state.state_details.flow_run_id}"
+    if embedded:
+        return f"To see this run: prefect server start, then http://127.0.0.1:4200{path}\n"
+    return f"This run in Prefect: {(PREFECT_UI_URL.value() or '').rstrip('/')}{path}\n"

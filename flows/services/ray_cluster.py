@@ -1,0 +1,138 @@
+"""Ray for the length of a run: joined where there is a cluster, else started here, by one owner."""
+
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psutil
+import ray
+from ray._private import worker
+
+from flows.host.private_folder import private_subfolder
+from flows.host.signals import signals_blocked
+from flows.pools.sizing import Node
+from flows.preflight.services import check_ray
+from flows.services import ray_reaper
+from flows.services.allocator_env import KEEP_MEMORY
+from flows.services.object_store import disk_notice
+from flows.services.ray_token import provide_token
+
+logger = logging.getLogger(__name__)
+
+STARTS = 3
+
+
+@dataclass(frozen=True)
+class RaySession:
+    """The Ray that a run uses."""
+
+    nodes: list[Node]
+    object_store_bytes: int
+    dashboard_url: str | None
+    notice: str | None = None
+    """What the user should know of a Ray that was started here."""
+
+
+@contextmanager
+def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]:
+    """Join the cluster at `address` or RAY_ADDRESS, or start Ray on this machine and stop it afterwards.
+
+    Where this process has joined a Ray already, that one is used, and left as it is. Raises BadInput if there is no
+    cluster at the address.
+    """
+    with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:
+        resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        store = int(sum(each.get("object_store_memory", 0) for each in resources))
+        nodes = [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources]
+        yield RaySession(nodes, store, url, disk_notice(psutil.Process().children(), store))
+
+
+@contextmanager
+def _started(address: str | None, *, dashboard: bool) -> Iterator[str | None]:
+    check_ray(address)
+    before = set(psutil.Process().children())
+    url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard)
+    started = set(psutil.Process().children()) - before
+    with _reaper(started) if started else nullcontext():
+        try:
+            yield url
+        finally:
+            _shut_down()
+
+
+def _shut_down() -> None:
+    """Leave Ray; end its processes if this one has started them."""
+    node = worker._global_node  # noqa: SLF001
+    if node and node.is_head():
+        # Ray would wait a second for each to end by SIGTERM, from which they are shielded.
+        node.kill_all_processes = partial(_kill_all, node.kill_all_processes)
+    # An ObjectRef that another thread collects while Ray shuts down would end this process at once.
+    gc.disable()
+    ray.shutdown()
+    gc.enable()
+
+
+def _kill_all(kill: Callable[..., None], **_: object) -> None:
+    kill(check_alive=False, allow_graceful=False, wait=False)
+
+
+def _start(address: str | None, *, dashboard: bool) -> str | None:
+    """Return the address of the dashboard, if there is one."""
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM) if in_main else None
+    if address:
+        context = ray.init(address=address, namespace="prefect", log_to_driver=False, configure_logging=False)
+    else:
+        # It warns at every start that its cluster is safe, that is, asks for a token.
+        logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+        # "local": without an address Ray would quietly join whatever cluster last ran on this machine.
+        context = _started_here(dashboard=dashboard)
+    if in_main:
+        # ray.init puts its own handler there, with which a cancelled run would end as a crash.
+        signal.signal(signal.SIGTERM, handler)
+    return f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+
+def _started_here(*, dashboard: bool) -> Any:
+    """Start Ray on this machine; again if it was too slow: it gives its processes 30 s, whatever else runs."""
+    provide_token()
+    os.environ |= KEEP_MEMORY  # for all processes of Ray; this one has read its own
+    before = set(psutil.Process().children())
+    for left in reversed(range(STARTS)):
+        try:
+            with signals_blocked():
+                return ray.init(
+                    address="local",
+                    namespace="prefect",
+                    include_dashboard=dashboard,
+                    dashboard_host="127.0.0.1",
+                    log_to_driver=False,
+                    configure_logging=False,
+                    # Ray lets everybody read its logs, so nobody else may enter the folder.
+                    _temp_dir=str(private_subfolder("ray")),
+                )
+        except Exception as error:
+            if not left or "timed out during startup" not in str(error):
+                raise
+            logger.warning("Ray did not start in time; it is started again: %s", error)
+            ray.shutdown()
+            for process in set(psutil.Process().children()) - before:
+                process.kill()
+    raise AssertionError  # the last try returns or raises
+
+
+def _reaper(started: set[psutil.Process]) -> subprocess.Popen[bytes]:
+    """Start what ends these processes of Ray when its standard input is closed, if only by our death."""
+    # By its path: the current folder, or another package, may have another module `flows`.
+    line = [sys.executable, "-P", ray_reaper.__file__, *(str(process.pid) for process in started)]
+    with signals_blocked():
+        return subprocess.Popen(line, stdin=subprocess.PIPE, start_new_session=True)

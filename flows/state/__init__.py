@@ -1,0 +1,1 @@
+"""What is remembered on disk between runs. May import `config` and `tasks`."""

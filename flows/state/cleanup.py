@@ -1,0 +1,83 @@
+"""What of an output folder's stored results, ledger and Prefect blocks no later run needs, and removing it."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flows.state.ledger import Ledger
+from flows.state.ledger_rows import Row, outputs_of
+from tasks.storage import io, urls
+from tasks.storage.results import STAGES, VERSION
+from tasks.write import output_path
+
+DAY_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Result:
+    """A stored result: the stage, and the digests of the content and of the options that it was made for."""
+
+    location: str
+    stage: str
+    version: str
+    digest: str
+    age_s: float
+    size: int
+
+
+def stored_results(folder: str) -> Iterator[Result]:
+    """Yield the stored results in a folder or below a URL. Raises OSError, BadPlace."""
+    now = time.time()
+    for location, size, modified in io.tree(folder):
+        stage, _, rest = location.removeprefix(folder).strip("/").partition("/")
+        version, _, name = rest.partition("/")
+        digest, dash, _ = name.partition("-")
+        if stage in STAGES and dash and "/" not in name:
+            yield Result(location, stage, version, digest, now - modified, size)
+
+
+def unneeded_results(results: list[Result], ledger: Ledger, days: float) -> list[Result]:
+    """Return the results that no run will look for, if they are older than `days`.
+
+    Those are of contents that no input has any more, or were made with other options than the newest of their stage and
+    content. (An input on a share that is not mounted counts as gone; what its results saved is then made again.)
+    """
+    there = {row["digest"] for path, row in ledger.rows.items() if "digest" in row and _is_there(path)}
+    newest: dict[tuple[str, str], Result] = {}
+    for result in sorted(results, key=lambda result: result.age_s, reverse=True):
+        newest[result.stage, result.digest] = result
+    return [
+        result
+        for result in results
+        if result.age_s > days * DAY_S
+        and (
+            result.digest not in there or result.version != VERSION or newest[result.stage, result.digest] is not result
+        )
+    ]
+
+
+def unneeded_rows(ledger: Ledger, out: str) -> list[str]:
+    """Return the inputs of which neither the file nor an output is there any more. Raises OSError, BadPlace."""
+    return [path for path, row in ledger.rows.items() if not _is_there(path) and not _has_outputs(row, out)]
+
+
+def _is_there(path: str) -> bool:
+    # Whether an object is, only its store can tell: it counts as there.
+    return urls.is_url(path) or os.path.lexists(path)
+
+
+def _has_outputs(row: Row, out: str) -> bool:
+    pattern = urls.join(out.replace("{", "{{").replace("}", "}}"), row.get("pattern", ""))
+    languages = {each["language"] for each in row.get("written", {}).values()}
+    return any(
+        io.print_of(output_path(pattern, language or "", extension))
+        for language in languages
+        for extension in outputs_of(row)
+    )
+
+
+def remove_results(results: list[Result]) -> None:
+    """Remove stored results. Raises OSError, BadPlace."""
+    for result in results:
+        io.remove(result.location)

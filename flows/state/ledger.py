@@ -1,0 +1,188 @@
+"""What is known of every input file of an output folder: our own record, whatever becomes of Prefect's."""
+
+import json
+import logging
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack, cast
+
+from flows.state.ledger_file import LedgerFile
+from flows.state.ledger_rows import Row, Written, merged, row_from
+from tasks.audio.container import check_regular
+from tasks.storage import io, urls, write_ahead
+from tasks.storage.atomic import whole_file
+from tasks.storage.filesystems import BadPlace, Print
+from tasks.storage.io import digest_of, print_of, put, read
+
+logger = logging.getLogger(__name__)
+
+FOLDER = ".whisperx-batch"
+"""Inside the output folder: the ledger, the lock, the stored results, the write-ahead notes."""
+LEDGER = "ledger.jsonl"
+COPIED = "ledger.copied"
+"""Holds the print of the copy that this machine has made."""
+
+
+class Ledger:
+    """A line of JSON for each thing learnt of a file, the last of its kind counts. One run writes at a time.
+
+    A line that a crash cut short does not count. Where the disk is full it goes on in memory: then a later run learns
+    less, and no more is lost. What it had no time to learn of outputs, the write-ahead notes tell.
+
+    An output folder that is a URL has a `copy` of it, from the begin and the end of each run, for other machines.
+    """
+
+    def __init__(self, folder: Path, out: str, copy: str | None = None) -> None:
+        """Read what is known of the files whose outputs go to `out`, from `folder`. Raises OSError, BadPlace."""
+        self.rows: dict[str, Row] = {}
+        self._paths_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._path = folder / LEDGER
+        self._out = out
+        self.notes_folder = urls.join(urls.join(out, FOLDER), write_ahead.FOLDER)
+        """Where the write-ahead notes of this output folder lie."""
+        self._copy = copy
+        self._copied = folder / COPIED
+        self._lock = threading.Lock()
+        self._file: LedgerFile | None = None
+        self._recovered: list[str] = []
+        self._read()
+        self._recover()
+
+    def _read(self) -> None:
+        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        for line in lines + self._of_another_machine():
+            try:
+                learnt = json.loads(line)
+                path = str(learnt.pop("path"))
+                row = row_from(learnt)
+            except (ValueError, LookupError, TypeError, AttributeError):
+                continue
+            self._learn(path, row)
+
+    def _of_another_machine(self) -> list[bytes]:
+        found = print_of(self._copy) if self._copy else None
+        if self._copy is None or found is None or (self._copied.exists() and self._copied.read_text() == str(found)):
+            return []
+        return read(self._copy).splitlines()
+
+    def _recover(self) -> None:
+        """Learn of outputs that were written before a crash, and whose line was not."""
+        for noted in write_ahead.notes(self.notes_folder):
+            ahead = noted.ahead
+            outputs: dict[str, Print] = {}
+            for extension in noted.digests:
+                output = urls.join(self._out, ahead.pattern)
+                output = output.format(language=noted.facts.get("language") or "und", format=extension)
+                if found := noted.written(extension, output):
+                    outputs[extension] = found
+            if outputs:
+                written = cast(Written, {**noted.facts, "outputs": outputs, "changed": {}})
+                row = Row(template=ahead.template, pattern=ahead.pattern, written={ahead.key: written})
+                self._learn(ahead.path, row)
+            self._recovered.append(noted.location)
+
+    def share(self) -> None:
+        """Put all that was learnt on the disk, and let other machines know, if the output folder is a store."""
+        if self._file:
+            self._file.close()
+        try:
+            self._put_copy()
+        except (OSError, BadPlace) as error:
+            logger.warning("%s: %s", self._copy, error)
+
+    def _put_copy(self) -> None:
+        if self._copy is not None and self._file:
+            put({self._copy: self._path.read_bytes()})
+            self._copied.write_text(str(print_of(self._copy)))
+
+    def _learn(self, path: str, learnt: Row) -> None:
+        self.rows[path] = merged(self.rows.get(path, Row()), learnt)
+        if "pattern" in learnt:
+            self._paths_of[learnt["pattern"]].add(path)
+
+    def row(self, path: str) -> Row:
+        """Return what is known of a file, if only its name."""
+        return self.rows.get(path, Row())
+
+    def owners(self, pattern: str) -> list[tuple[str, Row]]:
+        """Return the inputs, with what is known of them, for which outputs of this pattern were written."""
+        return [(path, self.row(path)) for path in self._paths_of[pattern] if self.row(path).get("pattern") == pattern]
+
+    def remembers(self, path: str, found: Print) -> bool:
+        """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""
+        row = self.row(path)
+        return "digest" in row and _same_file(path, (row.get("size"), row.get("mtime_ns")), found)
+
+    def refused(self, path: str, found: Print, made_with: str) -> str | None:
+        """Return the error that this content met in an earlier run with the same options and releases, if it did."""
+        refused = self.row(path).get("refused")
+        if refused and refused["made_with"] == made_with and _same_file(path, refused["content"], found):
+            return refused["error"]
+        return None
+
+    def sizes(self) -> set[int]:
+        """Return the sizes of all contents that are known: a file of another size is none of them."""
+        return {row["size"] for row in self.rows.values() if "digest" in row}
+
+    def digest(self, path: str, stop: threading.Event | None = None) -> Row:
+        """Return the row of a file with its digest, reading it unless it is remembered.
+
+        Raises OSError, UnreadableAudio, Stopped.
+        """
+        found = check_regular(path)
+        if not self.remembers(path, found):
+            digest = digest_of(path, stop)
+            # If it changed meanwhile, the digest is remembered for a time that is over: it will be read again.
+            self.note(path, size=found[0], mtime_ns=found[1], digest=digest)
+        return self.row(path)
+
+    def note(self, path: str, **learnt: Unpack[Row]) -> None:
+        """Remember what was learnt of a file, also for later runs."""
+        with self._lock:
+            self._learn(path, learnt)
+            if self._file:
+                self._file.append(json.dumps({"path": path, **learnt}).encode())
+
+    def note_written(self, path: str, ahead: str | None, **learnt: Unpack[Row]) -> None:
+        """Remember what was written for a file; once that is on the disk, its write-ahead note goes."""
+        self.note(path, **learnt)
+        if self._file and ahead:
+            self._file.once_synced(lambda: io.remove(ahead))
+
+    def forget(self, paths: list[str]) -> None:
+        """Drop what is known of these files; on the disk once the ledger is written anew."""
+        for path in paths:
+            del self.rows[path]
+
+    def begin(self, rows: Mapping[str, Row]) -> None:
+        """Note this of these files, and write the ledger anew, without what has been superseded.
+
+        Until then nothing that is noted is written: only the run that holds the output folder may. Raises OSError
+        or BadPlace if the output folder is a store that cannot be written to.
+        """
+        for path, learnt in rows.items():
+            self._learn(path, learnt)
+        try:
+            with whole_file(self._path) as file:
+                os.fchmod(file.fileno(), 0o600)  # URLs in it can hold tokens
+                for path, row in self.rows.items():
+                    row_of_path: dict[str, Any] = {"path": path, **row}
+                    file.write(json.dumps(row_of_path) + "\n")
+        except OSError as error:
+            logger.warning("%s: %s", self._path, error)
+        else:
+            for location in self._recovered:
+                io.remove(location)
+            self._recovered = []
+        if self._file:
+            self._file.close()
+        self._file = LedgerFile(self._path)
+        self._put_copy()
+
+
+def _same_file(path: str, known: tuple[int | None, int | None], found: Print) -> bool:
+    # A web server that tells no version could have changed it without a trace.
+    return (found[1] != 0 or not urls.is_url(path)) and tuple(known) == found

@@ -1,0 +1,1 @@
+"""Word timings: which method, forced alignment, Whisper's cross-attention."""

@@ -1,0 +1,1 @@
+"""Recordings: which files may be opened, the track, the time line, decoding."""

@@ -1,0 +1,125 @@
+"""What the name of a model means: from which source WhisperX, faster-whisper or pyannote.audio take it."""
+
+import ast
+import os
+import re
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.models.cache import ModelOptions
+from tasks.models.fingerprints import part_revisions, repository_of
+from tasks.models.local_copies import at_hand
+from tasks.models.sources import Bundle, Repository, Source
+
+WHISPER = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",))
+ALIGNER = (
+    ("config.json",),
+    ("preprocessor_config.json", "processor_config.json"),
+    ("vocab.json", "tokenizer.json"),
+    ("model*.safetensors", "pytorch_model*.bin"),
+)
+PIPELINE = (("config.yaml",),)
+PART = (("pytorch_model.bin", "*.ckpt", "*.onnx"),)
+ON_THE_HUB = re.compile(r"[\w.-]+/[\w.-]+")
+DEFAULT_PLDA = "pyannote/speaker-diarization-community-1"
+"""Where pyannote.audio 4 takes the PLDA from for a pipeline that names none, as those of version 3 do."""
+
+
+def whisper_source(model: str) -> Repository:
+    """Return where a Whisper model comes from."""
+    model = at_hand(model)
+    wanted = tuple(name for group in WHISPER for name in group)
+    return Repository(
+        model if os.path.isdir(model) else repository_of(model), WHISPER, (*wanted, "preprocessor_config.json")
+    )
+
+
+def aligner_source(language: str, model: str | None) -> Source | None:
+    """Return where the aligner of a language comes from; None if WhisperX has none and no `model` is named."""
+    name = model or default_aligners().get(language)
+    if name is None:
+        return None
+    if "/" not in name:
+        import torchaudio
+
+        if name in torchaudio.pipelines.__all__:
+            return Bundle(name)
+    return Repository(at_hand(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
+
+
+def refuse_download(language: str, model: str | None, models: ModelOptions) -> None:
+    """Raise ValueError if an aligner is not here: torchaudio would download it, whatever WhisperX is told."""
+    source = aligner_source(language, model)
+    if source and (missing := source.missing(models.model_dir)):
+        raise ValueError(f"offline, and the aligner {source.name} is not here: no {', '.join(missing)}")
+
+
+@cache
+def default_aligners() -> dict[str, str]:
+    """Return the name of WhisperX's aligner for each language that has one.
+
+    From the source of WhisperX's module, whose import takes longer than Ray takes to start.
+    """
+    package = find_spec("whisperx")
+    folder = next(iter(package.submodule_search_locations or [])) if package else ""
+    named: dict[str, str] = {}
+    for statement in ast.parse(Path(folder, "alignment.py").read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]).startswith("DEFAULT_ALIGN_MODELS"):
+            # Those of torchaudio are first, in that file and when WhisperX chooses.
+            named = ast.literal_eval(statement.value) | named
+    return named
+
+
+def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
+    """Return where a pyannote pipeline comes from, then the models that its config.yaml names, if that is here."""
+    model = at_hand(model)
+    pipeline = Repository(model, PIPELINE)
+    folder = pipeline.folder(model_dir)
+    config = model if os.path.isfile(model) else folder and folder / "config.yaml"
+    if config is None or not os.path.isfile(config):
+        return [pipeline]
+    named = yaml.safe_load(Path(config).read_text(encoding="utf-8"))["pipeline"]
+    parts = dict(named.get("params") or {})
+    if named["name"].endswith(".SpeakerDiarization") and "plda" not in parts:
+        parts["plda"] = {"checkpoint": DEFAULT_PLDA, "subfolder": "plda"}
+    own = [part.split("@")[0] for part in parts.values() if isinstance(part, str) and part.startswith("$model/")]
+    needed = tuple((part.replace("$model/", "", 1) + "/*",) for part in own)
+    return [replace(pipeline, needed=PIPELINE + needed), *filter(None, map(_part, parts.values()))]
+
+
+def fetch_pipeline_config(pipeline: Repository, model_dir: str | None) -> None:
+    """Download a pipeline's config.yaml, 1 kB that names its parts, unless it is here. Raises OSError."""
+    from huggingface_hub import hf_hub_download
+
+    if pipeline.folder(model_dir) is None:
+        hf_hub_download(pipeline.name, "config.yaml", cache_dir=model_dir)
+
+
+@cache
+def diarizer_parts(model: str, model_dir: str | None, *, offline: bool) -> dict[str, str]:
+    """Return what stands for the weights of a pipeline's parts, by repository; see tasks.models.fingerprints."""
+    pipeline = diarizer_sources(model, model_dir)[0]
+    if not offline and ON_THE_HUB.fullmatch(pipeline.name):
+        with suppress(Exception):  # then the pipeline cannot be loaded either, and that says more
+            fetch_pipeline_config(pipeline, model_dir)
+    return part_revisions(diarizer_sources(model, model_dir), model_dir, offline=offline)
+
+
+def _part(value: Any) -> Repository | None:
+    """Return the model of the Hub that a value in a pipeline's config.yaml names, if it names one."""
+    if isinstance(value, dict) and "checkpoint" in value:
+        subfolder = value.get("subfolder")
+        needed = ((f"{subfolder}/*",),) if subfolder else PART
+        name, revision = str(value["checkpoint"]), value.get("revision")
+    else:
+        needed = PART
+        name, _, revision = value.partition("@") if isinstance(value, str) else ("", "", None)
+    if os.path.exists(name) or not ON_THE_HUB.fullmatch(name):
+        return None
+    return Repository(name, needed, revision=revision or None)

@@ -1,0 +1,1 @@
+"""Files and object stores: reading, atomic writing, stage results, write-ahead notes."""

@@ -1,0 +1,1 @@
+"""Whisper and voice activity detection as WhisperX runs them."""

@@ -1,0 +1,90 @@
+"""Whisper's weights and WhisperX's pipelines of this process: one lot of them for all files."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tasks.models.cache import Lender, ModelOptions, share, warm
+from tasks.models.local_copies import at_hand
+from tasks.options import Options
+from tasks.whisper.batching import Batches
+
+if TYPE_CHECKING:
+    from whisperx.asr import FasterWhisperPipeline, WhisperModel
+
+
+class WhisperOptions(Options):
+    """What a pipeline is loaded with; all other options of transcription are set for each file."""
+
+    model: str = Field("small", description="name of a Whisper model, a Hugging Face id or a folder (CTranslate2)")
+    compute_type: Literal["default", "float16", "float32", "int8"] = Field(
+        "default", description="default: float16 on a GPU, float32 on a CPU"
+    )
+    vad_method: Literal["pyannote", "silero"] = Field("pyannote", description="voice activity detection")
+    vad_onset: float = Field(0.500, gt=0, lt=1, description="onset threshold; lower it if speech is missed")
+    vad_offset: float = Field(0.363, gt=0, lt=1, description="offset threshold; lower it if speech is missed")
+    chunk_size: int = Field(
+        30, ge=1, le=30, description="longest chunk of merged speech, in seconds; Whisper hears 30 at a time"
+    )
+
+
+def whisper_model(options: WhisperOptions, models: ModelOptions) -> "WhisperModel":
+    """Return Whisper's weights; the threads of this process share them."""
+    return batches(options, models).model
+
+
+def batches(options: WhisperOptions, models: ModelOptions) -> Batches:
+    """Return Whisper's decoder, which all files of this process share."""
+    return _batches(options.model, options.compute_type, models)
+
+
+@warm("transcribe")
+def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
+    from whisperx.asr import WhisperModel
+
+    device = models.torch_device()
+    default = "float16" if device == "cuda" else "float32"
+    # A GPU decodes a batch in hardly more time than a chunk; further workers, streams of their own beside the same
+    # weights, would take the chunks from its batches. On a CPU a batch takes as long as its chunks one by one, and in
+    # float32 the last digits of avg_logprob vary with what is decoded beside: no file's must depend on the others.
+    mixed = device == "cuda"
+    weights = WhisperModel(
+        at_hand(model),
+        device=device,
+        compute_type=default if compute_type == "default" else compute_type,
+        cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
+        num_workers=1 if mixed else share.parallel,
+        download_root=models.model_dir,
+        local_files_only=models.model_cache_only,
+    )
+    return Batches(weights, mixed=mixed)
+
+
+def pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+    """Return the pipelines of this process. Their VAD keeps state while it listens, so threads cannot share one."""
+    loaded = options.model_dump(include=set(WhisperOptions.model_fields))
+    return _pipelines(WhisperOptions(**loaded), models)
+
+
+@cache
+def _pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+    def make() -> "FasterWhisperPipeline":
+        import whisperx
+
+        return whisperx.load_model(
+            options.model,
+            device=models.torch_device(),
+            vad_model=_silero(options) if options.vad_method == "silero" else None,
+            vad_method=options.vad_method,
+            vad_options=options.model_dump(include={"chunk_size", "vad_onset", "vad_offset"}),
+            model=whisper_model(options, models),
+        )
+
+    return Lender(make)
+
+
+def _silero(options: WhisperOptions) -> Any:
+    from tasks.whisper.silero import PackagedSilero
+
+    return PackagedSilero(options.vad_onset, options.chunk_size)
