@@ -302,7 +302,7 @@ def test_a_run_that_overlaps_waits_and_does_what_is_left(box: Prefect, first: di
 def test_the_next_plan_says_when_it_will_end(box: Prefect, first: dict[str, Any], options: dict[str, Any]) -> None:
     """And a run that is cancelled in Prefect frees what it holds; `only: failed` does the rest of it."""
     recordings = Path(box.environment["WHISPERX_BATCH_RECORDINGS"])
-    cut_speech(recordings / "more", *[f"{i}.wav" for i in range(40)], seconds=5)
+    cut_speech(recordings / "more", *[f"{i}.wav" for i in range(80)], seconds=5)
     transcripts = Path(box.environment["WHISPERX_BATCH_TRANSCRIPTS"])
     run = box.start("default", **options)
     box.wait(run, lambda _: len(list(transcripts.glob("more/*.json"))) > 1)
@@ -312,7 +312,7 @@ def test_the_next_plan_says_when_it_will_end(box: Prefect, first: dict[str, Any]
     for path in transcripts.rglob("*.json"):
         if ".whisperx-batch" not in path.parts:
             assert json.loads(path.read_text())["language"] == "en"
-    left = 40 - len(list(transcripts.glob("more/*.json")))
+    left = 80 - len(list(transcripts.glob("more/*.json")))
     assert left > 10
     again = box.start("default", inputs={"only": "failed"}, run={"stop_after": "1s"}, **options)
     ended = box.ended(again)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import ray
+from prefect.settings import PREFECT_API_AUTH_STRING
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
@@ -49,7 +50,8 @@ def test_an_actor_that_was_unreachable_has_not_died(api_url: str) -> None:
     """What it ran is run again by the same process, and counted against no file."""
     address = ray.get_runtime_context().gcs_address
     trouble = json.dumps({"CoreWorkerService.grpc_client.PushTask": HALF_OF_ALL_RESPONSES_LOST})
-    found, log = driven({"PREFECT_API_URL": api_url, "RAY_testing_rpc_failure": trouble}, "lost", address)
+    server = {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
+    found, log = driven({**server, "RAY_testing_rpc_failure": trouble}, "lost", address)
     assert found == {"errors": [None] * 5, "processes": 1}, log
     assert "was unreachable; what it ran is run again" in log
     assert "died" not in log
