@@ -16,7 +16,7 @@ from flows.pools.room import Room
 from flows.pools.worker import Models
 from flows.reporting.ending import brief
 from flows.services.ray_records import memory_at_death, record_of
-from tasks.faults import is_passing
+from tasks.retries import is_passing
 
 logger = logging.getLogger(__name__)
 

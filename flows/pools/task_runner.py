@@ -38,7 +38,8 @@ from prefect.utilities.annotations import quote
 from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect_ray import RayTaskRunner
 
-from tasks.faults import is_poisoning, will_last
+from tasks.errors import describe, will_last
+from tasks.oom import is_poisoning
 from tasks.storage.results import StoredResult
 
 if TYPE_CHECKING:
@@ -170,12 +171,7 @@ def _error(state: State[Any]) -> str | None:
     if state.is_completed():
         return None
     failure = exception_of(state)
-    return named(failure) if failure else state.message or state.name
-
-
-def named(error: BaseException) -> str:
-    """Return an exception's name and words."""
-    return f"{type(error).__name__}: {error}"
+    return describe(failure) if failure else state.message or state.name
 
 
 def _tell(task: Task[..., Any], task_run_id: UUID, parameters: dict[str, Any], state: State[Any]) -> None:
