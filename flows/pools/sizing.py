@@ -6,16 +6,17 @@ from math import floor
 
 from pydantic import Field
 
+from flows.services.node import Node
 from tasks.options import Options
 
 STAGES = ("load audio", "transcribe", "diarize", "align", "write")
-"""In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
+"""In the order in which a file passes them. Later ones have priority: they finish files, which frees memory."""
 CORES_PER_PROCESS = 4
-"""Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the
-memory of a further process. Chosen, not measured: two cores were the most at hand."""
+"""Cores that one process without a GPU fills with threads; beyond, contention for Python's lock costs more than the
+memory of another process. Chosen, not measured: no more than two cores were available."""
 
-EXTRA_NUM_GPUS = 0.1
-"""The share of an actor that a pool gets on top: two or three find room on a GPU beside the default pools."""
+SURPLUS_NUM_GPUS = 0.1
+"""The share of a GPU that a surplus actor reserves: two or three fit on a GPU beside the default pools."""
 
 
 class PoolSettings(Options):
@@ -39,14 +40,6 @@ class PoolSettings(Options):
 
 
 @dataclass(frozen=True)
-class Node:
-    """What one machine of the Ray cluster offers."""
-
-    cpus: float
-    gpus: int
-
-
-@dataclass(frozen=True)
 class PoolSpec:
     """A pool: its stages, its actors (`size`), and what each actor reserves and does at a time.
 
@@ -63,11 +56,11 @@ class PoolSpec:
     threads: int = 0
     num_cpus: float = 1.0
     num_gpus: float = 0.0
-    extra_num_gpus: float = 0.0
-    """What each actor reserves that it gets on top if files wait for it; 0: it gets none."""
+    surplus_num_gpus: float = 0.0
+    """What each surplus actor reserves that it gets while files wait for it; 0: it gets none."""
 
     def __str__(self) -> str:
-        """Return it as the run's log has it."""
+        """Return the pool's line in the run's log."""
         each = f"{self.num_cpus:g} CPUs, {self.num_gpus:g} GPUs, {self.parallel} files at a time"
         return f"pool {self.name}: actors: {self.size}, each with {each}, for {', '.join(self.stages)}"
 
@@ -135,7 +128,7 @@ def plan_pools(
                 threads=0 if gpus else max(1, floor(num_cpus or 1)),
                 num_cpus=1.0 if num_cpus is None else num_cpus,
                 num_gpus=num_gpus,
-                extra_num_gpus=EXTRA_NUM_GPUS if grows else 0.0,
+                surplus_num_gpus=SURPLUS_NUM_GPUS if grows else 0.0,
             )
         )
     return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))
@@ -164,7 +157,7 @@ def _all_stages(nodes: list[Node], stages: tuple[str, ...], files: int) -> PoolS
 
 
 def _fit_cpus(pools: list[PoolSpec], fixed: set[str], cpus: float) -> list[PoolSpec]:
-    """Shrink the CPU reservations that nobody chose until all fit: with a GPU they are book-keeping, not need."""
+    """Shrink the default CPU reservations until all fit: with a GPU the processes do not need whole cores."""
     open_ended = sum(pool.size * pool.num_cpus for pool in pools if pool.name not in fixed)
     left = cpus - sum(pool.size * pool.num_cpus for pool in pools if pool.name in fixed)
     if open_ended <= left or left <= 0:

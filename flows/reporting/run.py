@@ -19,9 +19,10 @@ from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts, plan_text, report_text
 from flows.reporting.console import counted, plan_line, show_plan, show_summary, summary_line
-from flows.reporting.ending import Ending, RunBroken
+from flows.reporting.ending import Ending
 from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
+from flows.services.failures import RunBroken
 from flows.state.throughput import expected
 from tasks.errors import message_of
 from tasks.storage.filesystems import BadPlace
