@@ -15,6 +15,8 @@ CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, contention for Python's lock costs more than the
 memory of another process. Chosen, not measured: no more than two cores were available."""
 
+GPU_SHARES = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
+"""The share of a GPU that an actor of each pool reserves by default."""
 SURPLUS_NUM_GPUS = 0.1
 """The share of a GPU that a surplus actor reserves: two or three fit on a GPU beside the default pools."""
 
@@ -87,51 +89,51 @@ def plan_pools(
     gpus = sum(node.gpus for node in nodes) if use_gpus else 0
     if not gpus and not settings.chosen():
         return [_all_stages(nodes, tuple(stage for stage in STAGES if stage in needed), files)]
-    diarize = "diarize" in needed
+    stages = _model_stages(needed, cross_attention=cross_attention)
+    pools = [_load_audio(settings, writes="diarize" not in needed)]
+    pools += [_model_pool(name, stages[name], settings, gpus) for name in stages]
+    chosen = {name for name in stages if getattr(settings, f"{name}_num_cpus") is not None}
+    return _fit_cpus(pools, {"load audio", *chosen}, sum(node.cpus for node in nodes))
+
+
+def _model_stages(needed: Collection[str], *, cross_attention: bool) -> dict[str, tuple[str, ...]]:
+    """Return the stages of each pool whose models are needed, by the pool's name."""
     stages = {
         "transcribe": ("transcribe", "align") if cross_attention else ("transcribe",),
-        "align": ("align",),
+        "align": () if cross_attention else ("align",),
         "diarize": ("diarize", "write"),  # speakers are joined where pyannote.audio is imported anyway
     }
-    shares = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
-    used = {stage: stage in needed for stage in shares}
-    if cross_attention:
-        used.update(transcribe=used["transcribe"] or used["align"], align=False)
-    pools = [
-        PoolSpec(
-            "load audio",
-            ("load audio",) if diarize else ("load audio", "write"),
-            size=1,
-            slots=settings.load_audio_num_tasks + 1,
-            parallel=settings.load_audio_num_tasks,
-            num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
-        )
-    ]
-    fixed = {"load audio"}
-    for name in (name for name in used if used[name]):
-        size, num_gpus, num_cpus = (
-            getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus")
-        )
-        if num_cpus is not None:
-            fixed.add(name)
-        grows = bool(gpus and num_gpus is None and size is None)
-        if num_gpus is None:
-            num_gpus = shares[name] if gpus else 0.0
-        slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
-        pools.append(
-            PoolSpec(
-                name,
-                stages[name],
-                size=size or gpus or 1,
-                slots=slots,
-                parallel=parallel,
-                threads=0 if gpus else max(1, floor(num_cpus or 1)),
-                num_cpus=1.0 if num_cpus is None else num_cpus,
-                num_gpus=num_gpus,
-                surplus_num_gpus=SURPLUS_NUM_GPUS if grows else 0.0,
-            )
-        )
-    return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))
+    return {name: of_pool for name, of_pool in stages.items() if {*of_pool} & {*needed} - {"write"}}
+
+
+def _load_audio(settings: PoolSettings, *, writes: bool) -> PoolSpec:
+    return PoolSpec(
+        "load audio",
+        ("load audio", "write") if writes else ("load audio",),
+        size=1,
+        slots=settings.load_audio_num_tasks + 1,
+        parallel=settings.load_audio_num_tasks,
+        num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
+    )
+
+
+def _model_pool(name: str, stages: tuple[str, ...], settings: PoolSettings, gpus: int) -> PoolSpec:
+    size, num_gpus, num_cpus = (getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus"))
+    grows = bool(gpus and num_gpus is None and size is None)
+    if num_gpus is None:
+        num_gpus = GPU_SHARES[name] if gpus else 0.0
+    slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
+    return PoolSpec(
+        name,
+        stages,
+        size=size or gpus or 1,
+        slots=slots,
+        parallel=parallel,
+        threads=0 if gpus else max(1, floor(num_cpus or 1)),
+        num_cpus=1.0 if num_cpus is None else num_cpus,
+        num_gpus=num_gpus,
+        surplus_num_gpus=SURPLUS_NUM_GPUS if grows else 0.0,
+    )
 
 
 def _all_stages(nodes: list[Node], stages: tuple[str, ...], files: int) -> PoolSpec:
