@@ -19,9 +19,10 @@ from flows.pools.ahead import pools_for
 from flows.pools.sizing import PoolSettings
 from flows.preflight.models import check_models
 from flows.reporting.artifacts import Artifacts
-from flows.reporting.ending import EXPECTED, Ending, in_words
+from flows.reporting.ending import Ending
 from flows.reporting.run import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
 from flows.reporting.run_name import first_name, rename
+from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
 from flows.state.run_lock import claimed

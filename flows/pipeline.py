@@ -12,10 +12,11 @@ from flows.config.parameters import Batch
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
 from flows.reporting.console import Progress
-from flows.reporting.ending import Ending, in_words
+from flows.reporting.ending import Ending
 from flows.reporting.run import Run
 from flows.reporting.tracker import Report
 from flows.services.cancellation import noticing_cancellation
+from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
@@ -33,7 +34,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
     budget -= budget // 20  # the object store frees what we let go of a little later
     left = remaining(plan.waiting(), plan.resume)
     largest = max(budget, session.object_store_bytes)
-    report.admission = admission = Admission(left, budget, largest, most_files=lambda: pools.window)
+    report.admission = admission = Admission(left, budget, largest, most_files=lambda: pools.max_in_flight)
     written = Stream("write")
     threads = StageThreads(pools, admission)
     progress = Progress(report, pools, run.console)
@@ -78,7 +79,7 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
         reached.set()
         admission.stop()
         run.plan.resume.stop()
-        if not pools.placed(timeout=0):
+        if not pools.wait_placed(timeout=0):
             pools.cancel(f"--stop_after {stop_after} was reached before there was room in the cluster")
             for file in report.files:
                 file.begun = False

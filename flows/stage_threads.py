@@ -1,4 +1,4 @@
-"""The stage subflows side by side: a subflow call blocks its caller, so each has a thread."""
+"""Runs the stage subflows at the same time: a subflow call blocks its caller, so each has a thread."""
 
 import contextvars
 import logging
@@ -10,8 +10,9 @@ from prefect import Flow
 from prefect.states import State
 
 from flows.pools.group import Pools
-from flows.pools.task_runner import ActorPoolTaskRunner, exception_of
-from flows.reporting.ending import in_words
+from flows.pools.outcome import exception_of
+from flows.pools.task_runner import ActorPoolTaskRunner
+from flows.services.failures import in_words
 from flows.streams import Admission
 
 logger = logging.getLogger(__name__)
@@ -20,15 +21,15 @@ StageFlow = Flow[..., State[Any]]
 
 
 class StageThreads:
-    """Runs stage subflows at the same time; what goes wrong in one, or in loading a model, stops them all."""
+    """Runs stage subflows at the same time; an error in one, or in a pool, stops them all."""
 
     def __init__(self, pools: Pools, admission: Admission) -> None:
         self._pools = pools
         self._admission = admission
         self.error: BaseException | None = None
-        """What went wrong in the first that failed."""
+        """The first error."""
         self.interrupted: str | None = None
-        """Who asked for the stages to stop, if somebody did."""
+        """Why the stages were asked to stop, if they were."""
         self._threads: list[threading.Thread] = []
         pools.broken.add_done_callback(lambda broken: self._fail(broken.result()))
 
@@ -44,7 +45,7 @@ class StageThreads:
                 thread.start()
                 self._threads.append(thread)
                 del left[stage]
-        finally:  # the others would wait for ever for one that an interruption has kept from starting
+        finally:  # if an interruption kept one from starting, the others would wait for it for ever
             for stage, parameters in left.items():
                 _close(stage, parameters)
 
@@ -54,7 +55,7 @@ class StageThreads:
             self._fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
             if all(stream.closed_by(stage.name) for stream in parameters["downstream"]):
-                # Its files are through: what is left is to tell Prefect, whose server is away.
+                # Its files are finished: only the report to Prefect failed.
                 logger.warning("the end of stage %s could not be recorded: %s", stage.name, error)
             else:
                 self._fail(error)
@@ -67,12 +68,12 @@ class StageThreads:
             self.stop(in_words(error))
 
     def interrupt(self, reason: str) -> None:
-        """Stop because somebody asked for it."""
+        """Stop at somebody's request."""
         self.interrupted = self.interrupted or reason
         self.stop(reason)
 
     def stop(self, reason: str) -> None:
-        """Admit no more files and cancel what is in flight; the streams then run dry."""
+        """Admit no more files and cancel those in flight; the streams then run dry."""
         self._admission.stop()
         self._pools.cancel(reason)
 

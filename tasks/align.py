@@ -9,11 +9,11 @@ from pydantic import Field, field_validator
 
 from tasks.alignment.cross_attention import time_words
 from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
-from tasks.faults import halving
 from tasks.languages import by_language
 from tasks.load_audio import Audio, AudioFile, Samples, as_float
 from tasks.models.cache import ModelOptions, share
 from tasks.models.fingerprints import revision
+from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -95,7 +95,7 @@ def align_transcript(
     if rung.name == SEGMENTS:
         aligned = transcript
     elif rung.name == CROSS_ATTENTION:
-        aligned = halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
+        aligned = with_smaller_batches(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
     else:
         aligned = _forced(transcript, samples, rung, options, transcribe, models)
     return replace(aligned, aligned_by=rung.name, provisional=bool(rung.failed))
@@ -127,7 +127,7 @@ def _forced(
 
     with share.computing:
         # Segment by segment: there is no batch to halve.
-        return Transcript(transcript.language, halving(1, run))
+        return Transcript(transcript.language, with_smaller_batches(1, run))
 
 
 def _tell(rung: Rung, language: str, named: str | None) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from tasks.faults import halving
 from tasks.load_audio import Audio, AudioFile, Samples, as_float
 from tasks.models.cache import Lender, ModelOptions, loads
 from tasks.models.fingerprints import revision
 from tasks.models.local_copies import at_hand
 from tasks.models.registry import diarizer_parts
+from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
@@ -96,7 +96,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
 
     with diarizers(options.diarize_model, models).lend() as pipeline:
         largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
-        found = halving(largest, partial(run, pipeline))
+        found = with_smaller_batches(largest, partial(run, pipeline))
     frame, embeddings = found if options.speaker_embeddings else (found, None)
     turns = zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True)
     return Diarization(list(turns), embeddings)

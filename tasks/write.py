@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict
 from pydantic import Field, field_validator
 
 from tasks.diarize import Diarization, assign_speakers
-from tasks.faults import FileFault
+from tasks.errors import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
 from tasks.load_audio import AudioFile

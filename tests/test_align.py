@@ -22,7 +22,7 @@ TEXTS = (" 1 2 3.", " 你好世界。", " ♪", " |", "   ", " One. 4 5! Six?")
 def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> TranscribeOptions:
     share.take(parallel=1, threads=1)
     monkeypatch.setattr(selection, "_failed", {})
-    monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
+    monkeypatch.setattr("tasks.retries.RETRY_DELAYS_S", [])
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 

@@ -20,7 +20,7 @@ def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> WhisperOptions:
     share.take(parallel=1, threads=1)
     # As if long ago: no test waits for what another could not load.
     monkeypatch.setattr(selection, "_failed", {})
-    monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
+    monkeypatch.setattr("tasks.retries.RETRY_DELAYS_S", [])
     return WhisperOptions(model=tiny_en, compute_type="int8")
 
 

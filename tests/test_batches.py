@@ -13,9 +13,9 @@ from conftest import TWO_SPEAKERS
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import TranscriptionOptions
 
-from tasks.faults import GpuOutOfMemory
 from tasks.load_audio import as_float, decode
 from tasks.models.cache import ModelOptions, share
+from tasks.oom import GpuOutOfMemory
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.batching import Batches, Decoded
 from tasks.whisper.loading import pipelines, whisper_model

@@ -9,9 +9,9 @@ import torch
 from conftest import TWO_SPEAKERS
 
 from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
-from tasks.faults import GpuOutOfMemory
 from tasks.load_audio import decode
 from tasks.models.cache import ModelOptions, share
+from tasks.oom import GpuOutOfMemory
 
 CPU = ModelOptions(device="cpu", threads=1)
 

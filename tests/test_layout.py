@@ -4,7 +4,8 @@ import pytest
 
 from flows.config.parameters import Batch
 from flows.pools.ahead import all_by_cross_attention
-from flows.pools.sizing import Node, PoolSettings, PoolSpec, plan_pools
+from flows.pools.sizing import PoolSettings, PoolSpec, plan_pools
+from flows.services.node import Node
 
 LAPTOP = Node(cpus=2, gpus=0)
 GPU_BOX = Node(cpus=16, gpus=1)
@@ -80,9 +81,9 @@ def test_several_files_at_a_time_are_transcribed_on_a_gpu() -> None:
 def test_pools_on_a_gpu_may_grow_unless_the_user_has_sized_them() -> None:
     """Nor do those without a GPU, whose threads have all cores from the beginning."""
     planned = pools(GPU_BOX, diarize=True, transcribe_actor_size=1, align_num_gpus=0.2)
-    assert [name for name, spec in planned.items() if spec.extra_num_gpus] == ["diarize"]
-    assert not any(spec.extra_num_gpus for spec in pools(LAPTOP, diarize=True).values())
-    assert not any(spec.extra_num_gpus for spec in pools(LAPTOP, align_actor_size=1).values())
+    assert [name for name, spec in planned.items() if spec.surplus_num_gpus] == ["diarize"]
+    assert not any(spec.surplus_num_gpus for spec in pools(LAPTOP, diarize=True).values())
+    assert not any(spec.surplus_num_gpus for spec in pools(LAPTOP, align_actor_size=1).values())
 
 
 def test_cross_attention_aligns_where_whisper_is_loaded() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX
 
-from tasks.faults import is_passing
 from tasks.load_audio import AudioFile, decode, load_audio, probe
+from tasks.retries import is_passing
 from tasks.storage import io
 from tasks.storage.io import Stopped, digest_of, local_copy, print_of, put, read
 from tasks.storage.urls import join

@@ -68,12 +68,12 @@ def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: s
     with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
         pools = in_flow(lambda session: pools_for(batch, session, plan))
         (mine,) = reserved().keys() - before.keys()
-        assert pools.placed(timeout=30)
+        assert pools.wait_placed(timeout=30)
         (facts,) = pools.facts(timeout=60)
         assert facts.pid
     assert reserved()[mine] == "REMOVED"
     with pytest.raises(ray.exceptions.RayActorError):
-        ray.get(pools._members[0].actor.facts.remote(), timeout=30)
+        ray.get(pools._replicas[0].actor.facts.remote(), timeout=30)
 
 
 def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str, small_models: Path) -> None:
@@ -85,7 +85,7 @@ def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str
         pools = in_flow(lambda session: pools_for(more, session, longer))
         try:
             assert "align" in pools.stages
-            assert pools.placed(timeout=30)
+            assert pools.wait_placed(timeout=30)
         finally:
             pools.close()
 
@@ -124,7 +124,7 @@ def test_pools_are_taken_once(speech: Path, tiny_en: str) -> None:
         again = in_flow(lambda session: pools_for(batch, session, plan))
         try:
             assert again is not first
-            assert again.placed(timeout=30)
+            assert again.wait_placed(timeout=30)
         finally:
             again.close()
 

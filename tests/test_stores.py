@@ -6,8 +6,8 @@ import traceback
 import pytest
 
 from tasks.audio.container import UnreadableAudio
-from tasks.faults import is_passing
 from tasks.load_audio import probe
+from tasks.retries import is_passing
 from tasks.storage.filesystems import BadPlace, find, glob
 from tasks.storage.io import opened, print_of, put, read, remove
 from tasks.storage.urls import join

@@ -22,11 +22,12 @@ from prefect.states import Completed, State
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
-from flows.pools.replica import ModelsNotLoaded
-from flows.pools.sizing import Node, PoolSpec
+from flows.pools.sizing import PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import Models
 from flows.services.allocator_env import KEEP_MEMORY
+from flows.services.failures import ModelsNotLoaded
+from flows.services.node import Node
 from tasks.load_audio import AudioFile
 from tasks.models.cache import ModelOptions
 from tasks.storage.results import StoredResult, result_store
@@ -125,7 +126,7 @@ def start(
     """Start a pool that loads no model."""
     specs = [PoolSpec("light", stages, size=size, slots=slots, num_cpus=0.5)]
     pools = Pools(specs, place(specs, NODES), BATCH, stage_timeout)
-    pools.give_out(audio_left=float)
+    pools.start(audio_left=float)
     return pools
 
 
@@ -335,10 +336,10 @@ def _growing(one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("flows.pools.autoscaler.ROUNDS", 1)
     started = []
 
-    def grow(extra_num_gpus: float) -> Pools:
-        specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, extra_num_gpus=extra_num_gpus)]
+    def grow(surplus_num_gpus: float) -> Pools:
+        specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, surplus_num_gpus=surplus_num_gpus)]
         started.append(Pools(specs, place(specs, NODES), BATCH))
-        started[0].give_out(audio_left=lambda: 1e9)
+        started[0].start(audio_left=lambda: 1e9)
         return started[0]
 
     yield grow
@@ -376,13 +377,13 @@ def listening(pools: Pools, log: Path, until: str) -> None:
 def test_a_pool_that_files_wait_for_gets_one_more_actor(growing: Callable[[float], Pools], log: Path) -> None:
     """It takes files once its models are loaded, and leaves the GPU no room for a third, which is not asked for."""
     pools = growing(0.6)
-    window = pools.window
+    window = pools.max_in_flight
     listening(pools, log, "gets an actor more, 2 in all")
     for _ in range(300):
         if len(pools.facts()) == 2:
             break
         time.sleep(0.1)
-    assert pools.window == 2 * window
+    assert pools.max_in_flight == 2 * window
     both = in_flow(pools, lambda: [wait.submit(3), wait.submit(3)])
     for future in both:
         future.wait()
@@ -394,7 +395,7 @@ def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(growing: Callable[[float
     """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
     pools = growing(1.5)
     listening(pools, log, "there is no room for an actor more")
-    assert len(pools._dispatcher.members) == 1
+    assert len(pools._dispatcher.replicas) == 1
 
 
 def test_one_more_actor_that_does_not_load_ends_no_run(
@@ -404,7 +405,7 @@ def test_one_more_actor_that_does_not_load_ends_no_run(
     pools = growing(0.6)
     monkeypatch.setattr(pools._dispatcher.startup, "batch", replace(BATCH, token="no SecretStr"))
     listening(pools, log, "does without one more actor: the pool 'light' cannot load its models: AttributeError")
-    assert len(pools._dispatcher.members) == 1
+    assert len(pools._dispatcher.replicas) == 1
 
 
 def test_a_flow_that_is_over_holds_nothing_of_ray(pools: Pools) -> None:
@@ -428,21 +429,20 @@ def _runner(context: contextvars.Context) -> ActorPoolTaskRunner:
 
 def test_models_without_room_on_the_gpu_name_their_pool_and_what_to_do() -> None:
     """The words of the GPU's library alone leave open which of the pools it was."""
-    spec = PoolSpec("transcribe", ("transcribe",), size=1, slots=1)
-    full = str(ModelsNotLoaded(spec, RuntimeError("CUDA failed with error out of memory")))
+    full = str(ModelsNotLoaded("transcribe", RuntimeError("CUDA failed with error out of memory")))
     assert full.startswith("the pool 'transcribe' cannot load its models: RuntimeError: CUDA failed")
     assert full.endswith("end what else uses the GPU, or choose a smaller --model or --compute_type int8")
-    assert str(ModelsNotLoaded(spec, OSError("no such model"))).endswith("models: OSError: no such model")
+    assert str(ModelsNotLoaded("transcribe", OSError("no such model"))).endswith("models: OSError: no such model")
 
 
 def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
     growing: Callable[[float], Pools], log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program may have taken the room that Ray had for it."""
-    monkeypatch.setattr("flows.pools.replica.MISSED_S", -1.0)
+    monkeypatch.setattr("flows.pools.replica.SURPLUS_TIMEOUT_S", -1.0)
     pools = growing(0.6)
     listening(pools, log, "does without one more actor: it has not come up")
-    assert len(pools._dispatcher.members) == 1
+    assert len(pools._dispatcher.replicas) == 1
 
 
 def test_a_process_that_cuda_has_left_is_ended_and_the_task_runs_in_another(pools: Pools, tmp_path: Path) -> None:

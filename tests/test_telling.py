@@ -19,12 +19,11 @@ from ray.exceptions import ActorDiedError
 
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
-from flows.pools.replica import ModelsNotLoaded
-from flows.pools.sizing import PoolSpec
-from flows.pools.task_runner import flush
-from flows.reporting.ending import Ending, in_words, why_ended
+from flows.reporting.ending import Ending, why_ended
 from flows.reporting.run import final_state, logs_forwarded, tell_unbegun
 from flows.reporting.tracker import Report
+from flows.services.failures import ModelsNotLoaded, in_words
+from flows.services.prefect_events import flush
 from tasks.load_audio import AudioFile
 
 LOGGER = logging.getLogger("flows.pools.dispatcher")
@@ -101,9 +100,8 @@ def test_why_a_run_broke_is_said_in_words() -> None:
 
 def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
     """On a machine without a network."""
-    spec = PoolSpec("transcribe", ("transcribe",), size=1, slots=1)
     lost = OSError("We couldn't connect to 'https://huggingface.co'.\nCheck your connection.")
-    said = str(ModelsNotLoaded(spec, lost))
+    said = str(ModelsNotLoaded("transcribe", lost))
     assert said.startswith(
         "the pool 'transcribe' cannot load its models: OSError: We couldn't connect to 'https://huggingface.co'. Check"
     )

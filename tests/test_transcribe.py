@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
-from tasks.faults import GpuOutOfMemory
 from tasks.load_audio import as_float, decode
 from tasks.models.cache import ModelOptions, share
+from tasks.oom import GpuOutOfMemory
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.loading import pipelines, whisper_model
 

@@ -181,7 +181,8 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
     from flows.pools.ahead import pools_ahead
     from flows.preflight.services import check_prefect, check_ray
     from flows.reporting import run
-    from flows.reporting.ending import Ending, in_words, why_ended
+    from flows.reporting.ending import Ending, why_ended
+    from flows.services.failures import in_words
     from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
     from flows.services.ray_cluster import ray_session
     from tasks.storage.scratch import remove_abandoned

@@ -8,7 +8,7 @@ from flows.planning.manifest import Entry, read_manifest
 from flows.planning.patterns import MEDIA, Patterns
 from flows.planning.text_files import as_utf8
 from tasks.bad_input import BadInput, one_line
-from tasks.faults import why
+from tasks.errors import message_of
 from tasks.storage import filesystems, io, urls
 
 
@@ -61,7 +61,7 @@ def read_batch_file(name: str | None) -> list[str]:
     try:
         content = as_utf8(io.read(name))
     except (ValueError, OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--batch_file {one_line(name)}: {why(error)}") from None
+        raise BadInput(f"--batch_file {one_line(name)}: {message_of(error)}") from None
     if b"\0" in content:
         return [os.fsdecode(path) for path in content.split(b"\0") if path]
     return [os.fsdecode(line.strip()) for line in content.splitlines() if line.strip()]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from flows.planning.patterns import Patterns, is_hidden, names_hidden
 from tasks.bad_input import BadInput, one_line
-from tasks.faults import why
+from tasks.errors import message_of
 from tasks.storage import filesystems, io, urls
 
 ESCAPED = re.compile(r"\[([*?[])\]")
@@ -68,7 +68,7 @@ def _expand_url(url: str, patterns: Patterns, *, must_match: bool) -> list[str]:
             return [url]
         matches = _not_hidden(filesystems.glob(url), url)
     except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"{one_line(urls.shown(url))}: {why(error)}") from None
+        raise BadInput(f"{one_line(urls.shown(url))}: {message_of(error)}") from None
     return patterns.not_excluded(matches) if matches else [_unmatched(url, must_match=must_match)]
 
 

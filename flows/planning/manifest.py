@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.planning.text_files import decoded
 from tasks.bad_input import BadInput, one_line
-from tasks.faults import why
+from tasks.errors import message_of
 from tasks.storage import filesystems, io, urls
 
 PATH = "path"
@@ -38,7 +38,7 @@ def read_manifest(manifest: str) -> list[Entry]:
     try:
         text = decoded(io.read(manifest))
     except (ValueError, OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
+        raise BadInput(f"--manifest {one_line(manifest)}: {message_of(error)}") from None
     reader = _Reader(manifest)
     entries = list(reader.entries(text))
     if reader.errors:

@@ -18,7 +18,7 @@ from flows.state.ledger_rows import Row
 from tasks.audio.container import check_regular
 from tasks.audio.tracks import TrackChoice
 from tasks.bad_input import one_line
-from tasks.faults import will_last
+from tasks.errors import will_last
 from tasks.languages import language_code
 from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
@@ -82,7 +82,7 @@ class Plan:
 
     def _recall(self, file: FileRun) -> None:
         try:
-            size, mtime_ns = self.resume.patience.again(partial(check_regular, file.source.path))
+            size, mtime_ns = self.resume.patience.retry(partial(check_regular, file.source.path))
         except Exception as error:
             file.report.failed(file, reason(error))
             return
@@ -127,7 +127,7 @@ class Plan:
 
     def _probe(self, file: FileRun) -> None:
         try:
-            probed = self.resume.patience.again(partial(probe, file.source.path, self._track_choice(file.options)))
+            probed = self.resume.patience.retry(partial(probe, file.source.path, self._track_choice(file.options)))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             file.report.failed(file, reason(error), lasting=will_last(error))
             return

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.planning.file_run import FileRun
-from flows.pools.task_runner import named
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
-from tasks.faults import FileFault, Patience, will_last
+from tasks.errors import FileFault, describe, will_last
+from tasks.retries import RetryBudget
 from tasks.storage.filesystems import Print
 from tasks.storage.io import Stopped, print_of
 from tasks.storage.results import StoredResult, options_digest, result_key
@@ -75,7 +75,7 @@ class Resume:
         self._overwrite = batch.run.overwrite
         self._ledger = ledger
         self._stop = threading.Event()
-        self.patience = Patience(TRIES)
+        self.patience = RetryBudget(TRIES)
 
     def all_stages(self, file: FileOptions) -> frozenset[str]:
         """Return all that a file with these options goes through of which nothing is there."""
@@ -185,8 +185,8 @@ class Resume:
     def find(self, file: FileRun) -> None:
         """Identify the file and decide; record in its report if that ends it."""
         try:
-            self.patience.again(partial(self.identify, file))
-            written = self.patience.again(partial(self.decide, file))
+            self.patience.retry(partial(self.identify, file))
+            written = self.patience.retry(partial(self.decide, file))
         except Stopped:
             return
         except Exception as error:
@@ -203,4 +203,4 @@ class Resume:
 
 def reason(error: Exception) -> str:
     """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
-    return str(error) if isinstance(error, FileFault) else named(error)
+    return str(error) if isinstance(error, FileFault) else describe(error)

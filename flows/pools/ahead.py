@@ -71,8 +71,8 @@ def pools_ahead(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]
             pools.close()
 
 
-def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str], object] = logger.warning) -> Pools:
-    """Return the pools that the flow is to use, at work for its run; what they wait for goes to `say`.
+def pools_for(batch: Batch, session: RaySession, plan: Plan, notify: Callable[[str], object] = logger.warning) -> Pools:
+    """Return the pools that the flow is to use, started for its run; `notify` tells the user what they wait for.
 
     Raises CannotBePlaced.
     """
@@ -84,5 +84,5 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str]
     pools = pools or start_pools(batch, session, plan)
     for spec in pools.specs:
         get_run_logger().info("%s", spec)
-    pools.give_out(plan.audio_left, say)
+    pools.start(plan.audio_left, notify)
     return pools

@@ -1,4 +1,4 @@
-"""Pools of warm actors: started first, alive for the whole run."""
+"""All pools of a run: warm actors that are started first and live until its end."""
 
 import logging
 from collections import Counter
@@ -10,20 +10,20 @@ import ray
 from prefect.states import Cancelled, State
 from ray.exceptions import RayError
 
-from flows.pools.call import Call, limit
+from flows.pools.call import Call, timeout_for
 from flows.pools.dispatcher import Dispatcher
-from flows.pools.placement import Bundle
+from flows.pools.placement import Bundle, bundles_of
 from flows.pools.pool import Pool
-from flows.pools.replica import Member, start_member
-from flows.pools.room import Room
+from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import ActorFacts, Models
+from flows.services.reservation import Reservation
 
 logger = logging.getLogger(__name__)
 
 
 class Pools:
-    """The pools of a run: their actors, in the places that are reserved for them, and what gives them work."""
+    """The pools of a run: their actors, the resources that are reserved for them, and the dispatcher."""
 
     def __init__(
         self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models, stage_timeout: float | None = None
@@ -31,11 +31,12 @@ class Pools:
         self.specs = specs
         self._stage_timeout = stage_timeout
         self._closed = False
-        self._room = Room(specs, bundles)
+        self._reservation = Reservation([bundle.resources for bundle in bundles])
         pools = [
-            Pool(spec, [start_member(spec, batch, place) for place in self._room.places_of(spec)]) for spec in specs
+            Pool(spec, [start_replica(spec, batch, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
+            for spec in specs
         ]
-        self._dispatcher = Dispatcher(pools, batch, self._room)
+        self._dispatcher = Dispatcher(pools, batch, self._reservation)
 
     @property
     def stages(self) -> frozenset[str]:
@@ -43,57 +44,57 @@ class Pools:
         return frozenset(stage for spec in self.specs for stage in spec.stages)
 
     @property
-    def _members(self) -> list[Member]:
-        """The actors that count: not those on top that have not come up."""
-        return [member for member in self._dispatcher.members if member.counts]
+    def _replicas(self) -> list[Replica]:
+        """The actors, without surplus ones that have not come up."""
+        return [replica for replica in self._dispatcher.replicas if replica.counts]
 
     @property
-    def window(self) -> int:
+    def max_in_flight(self) -> int:
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
-        return 2 * sum(member.spec.parallel for member in self._members)
+        return 2 * sum(replica.spec.parallel for replica in self._replicas)
 
     @property
     def running(self) -> Counter[str]:
-        """How many calls of each stage the actors have."""
+        """How many calls of each stage the actors run."""
         return self._dispatcher.running
 
     @property
     def broken(self) -> "Future[BaseException]":
-        """Ends, with the reason, if the pools can give out no more work: models that do not load, Ray that is gone."""
+        """Done, with the reason, once no call can be run any more: models that do not load, Ray that is gone."""
         return self._dispatcher.broken
 
-    def placed(self, timeout: float) -> bool:
-        """Tell whether the cluster has room for the pools, after at most `timeout` seconds."""
-        return self._room.is_there(timeout)
+    def wait_placed(self, timeout: float) -> bool:
+        """Return whether the cluster has room for the pools, after at most `timeout` seconds."""
+        return self._reservation.wait(timeout)
 
     @property
     def waited_s(self) -> float:
         """How long the pools have waited for room in the cluster."""
         return self._dispatcher.startup.waited_s
 
-    def give_out(self, audio_left: Callable[[], float], say: Callable[[str], object] = logger.warning) -> None:
-        """Begin to give out calls, for the current flow run; until then they wait, while the models load.
+    def start(self, audio_left: Callable[[], float], notify: Callable[[str], object] = logger.warning) -> None:
+        """Start to run calls, for the current flow run; until then they wait, while the models load.
 
-        `audio_left` tells how many seconds of audio are not done yet: for a few no pool grows. `say` shows the user
-        what the pools wait for.
+        `audio_left` returns the seconds of audio that are not done yet: no pool grows for a few. `notify` tells the
+        user what the pools wait for.
         """
-        self._dispatcher.start(audio_left, say)
+        self._dispatcher.start(audio_left, notify)
 
     def submit(
-        self, stage: str, audio_s: float, invoke: Callable[[Any], Any], tell: Callable[[State[Any]], None]
+        self, stage: str, audio_s: float, invoke: Callable[[Any], Any], report_state: Callable[[State[Any]], None]
     ) -> Call:
         """Queue a call for the pool of `stage`, about so many seconds of audio; see Call."""
-        call = Call(stage, audio_s, limit(audio_s, self._stage_timeout), invoke, tell)
-        self._dispatcher.put(call)
+        call = Call(stage, audio_s, timeout_for(audio_s, self._stage_timeout), invoke, report_state)
+        self._dispatcher.submit(call)
         return call
 
     def cancel(self, reason: str) -> None:
-        """End every call that waits or runs, now and from now on, as Cancelled; the actors are not waited for."""
+        """Cancel every call that waits or runs, now and from now on; the actors are not waited for."""
         self._dispatcher.cancel(reason)
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
-        """Ask every actor for its facts; one that does not answer in time is left out."""
-        asked = [member.actor.facts.remote() for member in self._members]
+        """Return the facts of every actor that answers in time."""
+        asked = [replica.actor.facts.remote() for replica in self._replicas]
         ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
         answers = []
         for answer in ready:
@@ -104,9 +105,9 @@ class Pools:
         return answers
 
     def close(self) -> list[ActorFacts]:
-        """Let the actors send what Prefect still holds of their states and logs, end them, return their last facts.
+        """Let the actors send their states and logs to Prefect, end them, and return their last facts.
 
-        Closed once more, they return nothing.
+        The second time it does nothing.
         """
         if self._closed:
             return []
@@ -116,11 +117,11 @@ class Pools:
             if self._dispatcher.started:
                 facts = self.facts(timeout=2 if self._dispatcher.cancelled else 10)
         finally:
-            self._dispatcher.end()
+            self._dispatcher.stop()
             if self._dispatcher.has_ray:
-                for member in self._dispatcher.members:
-                    ray.kill(member.actor)  # no restart: without their placement group they would wait for one for ever
-                self._room.give_back()
+                for replica in self._dispatcher.replicas:
+                    ray.kill(replica.actor)  # no restart: without their placement group they would wait for ever
+                self._reservation.release()
         for call in self._dispatcher.unfinished():
-            call.tell(Cancelled(message=self._dispatcher.cancelled))
+            call.report_state(Cancelled(message=self._dispatcher.cancelled))
         return facts

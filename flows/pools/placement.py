@@ -1,17 +1,19 @@
-"""Where the actors of the pools go on the machines of the Ray cluster."""
+"""Assigns the actors of the pools to the machines of the Ray cluster."""
 
 from dataclasses import dataclass, field
 
-from flows.pools.sizing import Node, PoolSpec
+from flows.pools.sizing import PoolSpec
+from flows.services.failures import RunBroken
+from flows.services.node import Node
 
 
-class CannotBePlaced(ValueError):
-    """The machines do not have what the pools reserve."""
+class CannotBePlaced(RunBroken):
+    """The machines have too few CPUs or GPUs for the pools."""
 
 
 @dataclass
 class Bundle:
-    """What is reserved together on one machine: at most one GPU's worth of actors, by their pools' names."""
+    """Resources reserved together on one machine: at most one GPU's worth of actors, by their pools' names."""
 
     pools: list[str] = field(default_factory=list)
     cpus: float = 0.0
@@ -31,9 +33,9 @@ class Bundle:
 
 
 def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
-    """Return where the actors go: those that share a GPU in one bundle, the others each in their own.
+    """Return the bundles to reserve: one for actors that share a GPU, one for each of the others.
 
-    Bundles are what keeps shares of several GPUs from being scattered until none fits. Raises CannotBePlaced.
+    Without bundles, Ray could scatter free shares over several GPUs until no actor fits on any. Raises CannotBePlaced.
     """
     gpus = [Bundle() for _ in range(sum(node.gpus for node in nodes))]
     alone: list[Bundle] = []
@@ -60,6 +62,20 @@ def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
         raise CannotBePlaced(_too_many_gpus(pools, nodes))
     _check_cpus(pools, bundles, nodes)
     return bundles
+
+
+def bundles_of(spec: PoolSpec, bundles: list[Bundle]) -> list[int]:
+    """Return the index of the bundle of each of a pool's actors."""
+    return [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
+
+
+def obstacle(pools: list[PoolSpec], nodes: list[Node]) -> str | None:
+    """Return why the pools do not fit on these machines even if nobody else used them; None if they do."""
+    try:
+        place(pools, nodes)
+    except CannotBePlaced as error:
+        return str(error)
+    return None
 
 
 def _check_cpus(pools: list[PoolSpec], bundles: list[Bundle], nodes: list[Node]) -> None:

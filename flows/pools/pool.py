@@ -1,6 +1,7 @@
-"""One pool: its actors, the calls that wait for them, and how many actors there are to be."""
+"""One pool: its actors, the calls that wait for them, and how many actors it should have."""
 
 import heapq
+import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -8,9 +9,9 @@ from dataclasses import replace
 
 import ray
 
-from flows.pools.autoscaler import SPARE, Growth
+from flows.pools.autoscaler import MIN_FREE_MEMORY, Autoscaler
 from flows.pools.call import Call
-from flows.pools.replica import Member, start_member
+from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import STAGES, PoolSpec
 from flows.pools.worker import Models
 
@@ -18,79 +19,85 @@ logger = logging.getLogger(__name__)
 
 
 class Pool:
-    """The actors of some stages. For the dispatcher's thread alone."""
+    """The actors of some stages. Only for the dispatcher's thread."""
 
-    def __init__(self, spec: PoolSpec, members: list[Member]) -> None:
+    def __init__(self, spec: PoolSpec, replicas: list[Replica]) -> None:
         self.spec = spec
-        self.members = members
+        self.replicas = replicas
         self.suspects: deque[Call] = deque()
-        """Those whose actor died: each is run with nothing beside it, so that it shows which of them is the cause."""
+        """Calls whose actor died: each is run with nothing beside it, which shows which of them is the cause."""
         self._waiting: list[tuple[int, int, Call]] = []
-        self._growth = Growth(spec.slots, len(members)) if spec.extra_num_gpus else None
+        self._order = itertools.count()
+        self._autoscaler = Autoscaler(spec.slots, len(replicas)) if spec.surplus_num_gpus else None
 
-    def put(self, call: Call, order: int) -> None:
-        """Let a call wait; those of later stages go first, then those of lower order."""
-        heapq.heappush(self._waiting, (-STAGES.index(call.stage), order, call))
+    def enqueue(self, call: Call) -> None:
+        """Queue a call: those of later stages go first, then first come, first served."""
+        heapq.heappush(self._waiting, (-STAGES.index(call.stage), next(self._order), call))
 
-    def due(self) -> Iterator[tuple[Call, Member]]:
-        """Yield each call that an actor is free for, with the actor, which must take it."""
-        for member in self.members:
-            if self.suspects and member.ready and not member.calls:
-                yield self.suspects.popleft(), member
+    def assignments(self) -> Iterator[tuple[Call, Replica]]:
+        """Yield each call for which an actor is free, with the actor; the caller assigns it before it asks for more."""
+        for replica in self.replicas:
+            if self.suspects and replica.ready and not replica.calls:
+                yield self.suspects.popleft(), replica
         # While there are suspects, actors run dry until one is free for them.
-        while (
-            self._waiting and not self.suspects and (member := max(self.members, key=lambda member: member.free)).free
-        ):
-            yield heapq.heappop(self._waiting)[2], member
+        while self._waiting and not self.suspects:
+            replica = max(self.replicas, key=lambda replica: replica.free_slots)
+            if not replica.free_slots:
+                return
+            yield heapq.heappop(self._waiting)[2], replica
 
     def running(self) -> list[Call]:
-        """Return the calls that its actors have."""
-        return [call for member in self.members for call in member.calls]
+        """Return the calls that its actors run."""
+        return [call for replica in self.replicas for call in replica.calls]
 
-    def clear(self) -> tuple[list[Call], list[Call]]:
-        """Let go of the calls that wait to be run, and of those that wait to be run again, and return both."""
+    def cancel_waiting(self, reason: str) -> None:
+        """Cancel the calls that wait to be run, and those that wait to be run again."""
         waiting, again = [call for *_, call in self._waiting], list(self.suspects)
         self._waiting.clear()
         self.suspects.clear()
-        for member in self.members:
-            again += member.doubted
-            member.doubted.clear()
-        return waiting, again
+        for replica in self.replicas:
+            again += replica.in_doubt
+            replica.in_doubt.clear()
+        for call in waiting:
+            call.cancel(reason)
+        for call in again:
+            call.cancel(reason, has_run=True)
 
-    def passed(self, call: Call) -> None:
-        """Count a call that an actor is through with."""
-        if self._growth and call.stage == self.spec.stages[0]:
-            self._growth.through(call.audio_s)
+    def record_finished(self, call: Call) -> None:
+        """Count a call that an actor has finished; the autoscaler measures the pool's first stage."""
+        if self._autoscaler and call.stage == self.spec.stages[0]:
+            self._autoscaler.record(call.audio_s)
 
-    def wants_more(self, now: float, audio_left: Callable[[], float]) -> Member | None:
-        """Return an actor to ask for the free memory of its GPU, if there should be one more beside it."""
-        ready = [member for member in self.members if member.ready]
-        due = self._growth and self._growth.due(
+    def replica_to_copy(self, now: float, audio_left: Callable[[], float]) -> Replica | None:
+        """Return an actor whose GPU is to be asked for free memory, if there should be one more beside it."""
+        ready = [replica for replica in self.replicas if replica.ready]
+        grows = self._autoscaler and self._autoscaler.should_grow(
             waiting=len(self._waiting), actors=len(ready), now=now, audio_left=audio_left
         )
-        return ready[0] if due else None
+        return ready[0] if grows else None
 
-    def grow(self, batch: Models, memory_free: float) -> Member | None:
-        """Start one more actor, if its GPU and Ray seem to have room for it; if not, no other is tried."""
-        spec = replace(self.spec, num_gpus=self.spec.extra_num_gpus)
-        room = ray.available_resources()  # type: ignore[no-untyped-call]
-        if memory_free < SPARE or room.get("GPU", 0) < spec.num_gpus or room.get("CPU", 0) < spec.num_cpus:
+    def grow(self, batch: Models, memory_free: float) -> Replica | None:
+        """Start a surplus actor and return it; None, and no further tries, if its GPU or Ray has no room for it."""
+        spec = replace(self.spec, num_gpus=self.spec.surplus_num_gpus)
+        free = ray.available_resources()  # type: ignore[no-untyped-call]
+        fits = free.get("GPU", 0) >= spec.num_gpus and free.get("CPU", 0) >= spec.num_cpus
+        if memory_free < MIN_FREE_MEMORY or not fits:
             logger.info("files wait for the pool %s; there is no room for an actor more", self.spec.name)
-            self.settle()
+            self.stop_growing()
             return None
-        self.members.append(start_member(spec, batch))
-        logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.members))
-        return self.members[-1]
+        self.replicas.append(start_replica(spec, batch))
+        logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.replicas))
+        return self.replicas[-1]
 
-    def settle(self) -> None:
-        """Keep to the actors that there are."""
-        if self._growth:
-            self._growth.settled = True
+    def stop_growing(self) -> None:
+        """Add no more actors."""
+        if self._autoscaler:
+            self._autoscaler.stopped = True
 
-    def drop(self, member: Member, reason: str) -> None:
-        """Do without an actor that it has got on top of its own."""
-        self.settle()
-        if member in self.members:
+    def drop(self, replica: Replica, reason: str) -> None:
+        """Remove a surplus actor."""
+        self.stop_growing()
+        if replica in self.replicas:
             logger.warning("the pool %s does without one more actor: %s", self.spec.name, reason)
-            self.members.remove(member)
-            ray.kill(member.actor)
+            self.replicas.remove(replica)
+            ray.kill(replica.actor)

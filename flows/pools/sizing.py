@@ -6,16 +6,19 @@ from math import floor
 
 from pydantic import Field
 
+from flows.services.node import Node
 from tasks.options import Options
 
 STAGES = ("load audio", "transcribe", "diarize", "align", "write")
-"""In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
+"""In the order in which a file passes them. Later ones have priority: they finish files, which frees memory."""
 CORES_PER_PROCESS = 4
-"""Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the
-memory of a further process. Chosen, not measured: two cores were the most at hand."""
+"""Cores that one process without a GPU fills with threads; beyond, contention for Python's lock costs more than the
+memory of another process. Chosen, not measured: no more than two cores were available."""
 
-EXTRA_NUM_GPUS = 0.1
-"""The share of an actor that a pool gets on top: two or three find room on a GPU beside the default pools."""
+GPU_SHARES = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
+"""The share of a GPU that an actor of each pool reserves by default."""
+SURPLUS_NUM_GPUS = 0.1
+"""The share of a GPU that a surplus actor reserves: two or three fit on a GPU beside the default pools."""
 
 
 class PoolSettings(Options):
@@ -39,14 +42,6 @@ class PoolSettings(Options):
 
 
 @dataclass(frozen=True)
-class Node:
-    """What one machine of the Ray cluster offers."""
-
-    cpus: float
-    gpus: int
-
-
-@dataclass(frozen=True)
 class PoolSpec:
     """A pool: its stages, its actors (`size`), and what each actor reserves and does at a time.
 
@@ -63,11 +58,11 @@ class PoolSpec:
     threads: int = 0
     num_cpus: float = 1.0
     num_gpus: float = 0.0
-    extra_num_gpus: float = 0.0
-    """What each actor reserves that it gets on top if files wait for it; 0: it gets none."""
+    surplus_num_gpus: float = 0.0
+    """What each surplus actor reserves that it gets while files wait for it; 0: it gets none."""
 
     def __str__(self) -> str:
-        """Return it as the run's log has it."""
+        """Return the pool's line in the run's log."""
         each = f"{self.num_cpus:g} CPUs, {self.num_gpus:g} GPUs, {self.parallel} files at a time"
         return f"pool {self.name}: actors: {self.size}, each with {each}, for {', '.join(self.stages)}"
 
@@ -94,51 +89,51 @@ def plan_pools(
     gpus = sum(node.gpus for node in nodes) if use_gpus else 0
     if not gpus and not settings.chosen():
         return [_all_stages(nodes, tuple(stage for stage in STAGES if stage in needed), files)]
-    diarize = "diarize" in needed
+    stages = _model_stages(needed, cross_attention=cross_attention)
+    pools = [_load_audio(settings, writes="diarize" not in needed)]
+    pools += [_model_pool(name, stages[name], settings, gpus) for name in stages]
+    chosen = {name for name in stages if getattr(settings, f"{name}_num_cpus") is not None}
+    return _fit_cpus(pools, {"load audio", *chosen}, sum(node.cpus for node in nodes))
+
+
+def _model_stages(needed: Collection[str], *, cross_attention: bool) -> dict[str, tuple[str, ...]]:
+    """Return the stages of each pool whose models are needed, by the pool's name."""
     stages = {
         "transcribe": ("transcribe", "align") if cross_attention else ("transcribe",),
-        "align": ("align",),
+        "align": () if cross_attention else ("align",),
         "diarize": ("diarize", "write"),  # speakers are joined where pyannote.audio is imported anyway
     }
-    shares = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
-    used = {stage: stage in needed for stage in shares}
-    if cross_attention:
-        used.update(transcribe=used["transcribe"] or used["align"], align=False)
-    pools = [
-        PoolSpec(
-            "load audio",
-            ("load audio",) if diarize else ("load audio", "write"),
-            size=1,
-            slots=settings.load_audio_num_tasks + 1,
-            parallel=settings.load_audio_num_tasks,
-            num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
-        )
-    ]
-    fixed = {"load audio"}
-    for name in (name for name in used if used[name]):
-        size, num_gpus, num_cpus = (
-            getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus")
-        )
-        if num_cpus is not None:
-            fixed.add(name)
-        grows = bool(gpus and num_gpus is None and size is None)
-        if num_gpus is None:
-            num_gpus = shares[name] if gpus else 0.0
-        slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
-        pools.append(
-            PoolSpec(
-                name,
-                stages[name],
-                size=size or gpus or 1,
-                slots=slots,
-                parallel=parallel,
-                threads=0 if gpus else max(1, floor(num_cpus or 1)),
-                num_cpus=1.0 if num_cpus is None else num_cpus,
-                num_gpus=num_gpus,
-                extra_num_gpus=EXTRA_NUM_GPUS if grows else 0.0,
-            )
-        )
-    return _fit_cpus(pools, fixed, sum(node.cpus for node in nodes))
+    return {name: of_pool for name, of_pool in stages.items() if {*of_pool} & {*needed} - {"write"}}
+
+
+def _load_audio(settings: PoolSettings, *, writes: bool) -> PoolSpec:
+    return PoolSpec(
+        "load audio",
+        ("load audio", "write") if writes else ("load audio",),
+        size=1,
+        slots=settings.load_audio_num_tasks + 1,
+        parallel=settings.load_audio_num_tasks,
+        num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
+    )
+
+
+def _model_pool(name: str, stages: tuple[str, ...], settings: PoolSettings, gpus: int) -> PoolSpec:
+    size, num_gpus, num_cpus = (getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus"))
+    grows = bool(gpus and num_gpus is None and size is None)
+    if num_gpus is None:
+        num_gpus = GPU_SHARES[name] if gpus else 0.0
+    slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
+    return PoolSpec(
+        name,
+        stages,
+        size=size or gpus or 1,
+        slots=slots,
+        parallel=parallel,
+        threads=0 if gpus else max(1, floor(num_cpus or 1)),
+        num_cpus=1.0 if num_cpus is None else num_cpus,
+        num_gpus=num_gpus,
+        surplus_num_gpus=SURPLUS_NUM_GPUS if grows else 0.0,
+    )
 
 
 def _all_stages(nodes: list[Node], stages: tuple[str, ...], files: int) -> PoolSpec:
@@ -164,7 +159,7 @@ def _all_stages(nodes: list[Node], stages: tuple[str, ...], files: int) -> PoolS
 
 
 def _fit_cpus(pools: list[PoolSpec], fixed: set[str], cpus: float) -> list[PoolSpec]:
-    """Shrink the CPU reservations that nobody chose until all fit: with a GPU they are book-keeping, not need."""
+    """Shrink the default CPU reservations until all fit: with a GPU the processes do not need whole cores."""
     open_ended = sum(pool.size * pool.num_cpus for pool in pools if pool.name not in fixed)
     left = cpus - sum(pool.size * pool.num_cpus for pool in pools if pool.name in fixed)
     if open_ended <= left or left <= 0:

@@ -1,4 +1,4 @@
-"""The process that holds a stage's models: one Ray actor with a share of the machine."""
+"""The Ray actor that holds the models of a pool's stages and runs their tasks."""
 
 import gc
 import logging
@@ -13,7 +13,9 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import State
 from pydantic import SecretStr
 
-from flows.pools.task_runner import Outcome, Sessions, flush
+from flows.pools.outcome import Outcome
+from flows.pools.task_engine import Sessions
+from flows.services.prefect_events import flush
 from tasks.align import AlignOptions
 from tasks.alignment.selection import best_rung
 from tasks.diarize import DiarizeOptions, diarizers
@@ -26,28 +28,29 @@ LIBRARIES = ("tasks", "whisperx", "faster_whisper", "pyannote", "huggingface_hub
 
 @dataclass(frozen=True)
 class Models:
-    """The options that say which models a batch needs; None for a stage that it leaves out."""
+    """The options that determine which models a batch needs; None for a stage that it leaves out."""
 
     models: ModelOptions
     transcribe: TranscribeOptions
     align: AlignOptions | None
     diarize: DiarizeOptions | None
     token: SecretStr | None = None
-    """For the gated ones: the driver's, which a cluster's nodes need not have."""
+    """The driver's Hugging Face token, for gated models: the nodes of a cluster may have none."""
 
 
 @dataclass(frozen=True)
 class ActorFacts:
-    """What an actor tells of itself."""
+    """What an actor reports of itself."""
 
     pid: int
     model_loads: dict[str, int]
 
 
 def forward_logs() -> None:
-    """Send what the stages' libraries warn of to the log of the task run, and so of the file, that it is about.
+    """Send warnings of the stages' libraries to the log of the task run, and so of the file, that they concern.
 
-    That a task run has come through, its state says: a line more for each would be the most of what the server writes.
+    Prefect's line for each completed task run is dropped: its state says the same, and these lines would be most of
+    what the server writes.
     """
     logging.getLogger("prefect.task_runs").addFilter(
         lambda record: not record.getMessage().startswith("Finished in state Completed")
@@ -55,22 +58,22 @@ def forward_logs() -> None:
     handler = APILogHandler(logging.WARNING)
     handler.addFilter(lambda _: TaskRunContext.get() is not None)
     for library in LIBRARIES:
-        # To a logger of its own that has no handler, WhisperX would add one that prints all it does.
+        # WhisperX would add a handler that prints everything to its logger if that had none.
         logging.getLogger(library).addHandler(handler)
 
 
 class StageProcess:
     """Runs the tasks of its pool's stages, a few at a time, in one process whose models stay loaded.
 
-    Not decorated with `ray.remote`: Ray then pickles it by value, with copies of the modules' state that it uses.
+    Not decorated with `ray.remote`: Ray would then pickle it by value, with copies of the modules' state that it uses.
     """
 
     def __init__(self, parallel: int, threads: int, *, offline: bool = False) -> None:
         share.take(parallel, threads)
-        # Here, where Ray comes by again after a restart; libraries that are not yet imported read both.
+        # Here, because Ray runs it again after a restart; libraries that are not yet imported read both.
         if offline:
             go_offline()
-        # It would tell its maker of each file: how long it is, and how many speakers were asked for.
+        # pyannote.audio would send the length of each file and the number of speakers to its maker.
         os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
         if threads:
             os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -81,7 +84,7 @@ class StageProcess:
         """Load the models of these stages before the first file needs them."""
         if batch.token:
             os.environ["HF_TOKEN"] = batch.token.get_secret_value()
-        gc.disable()  # it takes a sixth of the time that WhisperX's imports take, and finds nothing
+        gc.disable()  # it takes a sixth of the time of WhisperX's imports, and finds nothing
         try:
             self._load(stages, batch)
         finally:
@@ -107,20 +110,20 @@ class StageProcess:
         names: list[str],
         *values: State[Any],
     ) -> tuple[State[Any], Outcome]:
-        """Run one task; `values` are the states of the upstream tasks that the parameters `names` take."""
+        """Run one task; `values` are the states of upstream tasks, for the parameters `names`."""
         return self._sessions.run(ticket[0], task_run_id, parameters | dict(zip(names, values, strict=True)))
 
     @ray.method(concurrency_group="control")
     def facts(self) -> ActorFacts:
-        """Send what Prefect still holds of states and logs, and return this actor's facts."""
+        """Send the states and logs that Prefect still holds, and return this actor's facts."""
         flush()
         stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:
-        """Return the share of its GPU's memory that no process uses; 1 without a GPU."""
-        import torch  # here: an actor without models has no use for it
+        """Return the free share of its GPU's memory; 1 without a GPU."""
+        import torch  # here: an actor without models does not need it
 
         if not torch.cuda.is_available():
             return 1.0

@@ -11,7 +11,7 @@ from flows.config.file_overrides import FileOptions
 from flows.planning.manifest import Entry
 from tasks.bad_input import BadInput, one_line
 from tasks.diarize import DiarizeOptions
-from tasks.faults import why
+from tasks.errors import message_of
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
@@ -65,7 +65,9 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise BadInput(f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {why(error)}") from None
+        raise BadInput(
+            f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {message_of(error)}"
+        ) from None
 
 
 def check_reachable(option: str, url: str) -> None:
@@ -73,7 +75,7 @@ def check_reachable(option: str, url: str) -> None:
     try:
         io.print_of(urls.join(url, "whisperx-batch"))
     except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(urls.shown(url))}: {why(error)}") from None
+        raise BadInput(f"--{option} {one_line(urls.shown(url))}: {message_of(error)}") from None
 
 
 def check_report(report: str) -> None:
@@ -107,6 +109,6 @@ def _check_model_url(option: str, model: str, holds: tuple[str, ...]) -> None:
     try:
         found = filesystems.find(model)
     except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(urls.shown(model))}: {why(error)}") from None
+        raise BadInput(f"--{option} {one_line(urls.shown(model))}: {message_of(error)}") from None
     if not any(name.endswith(f"/{held}") for name in found for held in holds):
         raise BadInput(f"--{option} {one_line(urls.shown(model))}: no {' or '.join(holds)} there")

@@ -19,11 +19,12 @@ from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts, plan_text, report_text
 from flows.reporting.console import counted, plan_line, show_plan, show_summary, summary_line
-from flows.reporting.ending import Ending, RunBroken
+from flows.reporting.ending import Ending
 from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
+from flows.services.failures import RunBroken
 from flows.state.throughput import expected
-from tasks.faults import why
+from tasks.errors import message_of
 from tasks.storage.filesystems import BadPlace
 from tasks.storage.urls import shown
 
@@ -78,7 +79,7 @@ def tell_the_plan(run: Run) -> None:
             # Should this process be killed, the report is that of this run, and of no earlier one.
             report.write(run.batch.run.report)
         except (OSError, BadPlace) as error:
-            run.console.print(f"--report {shown(run.batch.run.report)}: {why(error)}", markup=False)
+            run.console.print(f"--report {shown(run.batch.run.report)}: {message_of(error)}", markup=False)
     show_plan(report.files, run.console)
     get_run_logger().info(plan_line(report.files))
     run.artifacts.show("plan", plan_text(report, _expected_finish(run)), plan_line(report.files))

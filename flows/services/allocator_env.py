@@ -1,4 +1,4 @@
-"""How the processes that compute hold their memory: what they have freed is kept, what they would cache is bounded."""
+"""Memory settings of the processes that compute: freed memory is kept, caches are bounded."""
 
 import os
 
@@ -9,22 +9,22 @@ KEEP_MEMORY = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
     "LRU_CACHE_CAPACITY": "16",
 }
-"""Variables that glibc reads when a process begins (other C libraries pass over them), and PyTorch.
+"""Variables that glibc (other C libraries ignore them) and PyTorch read when a process starts.
 
-The networks take tens of megabytes and free them again, thousands of times for each file. By default each time they
-come from the system and go back to it, and every page is cleared and mapped anew: on a CPU a sixth of all that voice
-activity detection and Whisper take. With these up to 1 GB that is free stays with the process.
+The networks allocate and free tens of megabytes thousands of times for each file. By default that memory is returned
+to the system each time, and every page is cleared and mapped anew: on a CPU a sixth of the time of voice activity
+detection and Whisper. With these, the process keeps up to 1 GB of free memory.
 
-On a CPU PyTorch keeps what oneDNN has compiled for each length of input, by default of the last thousand, and no two
-segments that an aligner takes are of one length. Strewn over the heap it leaves gaps into which the next segment does
-not fit: two threads came to hold 7 GB (github.com/pytorch/pytorch/issues/98688). Networks whose input has one length
-find theirs among 16.
+On a CPU PyTorch caches what oneDNN has compiled for each length of input, by default for the last thousand lengths,
+and hardly two segments of an aligner have the same. Scattered over the heap they leave gaps into which the next segment
+does not fit: two threads came to hold 7 GB (github.com/pytorch/pytorch/issues/98688). For networks whose input has one
+length, 16 are enough.
 """
 
 
 def runtime_env() -> dict[str, dict[str, str]]:
-    """Return what an actor's process needs of a Ray that others have started, in Ray's form.
+    """Return Ray's `runtime_env` with these variables for an actor of a Ray that others have started.
 
-    A Ray that this process has started has it, and workers with it that are ready.
+    Empty where this process has started Ray: its workers, some of which are already running, have them.
     """
     return {} if os.environ.items() >= KEEP_MEMORY.items() else {"env_vars": KEEP_MEMORY}

@@ -1,4 +1,4 @@
-"""A run that is cancelled in Prefect: no process but the run's own can stop it, where no worker has started it."""
+"""Notices that the run was cancelled in Prefect: a run that no worker has started must stop itself."""
 
 import contextvars
 import threading
@@ -10,17 +10,17 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
-LOOK_EVERY_S = 5.0
+CHECK_EVERY_S = 5.0
 
 
 @contextmanager
 def noticing_cancellation(flow_run_id: UUID | str, interrupt: Callable[[str], None]) -> Iterator[None]:
-    """Call `interrupt`, for the length of a `with`, once the flow run is cancelled in Prefect."""
+    """Within the `with` block, call `interrupt` once the flow run is cancelled in Prefect."""
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(LOOK_EVERY_S):
-            # A server that is slow or away for a while has nothing to say.
+        while not ended.wait(CHECK_EVERY_S):
+            # The server may be slow or away for some time.
             with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
                 state = client.read_flow_run(UUID(str(flow_run_id))).state
                 if state and (state.is_cancelling() or state.is_cancelled()):

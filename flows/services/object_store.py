@@ -1,4 +1,4 @@
-"""Where Ray keeps what its processes share: in memory, if /dev/shm is large enough."""
+"""Where Ray's object store is: in memory, if /dev/shm is large enough."""
 
 import math
 import sys
@@ -10,11 +10,11 @@ import psutil
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 ARGUMENT = "--plasma_directory="
-"""How Ray tells its node process where that is."""
+"""How Ray passes the folder of the object store to its node process."""
 
 
 def disk_notice(processes: Iterable[psutil.Process], size: int) -> str | None:
-    """Return what a store of `size` bytes on disk costs and how to avoid it; None if it is in memory.
+    """Return a warning, with the remedy, if the store of `size` bytes is on disk; None if it is in memory.
 
     `processes` are those of Ray on this machine.
     """

@@ -1,4 +1,4 @@
-"""A Prefect server on loopback for the length of a run, for who has none."""
+"""A Prefect server on loopback for the length of a run, where none is configured."""
 
 import os
 import secrets
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+from prefect import State  # not from prefect.states: see flows/pools/outcome.py
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import StateType
@@ -24,11 +25,11 @@ from prefect.settings import (
     PREFECT_UI_URL,
     temporary_settings,
 )
-from prefect.states import State
 
 from flows.host.signals import signals_blocked
-from flows.pools.task_runner import flush
 from flows.services import server_process
+from flows.services.failures import RunBroken
+from flows.services.prefect_events import flush
 
 QUICK_SERVER = {
     # A task run costs the server 58 core-ms at the defaults and 12 with these.
@@ -41,21 +42,21 @@ QUICK_SERVER = {
 FOR_ONE_RUN = {
     **QUICK_SERVER,
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
-    # States are recorded from the events; the events themselves, ten rows each, nobody reads without triggers.
+    # States are recorded from the events; nobody reads the events themselves, ten rows each, without triggers.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
 
 SETTLED = 2
-"""Looks in a row that find no unfinished run: what is not recorded at all yet is not unfinished either."""
+"""Checks in a row that must find no unfinished run: one that is not recorded at all yet is not found either."""
 
 
-class ServerFailed(RuntimeError):
+class ServerFailed(RunBroken):
     """The Prefect server did not start."""
 
 
 def has_server() -> bool:
-    """Tell whether an environment variable or a profile names a Prefect server."""
+    """Return whether an environment variable or a profile names a Prefect server."""
     return bool(PREFECT_API_URL.value())
 
 

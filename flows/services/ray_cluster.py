@@ -1,4 +1,4 @@
-"""Ray for the length of a run: joined where there is a cluster, else started here, by one owner."""
+"""Ray for the length of a run: a cluster that is joined, or one that is started on this machine and stopped."""
 
 import gc
 import logging
@@ -19,12 +19,13 @@ from ray._private import worker
 
 from flows.host.private_folder import private_subfolder
 from flows.host.signals import signals_blocked
-from flows.pools.sizing import Node
 from flows.preflight.services import check_ray
 from flows.services import ray_reaper
 from flows.services.allocator_env import KEEP_MEMORY
+from flows.services.node import Node
 from flows.services.object_store import disk_notice
 from flows.services.ray_token import provide_token
+from flows.services.reservation import alive_nodes
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class RaySession:
     object_store_bytes: int
     dashboard_url: str | None
     notice: str | None = None
-    """What the user should know of a Ray that was started here."""
+    """A warning for the user about a Ray that was started here."""
 
 
 @contextmanager
@@ -50,10 +51,9 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
     cluster at the address.
     """
     with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:
-        resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        store = int(sum(each.get("object_store_memory", 0) for each in resources))
-        nodes = [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources]
-        yield RaySession(nodes, store, url, disk_notice(psutil.Process().children(), store))
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        store = int(sum(each.get("object_store_memory", 0) for each in alive))
+        yield RaySession(alive_nodes(), store, url, disk_notice(psutil.Process().children(), store))
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
 
 
 def _started_here(*, dashboard: bool) -> Any:
-    """Start Ray on this machine; again if it was too slow: it gives its processes 30 s, whatever else runs."""
+    """Start Ray on this machine, again if that timed out: Ray gives its processes 30 s, however busy the machine is."""
     provide_token()
     os.environ |= KEEP_MEMORY  # for all processes of Ray; this one has read its own
     before = set(psutil.Process().children())
@@ -131,7 +131,7 @@ def _started_here(*, dashboard: bool) -> Any:
 
 
 def _reaper(started: set[psutil.Process]) -> subprocess.Popen[bytes]:
-    """Start what ends these processes of Ray when its standard input is closed, if only by our death."""
+    """Start the process that ends these processes of Ray once its standard input closes, at the latest by our death."""
     # By its path: the current folder, or another package, may have another module `flows`.
     line = [sys.executable, "-P", ray_reaper.__file__, *(str(process.pid) for process in started)]
     with signals_blocked():

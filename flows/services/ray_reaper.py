@@ -1,7 +1,7 @@
-"""Ends the processes of a run's own Ray with the run, even if it is killed: Ray's agents would outlive it by minutes.
+"""Ends the processes of a run's own Ray with the run, even if it is killed: Ray's agents would live minutes longer.
 
-Run as a process of its own, whose standard input the run holds open: `python -P …/reaper.py PID…`. It imports
-nothing of ours: by its path it is found whatever else is called `flows`.
+Run as a process of its own, whose standard input the run holds open: `python -P …/ray_reaper.py PID…`. It imports
+nothing from this package and is started by its path, in case another package is called `flows`.
 """
 
 import select
@@ -10,13 +10,13 @@ from contextlib import suppress
 
 import psutil
 
-LOOK_EVERY_S = 2.0
+CHECK_EVERY_S = 2.0
 GRACE_S = 0.5
-"""What Ray's processes have to end by themselves; they have nothing to save, and the command waits."""
+"""How long Ray's processes have to end by themselves; they have nothing to save, and the command waits."""
 
 
 def reap(pids: list[int]) -> None:
-    """Wait for the end of standard input; then kill what is left of these processes and all that they had started."""
+    """Wait for the end of standard input; then kill these processes and their descendants, if they still run."""
     roots = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
@@ -26,7 +26,7 @@ def reap(pids: list[int]) -> None:
         for root in roots:
             with suppress(psutil.NoSuchProcess):
                 known.update(root.children(recursive=True))
-        if select.select([sys.stdin], [], [], LOOK_EVERY_S)[0]:
+        if select.select([sys.stdin], [], [], CHECK_EVERY_S)[0]:
             break
     _, left = psutil.wait_procs(known, timeout=GRACE_S)
     for process in left:

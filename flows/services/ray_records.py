@@ -1,8 +1,7 @@
-"""What Ray's control store records of actors: whether a process died, and of what; who holds the cluster's resources.
+"""Reads Ray's control store: whether an actor's process died, and why; who holds the cluster's resources.
 
-All that we take from Ray's internals; tests/test_ray_records.py holds the contract. The error of a call says only that
-the actor "is unavailable": after a break in the network, after a crash, and when Ray has ended the process to free
-memory alike.
+These are Ray's internals; tests/test_ray_records.py holds the contract. The error of a call says only that the actor
+"is unavailable", whether the network broke, the process crashed, or Ray ended it to free memory.
 """
 
 import re
@@ -22,7 +21,7 @@ MEMORY = re.compile(r"Memory on the node \(IP: (?P<ip>[^,]+),.*?\) was (?P<used>
 
 @dataclass(frozen=True)
 class ActorRecord:
-    """What is recorded of an actor."""
+    """The state of an actor, as recorded."""
 
     up: bool
     """Its process runs, and its constructor has returned."""
@@ -31,7 +30,7 @@ class ActorRecord:
 
 
 def record_of(actor: Any) -> ActorRecord:
-    """Return what is recorded of an actor; of one that is not registered yet, that it is not up."""
+    """Return the record of an actor; one that is not registered yet is not up."""
     table = _table_of(actor)
     return ActorRecord(table.state == ActorTableData.ALIVE, table.num_restarts)
 
@@ -48,7 +47,7 @@ def memory_at_death(actor: Any) -> str | None:
 
 
 def holders(actors: list[Any]) -> list[str]:
-    """Return who holds CPUs and GPUs of the cluster, other than by these actors: each driver process and how much."""
+    """Return each driver process that holds CPUs or GPUs of the cluster, with how many; without these actors."""
     ours = {actor._actor_id.binary() for actor in actors}
     accessor = state._connect_and_get_accessor()
     held: dict[bytes, Counter[str]] = {}
@@ -76,6 +75,6 @@ def _table_of(actor: Any) -> Any:
 
 
 def _amounts(required: Any) -> dict[str, float]:
-    """Return the CPUs and GPUs that an actor requires. In a placement group they stand there twice, with its name."""
+    """Return the CPUs and GPUs that an actor requires; in a placement group Ray lists them twice, with its name."""
     amounts = {key.partition("_group_")[0]: amount for key, amount in required.items()}
     return {name: amounts[name] for name in ("CPU", "GPU") if name in amounts}

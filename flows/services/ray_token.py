@@ -12,7 +12,7 @@ SET_BY_USER = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 def provide_token() -> None:
-    """Make a token if there is none; Ray itself would write it for everybody to read, and only to the home folder."""
+    """Create a token if there is none; Ray's own would be readable by everybody, and only in the home folder."""
     asked = os.environ.get("RAY_AUTH_MODE", "token").lower() == "token"
     if not asked or any(os.environ.get(name) for name in SET_BY_USER):
         return

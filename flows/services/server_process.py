@@ -1,7 +1,7 @@
 """Prefect's server as a process of a run: `python -P …/server_process.py SOCKET LOCK`.
 
 It serves on a listening socket that it inherits, by its number, so that no other program can take the port first. It
-imports nothing of ours: by its path it is found whatever else is called `flows`.
+imports nothing from this package and is started by its path, in case another package is called `flows`.
 """
 
 import ctypes

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.alignment.punkt import ensure_sentence_data
-from tasks.faults import again, is_poisoning
 from tasks.models.cache import ModelOptions, warm
 from tasks.models.local_copies import at_hand
 from tasks.models.registry import default_aligners, refuse_download
+from tasks.oom import is_poisoning
+from tasks.retries import retry
 from tasks.whisper.loading import WhisperOptions, whisper_model
 
 CROSS_ATTENTION = "whisper"
@@ -60,7 +61,7 @@ def _loaded(language: str, model: str, models: ModelOptions) -> Any:
     """Load an aligner. Raises CannotLoad."""
     _check_not_failed(language, model, models)  # while this thread waited for another that tried
     try:
-        return again(lambda: _load(language, model, models))
+        return retry(lambda: _load(language, model, models))
     except Exception as error:
         if is_poisoning(error):
             raise

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from tasks.faults import FileFault
+from tasks.errors import FileFault
 from tasks.storage.urls import is_url, shown
 
 EXTRAS = {

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from tasks.faults import FileFault
+from tasks.errors import FileFault
 from tasks.storage.atomic import DRAFT, new_draft, sync_folder, write_new
 from tasks.storage.filesystems import Print, as_os_errors, filesystem, find, print_from
 from tasks.storage.scratch import scratch_folder

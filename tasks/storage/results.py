@@ -20,7 +20,7 @@ from prefect.serializers import JSONSerializer
 from prefect.transactions import get_transaction
 from pydantic import TypeAdapter
 
-from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
+from tasks.retries import RETRIES, RETRY_DELAYS_S, retry, retry_passing
 from tasks.storage import io, urls
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class StoredResult:
     def read(self) -> Any:
         """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made again."""
         try:
-            name, data = again(lambda: _parse(io.read(self._location)))
+            name, data = retry(lambda: _parse(io.read(self._location)))
             module, _, of_class = name.rpartition(".")
             return TypeAdapter(getattr(import_module(module), of_class)).validate_python(data)
         except OSError:

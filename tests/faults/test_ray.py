@@ -14,9 +14,10 @@ from prefect.settings import PREFECT_API_AUTH_STRING
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
-from flows.pools.replica import PoolNotUp
-from flows.pools.sizing import Node, PoolSpec
+from flows.pools.sizing import PoolSpec
 from flows.pools.worker import Models
+from flows.services.failures import PoolNotUp
+from flows.services.node import Node
 from tasks.models.cache import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -76,7 +77,7 @@ def gpu_pool(said: list[str]) -> Pools:
     """Start a pool that needs half of the one GPU, and loads nothing."""
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, num_gpus=0.5)]
     pools = Pools(specs, place(specs, [Node(cpus=2, gpus=1)]), BATCH)
-    pools.give_out(audio_left=float, say=said.append)
+    pools.start(audio_left=float, notify=said.append)
     return pools
 
 
@@ -91,8 +92,10 @@ def waited(until: Any, seconds: float = 60) -> bool:
 @pytest.mark.usefixtures("one_ray")
 def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """What for, and who has it; now and then again; without a limit; and goes on when it is free."""
-    monkeypatch.setattr("flows.pools.startup.SAY_AFTER_S", dict.fromkeys(("room", "machine", "process", "models"), 0.0))
-    monkeypatch.setattr("flows.pools.startup.SAY_EVERY_S", 1.0)
+    monkeypatch.setattr(
+        "flows.pools.startup.NOTIFY_AFTER_S", dict.fromkeys(("room", "machine", "process", "models"), 0.0)
+    )
+    monkeypatch.setattr("flows.pools.startup.NOTIFY_EVERY_S", 1.0)
     monkeypatch.setattr(
         "flows.pools.startup.LIMIT_S", {"room": float("inf"), "machine": 0.0, "process": 90.0, "models": 90.0}
     )
@@ -107,7 +110,7 @@ def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.Mo
         assert f"0.2 GPUs; in use by process {os.getpid()} on " in said[0]
         assert "(0.5 CPUs and 0.8 GPUs)" in said[0]
         ray.kill(hog)
-        assert waited(lambda: pools.placed(timeout=1) and pools._dispatcher.members[0].ready)
+        assert waited(lambda: pools.wait_placed(timeout=1) and pools._dispatcher.replicas[0].ready)
         assert pools.waited_s > 0
         assert not pools.broken.done()
     finally:
@@ -135,12 +138,12 @@ def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
 @pytest.mark.usefixtures("one_ray")
 def test_a_machine_that_does_not_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster has become too small for the pools: that is said, and waited for, but not for ever."""
-    monkeypatch.setattr("flows.pools.startup.SAY_AFTER_S", {"machine": 0.0})
+    monkeypatch.setattr("flows.pools.startup.NOTIFY_AFTER_S", {"machine": 0.0})
     monkeypatch.setattr("flows.pools.startup.LIMIT_S", {"machine": 4.0})
     said: list[str] = []
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=64)]
     pools = Pools(specs, place(specs, [Node(cpus=64, gpus=0)]), BATCH)
-    pools.give_out(audio_left=float, say=said.append)
+    pools.start(audio_left=float, notify=said.append)
     try:
         error = pools.broken.result(timeout=60)
         gone, lacking = (

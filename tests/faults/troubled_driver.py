@@ -18,9 +18,10 @@ from prefect.states import Completed, State
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
-from flows.pools.sizing import Node, PoolSpec
+from flows.pools.sizing import PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner
 from flows.pools.worker import Models
+from flows.services.node import Node
 from tasks.models.cache import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -76,7 +77,7 @@ def main() -> None:
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)]
     batch = Models(ModelOptions(), TranscribeOptions(), None, None)
     pools = Pools(specs, place(specs, [Node(cpus=1, gpus=0)]), batch)
-    pools.give_out(audio_left=float)
+    pools.start(audio_left=float)
     try:
         (lost if sys.argv[1] == "lost" else memory)(pools)
     finally:

@@ -63,7 +63,7 @@ def _inject(module):
 
 class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != "flows.pools.task_runner":
+        if name != "flows.pools.task_engine":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

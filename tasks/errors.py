@@ -1,0 +1,45 @@
+"""Errors of a single file, and what an error says about a later try."""
+
+import errno
+
+LASTING_ERRNOS = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, AssertionError)
+"""What a program raises for values that will be the same the next time."""
+
+
+class FileFault(Exception):
+    """An error caused by the input or its storage; shown to the user without a traceback."""
+
+    passing = False
+    """Another try may succeed."""
+    lasting = False
+    """Caused by the file's content: every later run fails in the same way until the file changes."""
+
+
+def message_of(error: Exception) -> str:
+    """Return the message of the operating system, the store or FFmpeg, without errno and file name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception's type and message."""
+    return f"{type(error).__name__}: {error}"
+
+
+def will_last(error: BaseException) -> bool:
+    """Return whether a later run would fail in the same way: the cause is the content, not the environment."""
+    if isinstance(error, FileFault):
+        return error.lasting
+    return isinstance(error, LASTING_ERRORS)
