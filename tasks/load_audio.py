@@ -52,7 +52,7 @@ class AudioFile:
 
     def check_unchanged(self) -> None:
         """Raise UnreadableAudio if the file is not any more what was planned."""
-        if self.size is not None and io.print_of(self.path) != (self.size, self.mtime_ns):
+        if self.size is not None and io.version_of(self.path) != (self.size, self.mtime_ns):
             raise CannotBeOpened("the file was changed while the batch ran; run again")
 
 

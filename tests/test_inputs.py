@@ -15,7 +15,7 @@ from flows.planning.manifest import Entry
 from flows.planning.patterns import Patterns
 from flows.preflight.paths import check_model, check_output_folder, check_report
 from tasks.bad_input import BadInput
-from tasks.storage.io import put
+from tasks.storage.io import write_all
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def test_a_hidden_folder_that_is_named_is_searched(hidden: Path) -> None:
 def test_objects_are_hidden_as_files_are_and_may_have_brackets(bucket: str) -> None:
     """In a folder and for wildcards of a store."""
     names = ["in/.Trash/a.wav", "in/b.wav", "in/c [1].wav", "[d]/e.wav", "[d]/.f.wav"]
-    put({f"{bucket}/{name}": b"x" for name in names})
+    write_all({f"{bucket}/{name}": b"x" for name in names})
 
     def found(name: str) -> list[str]:
         return [entry.path.removeprefix(f"{bucket}/") for entry in find_inputs([f"{bucket}/{name}"])]

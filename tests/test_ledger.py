@@ -8,7 +8,7 @@ import pytest
 
 from flows.state.ledger import FOLDER, LEDGER, Ledger
 from flows.state.ledger_rows import Row, Written
-from tasks.storage.filesystems import Print
+from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import digest_of
 from tasks.storage.write_ahead import WriteAhead
 from tasks.write import Facts
@@ -26,9 +26,9 @@ def begun(folder: Path) -> Ledger:
     return ledger
 
 
-def outputs(**prints: Print) -> Written:
+def outputs(**versions: FileVersion) -> Written:
     """Return outputs as a run notes them."""
-    return Written(language="en", speakers=None, aligned_by=None, note=None, outputs=prints, changed={})
+    return Written(language="en", speakers=None, aligned_by=None, note=None, outputs=versions, changed={})
 
 
 def test_what_was_noted_is_known_to_the_next_run(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from flows.planning.read_ahead import remaining
 from flows.state.run_lock import claimed
 from tasks.bad_input import BadInput
 from tasks.diarize import Diarization
-from tasks.storage.io import put, read
+from tasks.storage.io import read, write_all
 from tasks.storage.results import VERSION, result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
@@ -334,7 +334,7 @@ def test_a_batch_between_places_in_a_store_is_planned_like_one_here(
     speech: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is done is known, also to another machine; the contents are those of the local files."""
-    put({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
+    write_all({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
     monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "state"))
     batch = batch_of(speech, inputs={"inputs": [f"{bucket}/in/"]}, write={"output_dir": f"{bucket}/out"})
     assert missing(batch) == {"call.wav": ALL, "hello.wav": ALL}

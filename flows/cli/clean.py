@@ -16,11 +16,11 @@ def main() -> NoReturn:
     warnings.filterwarnings("ignore")
     options = _parse(sys.argv[1:])
     from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.storage.filesystems import UnsupportedLocation
 
     try:
         _clean(options.output_dir, options.results_dir, options.older_than, dry_run=options.dry_run)
-    except (BadInput, BadPlace, OSError) as error:
+    except (BadInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:

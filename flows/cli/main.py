@@ -94,7 +94,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from flows.planning.discovery import check_any_there
     from flows.state.run_lock import claimed
     from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.storage.filesystems import UnsupportedLocation
 
     console = Console(file=sys.stderr)
     try:
@@ -118,7 +118,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
-    except (BadInput, BadPlace, OSError) as error:
+    except (BadInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ from flows.planning.patterns import Patterns
 from flows.state.ledger import Ledger
 from tasks.bad_input import BadInput, one_line
 from tasks.options import Options
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.io import read
 from tasks.storage.urls import absolute, is_absolute, shown
 
@@ -147,7 +147,7 @@ def _statuses(report: str) -> dict[str, str]:
     try:
         records = json.loads(read(report))["files"]
         return {record["path"]: record["status"] for record in records}
-    except (OSError, BadPlace, ValueError, LookupError, TypeError) as error:
+    except (OSError, UnsupportedLocation, ValueError, LookupError, TypeError) as error:
         raise BadInput(f"--of_report {one_line(report)}: no report of this program: {error}") from None
 
 

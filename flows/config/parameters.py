@@ -98,7 +98,7 @@ class Batch(Options):
         return state / "whisperx-batch" / sha256(out.rstrip("/").encode()).hexdigest()[:16]
 
     def ledger(self) -> Ledger:
-        """Return what is known of the files of earlier runs. Raises OSError, BadPlace."""
+        """Return what is known of the files of earlier runs. Raises OSError, UnsupportedLocation."""
         out = absolute(self.write.output_dir)
         return Ledger(self.own_folder(), out, join(join(out, FOLDER), LEDGER) if is_url(out) else None)
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from tasks.bad_input import BadInput, one_line
 from tasks.models.sources import Bundle, Repository, Source
-from tasks.storage.atomic import sha256_of, whole_file
+from tasks.storage.atomic import atomic_write, sha256_of
 
 RECORD = "models.json"
 
@@ -58,7 +58,7 @@ def read_record(model_dir: str | None) -> Record:
 
 def write_record(model_dir: str, record: Record) -> None:
     """Write the record, in one step."""
-    with whole_file(Path(model_dir, RECORD)) as file:
+    with atomic_write(Path(model_dir, RECORD)) as file:
         file.write(record.model_dump_json(indent=1) + "\n")
 
 

@@ -60,7 +60,7 @@ def read_batch_file(name: str | None) -> list[str]:
         return []
     try:
         content = as_utf8(io.read(name))
-    except (ValueError, OSError, filesystems.BadPlace) as error:
+    except (ValueError, OSError, filesystems.UnsupportedLocation) as error:
         raise BadInput(f"--batch_file {one_line(name)}: {why(error)}") from None
     if b"\0" in content:
         return [os.fsdecode(path) for path in content.split(b"\0") if path]
@@ -77,7 +77,7 @@ def check_any_there(entries: list[Entry]) -> None:
 def _is_missing(path: str) -> bool:
     """Return whether it is certain that there is no such file; of a URL it is not, before it is opened."""
     try:
-        return not urls.is_url(path) and io.print_of(path) is None
+        return not urls.is_url(path) and io.version_of(path) is None
     except (OSError, ValueError):
         return False
 

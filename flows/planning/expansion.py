@@ -64,16 +64,16 @@ def _expand_url(url: str, patterns: Patterns, *, must_match: bool) -> list[str]:
         below = _below(folder)
         if below or url.endswith("/"):
             return [folder + name for name in patterns.chosen(below)]
-        if not glob.has_magic(url) or io.print_of(url):
+        if not glob.has_magic(url) or io.version_of(url):
             return [url]
         matches = _not_hidden(filesystems.glob(url), url)
-    except (OSError, filesystems.BadPlace) as error:
+    except (OSError, filesystems.UnsupportedLocation) as error:
         raise BadInput(f"{one_line(urls.shown(url))}: {why(error)}") from None
     return patterns.not_excluded(matches) if matches else [_unmatched(url, must_match=must_match)]
 
 
 def _below(folder: str) -> list[str]:
-    """Return the objects below a URL, by their paths in it. Raises OSError, BadPlace."""
+    """Return the objects below a URL, by their paths in it. Raises OSError, UnsupportedLocation."""
     try:
         return [each.removeprefix(folder) for each in filesystems.find(folder.rstrip("/")) if each.startswith(folder)]
     except FileNotFoundError:  # what some stores say of nothing

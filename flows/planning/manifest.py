@@ -37,7 +37,7 @@ def read_manifest(manifest: str) -> list[Entry]:
     """
     try:
         text = decoded(io.read(manifest))
-    except (ValueError, OSError, filesystems.BadPlace) as error:
+    except (ValueError, OSError, filesystems.UnsupportedLocation) as error:
         raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
     reader = _Reader(manifest)
     entries = list(reader.entries(text))

@@ -71,8 +71,8 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
 def check_reachable(option: str, url: str) -> None:
     """See that a store can be asked. Raises BadInput."""
     try:
-        io.print_of(urls.join(url, "whisperx-batch"))
-    except (OSError, filesystems.BadPlace) as error:
+        io.version_of(urls.join(url, "whisperx-batch"))
+    except (OSError, filesystems.UnsupportedLocation) as error:
         raise BadInput(f"--{option} {one_line(urls.shown(url))}: {why(error)}") from None
 
 
@@ -106,7 +106,7 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
 def _check_model_url(option: str, model: str, holds: tuple[str, ...]) -> None:
     try:
         found = filesystems.find(model)
-    except (OSError, filesystems.BadPlace) as error:
+    except (OSError, filesystems.UnsupportedLocation) as error:
         raise BadInput(f"--{option} {one_line(urls.shown(model))}: {why(error)}") from None
     if not any(name.endswith(f"/{held}") for name in found for held in holds):
         raise BadInput(f"--{option} {one_line(urls.shown(model))}: no {' or '.join(holds)} there")

@@ -24,7 +24,7 @@ from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
 from flows.state.throughput import expected
 from tasks.faults import why
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.urls import shown
 
 FAILED_BEFORE = "FailedBefore"
@@ -77,7 +77,7 @@ def tell_the_plan(run: Run) -> None:
         try:
             # Should this process be killed, the report is that of this run, and of no earlier one.
             report.write(run.batch.run.report)
-        except (OSError, BadPlace) as error:
+        except (OSError, UnsupportedLocation) as error:
             run.console.print(f"--report {shown(run.batch.run.report)}: {why(error)}", markup=False)
     show_plan(report.files, run.console)
     get_run_logger().info(plan_line(report.files))
@@ -124,7 +124,7 @@ def tell_unbegun(report: Report, ending: Ending, place: str | None) -> None:
     report.leave(report.files)
     show_summary(report, Console(file=sys.stderr))
     if place:
-        with suppress(OSError, BadPlace):
+        with suppress(OSError, UnsupportedLocation):
             report.write(place)
 
 

@@ -20,7 +20,7 @@ from prefect.states import Crashed, State
 
 from flows.state.private import make_private
 from tasks.bad_input import BadInput
-from tasks.storage.atomic import whole_file
+from tasks.storage.atomic import atomic_write
 
 PAGE = 200
 
@@ -69,7 +69,7 @@ def _is_held(lock: FileLock) -> bool:
 
 
 def _sign(owner: Path, flow_run_id: str) -> None:
-    with suppress(OSError), whole_file(owner) as file:
+    with suppress(OSError), atomic_write(owner) as file:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         json.dump({"flow_run_id": flow_run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}, file)
 

@@ -83,7 +83,7 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
     size, _ = check_regular(location)
     with ExitStack() as opened:
         try:
-            file = opened.enter_context(io.opened(location, HEADER_BYTES))
+            file = opened.enter_context(io.open_location(location, HEADER_BYTES))
             options = OPTIONS | ({IGNORE_LENGTH: "1"} if has_uncounted_sound(file, size) else {})
         except OSError as error:
             if urls.is_url(location):
@@ -104,13 +104,13 @@ def _open(source: str | BinaryIO, location: str, options: dict[str, str]) -> av.
         raise fault(location, "not audio that FFmpeg reads", error) from error
 
 
-def check_regular(path: str) -> filesystems.Print:
-    """Return the print of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
+def check_regular(path: str) -> filesystems.FileVersion:
+    """Return the version of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
 
     Other faults of the file system, or of the store, which may pass, are raised as OSError.
     """
     try:
-        found = io.print_of(path)
+        found = io.version_of(path)
     except OSError as error:
         if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
             raise CannotBeOpened(f"cannot be opened: {error.strerror}") from None
@@ -136,6 +136,6 @@ def _reads_to_its_end(path: str) -> bool:
     """Tell whether the storage gives the whole file: FFmpeg says EIO of files that are cut off, too."""
     try:
         io.digest_of(path)
-    except (OSError, filesystems.BadPlace):
+    except (OSError, filesystems.UnsupportedLocation):
         return False
     return True

@@ -15,15 +15,15 @@ from tasks.storage.scratch import scratch_folder
 
 @cache
 def at_hand(model: str) -> str:
-    """Return the path of a copy of a model that is named by a URL; any other name as it is. Raises OSError, BadPlace.
+    """Return the path of a local copy of a model that is named by a URL; any other name unchanged.
 
-    A copy is made once on each machine, and anew when the model has changed.
+    A copy is made once on each machine, and again when the model has changed. Raises OSError, UnsupportedLocation.
     """
     if not urls.is_url(model):
         return model
     found = filesystems.find(model)
     if not found:
-        raise filesystems.BadPlace(f"{urls.shown(model)}: there is no model")
+        raise filesystems.UnsupportedLocation(f"{urls.shown(model)}: there is no model")
     version = hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:24]
     folder = cache_folder() / "models" / version
     folder.parent.mkdir(parents=True, exist_ok=True)
