@@ -12,7 +12,7 @@ from local_hub import TOKEN, LocalHub
 from flows.config.parameters import Batch
 from flows.model_store.fetch import NotHad, provide
 from flows.model_store.lockfile import Pinned, add_to_record, damaged, read_record
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.models.fingerprints import revision
 from tasks.models.sources import Repository
 
@@ -154,7 +154,7 @@ def test_a_hub_that_is_away_is_said_to_be(hub: LocalHub, tmp_path: Path, monkeyp
 def test_a_record_that_is_broken_is_named(tmp_path: Path) -> None:
     """And not taken for an empty one, which would be written over it."""
     (tmp_path / "models.json").write_text("{")
-    with pytest.raises(BadInput, match=r"models.json cannot be read"):
+    with pytest.raises(InvalidInput, match=r"models.json cannot be read"):
         list(provide(batch(tmp_path), []))
 
 
@@ -163,7 +163,7 @@ def test_a_record_that_names_files_outside_of_its_folder_is_refused(tmp_path: Pa
     for name in ("../precious", "/precious"):
         pinned = {"revision": None, "files": {name: {"size": 1, "sha256": ""}}}
         (tmp_path / "models.json").write_text(json.dumps({"models": {ALIGNER: pinned}}))
-        with pytest.raises(BadInput, match=r"(?s)models.json cannot be read.*leads out of the folder"):
+        with pytest.raises(InvalidInput, match=r"(?s)models.json cannot be read.*leads out of the folder"):
             list(provide(batch(tmp_path), []))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.preflight.paths import check_model
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.models.fingerprints import revision
 from tasks.models.local_copies import at_hand
 from tasks.storage.filesystems import UnsupportedLocation
@@ -59,7 +59,7 @@ def test_a_url_without_a_model_is_refused(bucket: str, cache: Path) -> None:
     with pytest.raises(UnsupportedLocation, match="there is no model"):
         at_hand(f"{bucket}/none")
     write_all({f"{bucket}/m/readme.txt": b"x"})
-    with pytest.raises(BadInput, match=r"--model s3://.*: no model.bin there"):
+    with pytest.raises(InvalidInput, match=r"--model s3://.*: no model.bin there"):
         check_model("model", f"{bucket}/m", ("model.bin",))
     write_all({f"{bucket}/m/model.bin": b"x"})
     check_model("model", f"{bucket}/m", ("model.bin",))

@@ -15,7 +15,7 @@ from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.state.run_lock import claimed
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.diarize import Diarization
 from tasks.storage.io import read, write_all
 from tasks.storage.results import VERSION, result_store
@@ -266,7 +266,7 @@ def test_overwrite_redoes_everything(speech: Path) -> None:
 
 def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> None:
     """Of the last run, whose inputs need not be named again, or of a report; a run that was killed counts."""
-    with pytest.raises(BadInput, match="no earlier run"):
+    with pytest.raises(InvalidInput, match="no earlier run"):
         batch_of(speech, inputs={"only": "failed"}).check()
     do(batch_of(speech), "transcribe", "align", "write")
     (speech / "broken.wav").write_text("no audio")
@@ -278,7 +278,7 @@ def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> Non
     report.write_text(json.dumps({"files": records}))
     named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
     assert set(planned(named)) == {"failed.wav", "left.wav"}
-    with pytest.raises(BadInput, match="no report of this program"):
+    with pytest.raises(InvalidInput, match="no report of this program"):
         batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}).check()
 
 

@@ -93,7 +93,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from flows.config.inputs import lists_removed
     from flows.planning.discovery import check_any_there
     from flows.state.run_lock import claimed
-    from tasks.bad_input import BadInput
+    from tasks.bad_input import InvalidInput
     from tasks.storage.filesystems import UnsupportedLocation
 
     console = Console(file=sys.stderr)
@@ -118,7 +118,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
-    except (BadInput, UnsupportedLocation, OSError) as error:
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
 
 
 def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "Plan":
-    """Look, before Prefect and Ray start, what there is to do. Raises BadInput if a model for it cannot be had."""
+    """Look, before Prefect and Ray start, what there is to do. Raises InvalidInput if a model for it cannot be had."""
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
 

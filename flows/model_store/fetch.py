@@ -19,7 +19,7 @@ class NotHad(RuntimeError):
 def provide(batch: Batch, languages: list[str]) -> Iterator[str | NotHad]:
     """Fetch and check the models that a batch in these languages needs; yield for each what was done, or why not.
 
-    Raises BadInput.
+    Raises InvalidInput.
     """
     model_dir = str(batch.models.model_dir)
     record, seen = read_record(model_dir), set()
