@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # as in our actors, before PyTorch reads it
 
 from flows.pools.sizing import CORES_PER_PROCESS
 from tasks.align import AlignOptions, align_transcript
-from tasks.alignment.selection import best_rung
+from tasks.alignment.selection import select_timing_method
 from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples, diarizers
 from tasks.formats import encode
 from tasks.load_audio import SAMPLE_RATE, Samples, decode
@@ -46,7 +46,7 @@ class Stages:
         self._out = Path(given.output_dir)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         pipelines(self._transcribe, self._models).fill()
-        best_rung(given.language, given.align_model, self._transcribe, self._models)
+        select_timing_method(given.language, given.align_model, self._transcribe, self._models)
         if self._diarize:
             diarizers(self._diarize.diarize_model, self._models).fill()
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from tasks.alignment.cross_attention import time_words
-from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
+from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, select_timing_method
 from tasks.faults import halving
 from tasks.languages import by_language
 from tasks.load_audio import Audio, AudioFile, Samples, as_float
@@ -90,28 +90,28 @@ def align_transcript(
     if not transcript.result["segments"]:
         return transcript
     named = options.named(transcript.language, transcribe.fixed_language)
-    rung = best_rung(transcript.language, named, transcribe, models)
-    _tell(rung, transcript.language, named)
-    if rung.name == SEGMENTS:
+    method = select_timing_method(transcript.language, named, transcribe, models)
+    _tell(method, transcript.language, named)
+    if method.name == SEGMENTS:
         aligned = transcript
-    elif rung.name == CROSS_ATTENTION:
+    elif method.name == CROSS_ATTENTION:
         aligned = halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
     else:
-        aligned = _forced(transcript, samples, rung, options, transcribe, models)
-    return replace(aligned, aligned_by=rung.name, provisional=bool(rung.failed))
+        aligned = _forced(transcript, samples, method, options, transcribe, models)
+    return replace(aligned, aligned_by=method.name, provisional=bool(method.failed))
 
 
 def _forced(
     transcript: Transcript,
     samples: Samples,
-    rung: Rung,
+    method: TimingMethod,
     options: AlignOptions,
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
     from tasks.alignment import forced
 
-    model, metadata = rung.aligner
+    model, metadata = method.aligner
 
     def run(_: int) -> Any:
         return forced.align(
@@ -130,13 +130,13 @@ def _forced(
         return Transcript(transcript.language, halving(1, run))
 
 
-def _tell(rung: Rung, language: str, named: str | None) -> None:
+def _tell(method: TimingMethod, language: str, named: str | None) -> None:
     """Warn, in the log of the file, of words that are not timed by the aligner that could be expected."""
     timed = {CROSS_ATTENTION: "Whisper's own attention times the words", SEGMENTS: "the text has its segments' times"}
-    instead = timed.get(rung.name, f"{rung.name} times the words")
-    for failed in rung.failed:
+    instead = timed.get(method.name, f"{method.name} times the words")
+    for failed in method.failed:
         logger.warning("aligner of %r not loaded, %s: %s", language, instead, failed)
-    if rung.name == CROSS_ATTENTION and not named and not rung.failed:
+    if method.name == CROSS_ATTENTION and not named and not method.failed:
         logger.warning("WhisperX has no aligner of %r: %s; name one with --align_model", language, instead)
 
 

@@ -12,7 +12,7 @@ from tasks.faults import halving
 from tasks.load_audio import Audio, AudioFile, Samples, as_float
 from tasks.models.cache import Lender, ModelOptions, loads
 from tasks.models.fingerprints import revision
-from tasks.models.local_copies import at_hand
+from tasks.models.local_copies import ensure_local
 from tasks.models.registry import diarizer_parts
 from tasks.options import Options
 from tasks.storage.results import releases, stage_task
@@ -73,7 +73,7 @@ def diarizers(model: str, models: ModelOptions) -> "Lender[DiarizationPipeline]"
         from whisperx.diarize import DiarizationPipeline
 
         loads["diarize"] += 1
-        return DiarizationPipeline(at_hand(model), device=models.torch_device(), cache_dir=models.model_dir)
+        return DiarizationPipeline(ensure_local(model), device=models.torch_device(), cache_dir=models.model_dir)
 
     return Lender(make)
 

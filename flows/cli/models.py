@@ -64,7 +64,7 @@ def _parse(arguments: list[str]) -> "ModelsCommand":
 
 
 def _run(command: "ModelsCommand") -> int:
-    from flows.model_store.fetch import NotHad, provide
+    from flows.model_store.fetch import ModelUnavailable, ensure_models
     from flows.preflight.models import check_names
     from tasks.bad_input import InvalidInput
     from tasks.models.cache import go_offline
@@ -79,9 +79,9 @@ def _run(command: "ModelsCommand") -> int:
     check_names(batch)
     languages = [str(TranscribeOptions(language=language).language) for language in command.languages]
     failed = False
-    for told in provide(batch, languages):
-        failed |= isinstance(told, NotHad)
-        sys.stdout.write(f"failed   {told}\n" if isinstance(told, NotHad) else f"{told}\n")
+    for told in ensure_models(batch, languages):
+        failed |= isinstance(told, ModelUnavailable)
+        sys.stdout.write(f"failed   {told}\n" if isinstance(told, ModelUnavailable) else f"{told}\n")
         sys.stdout.flush()
     for language in sorted({*languages, *filter(None, [batch.transcribe.language])} - set(default_aligners())):
         sys.stdout.write(f"none     WhisperX has no aligner for {language!r}; --align_model names one\n")

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from flows.pools.task_runner import Outcome, Sessions, flush
 from tasks.align import AlignOptions
-from tasks.alignment.selection import best_rung
+from tasks.alignment.selection import select_timing_method
 from tasks.diarize import DiarizeOptions, diarizers
 from tasks.models.cache import ModelOptions, go_offline, loads, share
 from tasks.transcribe import TranscribeOptions
@@ -94,7 +94,7 @@ class StageProcess:
             pipelines(batch.transcribe, batch.models).fill()
         language = batch.transcribe.fixed_language
         if "align" in stages and batch.align and language:
-            best_rung(language, batch.align.named(language, language), batch.transcribe, batch.models)
+            select_timing_method(language, batch.align.named(language, language), batch.transcribe, batch.models)
         if "diarize" in stages and batch.diarize:
             diarizers(batch.diarize.diarize_model, batch.models).fill()
 

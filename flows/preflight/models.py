@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flows.model_store.requirements import Need, aligners_for
+from flows.model_store.requirements import ModelRequirement, aligners_for
 from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.preflight.offline import check_here
 from flows.preflight.paths import check_model
@@ -93,15 +93,15 @@ def _check_hub(batch: "Batch", stages: frozenset[str], languages: Collection[str
     """Ask the Hub for those models that the user names, or that are gated; the others it has."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:
-        _ask(Need("transcribe", whisper_source(batch.transcribe.model)), model_dir)
+        _ask(ModelRequirement("transcribe", whisper_source(batch.transcribe.model)), model_dir)
     for language, name in aligners_for(sorted(languages), batch.align, batch.transcribe) if "align" in stages else ():
         if name and (source := aligner_source(language, name)):
-            _ask(Need("align", source, language), model_dir)
+            _ask(ModelRequirement("align", source, language), model_dir)
     if "diarize" in stages and batch.diarize:
         _ask_for_pipeline(batch.diarize.diarize_model, model_dir)
 
 
-def _ask(need: Need, model_dir: str | None) -> None:
+def _ask(need: ModelRequirement, model_dir: str | None) -> None:
     if not isinstance(need.source, Repository) or os.path.exists(need.source.name):
         return
     if need.source.missing(model_dir) and (reason := refusal(need.source)):
@@ -110,7 +110,7 @@ def _ask(need: Need, model_dir: str | None) -> None:
 
 def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
     pipeline, *parts = diarizer_sources(model, model_dir)
-    _ask(Need("diarize", pipeline), model_dir)
+    _ask(ModelRequirement("diarize", pipeline), model_dir)
     if pipeline.folder(model_dir) is None:
         try:
             fetch_pipeline_config(pipeline, model_dir)
@@ -118,4 +118,4 @@ def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
             raise HubUnreachable(str(error)) from error
         _, *parts = diarizer_sources(model, model_dir)
     for part in parts:
-        _ask(Need("diarize", part), model_dir)
+        _ask(ModelRequirement("diarize", part), model_dir)

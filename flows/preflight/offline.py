@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from flows.model_store.lockfile import missing, read_record
-from flows.model_store.requirements import aligners_for, needs
+from flows.model_store.requirements import aligners_for, required_models
 from tasks.bad_input import InvalidInput
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) ->
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
     languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
-    named = needs(batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir)
+    named = required_models(
+        batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir
+    )
     gone = [
         f"  {need}: {', '.join(lacks)}"
         for need in named

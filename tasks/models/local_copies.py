@@ -14,7 +14,7 @@ from tasks.storage.scratch import scratch_folder
 
 
 @cache
-def at_hand(model: str) -> str:
+def ensure_local(model: str) -> str:
     """Return the path of a local copy of a model that is named by a URL; any other name unchanged.
 
     A copy is made once on each machine, and again when the model has changed. Raises OSError, UnsupportedLocation.

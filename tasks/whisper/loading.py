@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tasks.models.cache import Lender, ModelOptions, share, warm
-from tasks.models.local_copies import at_hand
+from tasks.models.local_copies import ensure_local
 from tasks.options import Options
 from tasks.whisper.batching import Batches
 
@@ -50,7 +50,7 @@ def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     # float32 the last digits of avg_logprob vary with what is decoded beside: no file's must depend on the others.
     mixed = device == "cuda"
     weights = WhisperModel(
-        at_hand(model),
+        ensure_local(model),
         device=device,
         compute_type=default if compute_type == "default" else compute_type,
         cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
