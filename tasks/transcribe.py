@@ -207,9 +207,9 @@ def _decode(
     if options.suppress_numerals:
         suppressed = {*find_numeral_symbol_tokens(tokenizer), *decoding.suppress_tokens}
         decoding = replace(decoding, suppress_tokens=list(suppressed))
-    sounds = [audio[int(chunk["start"] * SAMPLE_RATE) : int(chunk["end"] * SAMPLE_RATE)] for chunk in speech]
+    chunks = [audio[int(chunk["start"] * SAMPLE_RATE) : int(chunk["end"] * SAMPLE_RATE)] for chunk in speech]
     segments: list[dict[str, Any]] = []
-    decoded = whisper.decode(sounds, tokenizer, decoding, batch_size)
+    decoded = whisper.decode(chunks, tokenizer, decoding, batch_size)
     for chunk, (text, avg_logprob) in zip(speech, decoded, strict=True):
         times = {"start": round(chunk["start"], 3), "end": round(chunk["end"], 3)}
         segments.append({"text": text, **times, "avg_logprob": avg_logprob})
@@ -217,7 +217,7 @@ def _decode(
             print(f"Progress: {len(segments) / len(speech) * 100:.2f}%...")  # noqa: T201, as WhisperX does
     if options.temperature_fallback:
         with share.computing:
-            return list(decode_again(model, sounds, segments, tokenizer, decoding))
+            return list(decode_again(model, chunks, segments, tokenizer, decoding))
     return segments
 
 

@@ -50,7 +50,7 @@ class Decoder:
 
     def decode(
         self,
-        sounds: list[Sound],
+        chunks: list[Sound],
         options: TranscriptionOptions | None = None,
         batch_size: int = 8,
         *,
@@ -58,7 +58,7 @@ class Decoder:
     ) -> list[Decoded]:
         """Decode the chunks of one file."""
         batches = self.mixed if mixed else self.alone
-        return list(batches.decode(sounds, self.tokenizer, options or self.options, batch_size))
+        return list(batches.decode(chunks, self.tokenizer, options or self.options, batch_size))
 
     def wait_for(self, files: int) -> None:
         """Wait until so many batches wait for the decoder."""
@@ -120,7 +120,7 @@ def alone(decoder: Decoder, **file: Any) -> list[Decoded]:
 
 def test_clips_of_several_files_are_one_batch_and_each_gets_its_own_text(decoder: Decoder, clips: list[Sound]) -> None:
     """The same as alone, in their order, also where a file has more chunks than there is room for."""
-    files = [{"sounds": [clips[0]]}, {"sounds": clips[1:3]}, {"sounds": clips}, {"sounds": [clips[4]]}]
+    files = [{"chunks": [clips[0]]}, {"chunks": clips[1:3]}, {"chunks": clips}, {"chunks": [clips[4]]}]
     expected = [alone(decoder, **file) for file in files]
     assert len({text for text, _ in expected[2]}) == len(clips)
     assert decoder.beside(files) == expected
@@ -129,7 +129,7 @@ def test_clips_of_several_files_are_one_batch_and_each_gets_its_own_text(decoder
 
 def test_full_batches_are_those_of_the_file_alone(decoder: Decoder, clips: list[Sound]) -> None:
     """Only what is left at its end meets others."""
-    long, clip = {"sounds": clips, "batch_size": 2}, {"sounds": [clips[3]], "batch_size": 2}
+    long, clip = {"chunks": clips, "batch_size": 2}, {"chunks": [clips[3]], "batch_size": 2}
     expected = [alone(decoder, **long), alone(decoder, **clip)]
     assert decoder.beside([long, clip]) == expected
     assert sorted(decoder.sizes) in ([1, 1, 2, 2], [2, 2, 2])
@@ -144,7 +144,7 @@ def test_a_file_alone_waits_for_no_other(decoder: Decoder, clips: list[Sound]) -
 
 def test_on_a_cpu_files_have_the_threads_between_them(decoder: Decoder, clips: list[Sound]) -> None:
     """Of a file that is alone two batches are decoded at a time, beside another one; its texts keep their order."""
-    expected = [alone(decoder, sounds=[clip])[0] for clip in clips]
+    expected = [alone(decoder, chunks=[clip])[0] for clip in clips]
     other = decoder.alone.decode(clips[:2], decoder.tokenizer, decoder.options, batch_size=8)
 
     def at_a_time() -> int:
@@ -169,11 +169,11 @@ def test_chunks_that_are_decoded_otherwise_are_not_mixed(decoder: Decoder, clips
     """By other options, or in other batches."""
     greedy = replace(decoder.options, beam_size=1)
     files = [
-        {"sounds": [clips[0]]},
-        {"sounds": [clips[0]], "options": greedy},
-        {"sounds": [clips[1]], "options": replace(decoder.options, hotwords="telephone")},
-        {"sounds": [clips[1]], "batch_size": 4},
-        {"sounds": [clips[1]], "options": replace(greedy)},
+        {"chunks": [clips[0]]},
+        {"chunks": [clips[0]], "options": greedy},
+        {"chunks": [clips[1]], "options": replace(decoder.options, hotwords="telephone")},
+        {"chunks": [clips[1]], "batch_size": 4},
+        {"chunks": [clips[1]], "options": replace(greedy)},
     ]
     expected = [alone(decoder, **file) for file in files]
     assert decoder.beside(files) == expected
@@ -211,8 +211,8 @@ def test_languages_are_not_mixed(
 
 def test_a_fault_meets_the_file_that_has_it(decoder: Decoder, clips: list[Sound]) -> None:
     """A chunk of more than 30 s, which no Whisper model takes; the files in its batch do not notice."""
-    long = {"sounds": [np.tile(clips[0], 10)]}
-    files = [{"sounds": [clips[1]]}, long, {"sounds": clips[2:4]}]
+    long = {"chunks": [np.tile(clips[0], 10)]}
+    files = [{"chunks": [clips[1]]}, long, {"chunks": clips[2:4]}]
     expected = [alone(decoder, **file) for file in (files[0], files[2])]
     for order in (files, [long, files[0], files[2]]):
         found = decoder.beside(order)
@@ -243,7 +243,7 @@ def test_a_fault_of_the_decoder_itself_meets_every_file(
             decoder.wait_for(2)
             decoder.go_on.set()
             assert {type(each.exception(timeout=60)) for each in waiting} == {type(fault)}
-    assert decoder.decode(clips[:1]) == alone(decoder, sounds=clips[:1])
+    assert decoder.decode(clips[:1]) == alone(decoder, chunks=clips[:1])
 
 
 def test_want_of_room_halves_the_batches_of_the_file_that_has_too_little(

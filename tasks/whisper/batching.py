@@ -31,13 +31,13 @@ class _Batch:
     tokenizer: "Tokenizer"
     options: "TranscriptionOptions"
     size: int
-    by_itself: bool = False
+    isolated: bool = False
     """Decoding it beside others has failed: the fault may be in any of them."""
     decoded: list[Decoded] | None = None
 
     @property
-    def manner(self) -> tuple[Any, ...]:
-        """What batches must have in common to be decoded as one."""
+    def batch_key(self) -> tuple[Any, ...]:
+        """What batches must have in common to be decoded as one: size, language, task and options."""
         return self.size, self.tokenizer.language_code, self.tokenizer.task, self.options
 
 
@@ -63,7 +63,7 @@ class Batches:
 
     def decode(
         self,
-        sounds: Sequence[npt.NDArray[np.float32]],
+        chunks: Sequence[npt.NDArray[np.float32]],
         tokenizer: "Tokenizer",
         options: "TranscriptionOptions",
         batch_size: int,
@@ -76,13 +76,13 @@ class Batches:
 
         def batch(first: int) -> _Batch:
             with share.computing:
-                features = [log_mel(self.model, sound) for sound in sounds[first : first + batch_size]]
+                features = [log_mel(self.model, chunk) for chunk in chunks[first : first + batch_size]]
             return _Batch(np.stack(features), tokenizer, options, batch_size)
 
         file, begun = object(), deque[tuple[_Batch, Future[list[Decoded]]]]()
         self._files.add(file)
         try:
-            for ready in map(batch, range(0, len(sounds), batch_size)):
+            for ready in map(batch, range(0, len(chunks), batch_size)):
                 while len(begun) >= ceil(self._threads / len(self._files)):
                     yield from begun.popleft()[1].result()
                 begun.append((ready, self._begin(ready)))
@@ -113,24 +113,24 @@ class Batches:
     def _filled(self, batch: _Batch) -> list[Decoded]:
         """Decode a batch with what fits beside it, unless that was done beside an earlier one. In the one thread."""
         self._waiting.remove(batch)
-        if batch.decoded is None and (others := self._beside(batch)):
+        if batch.decoded is None and (others := self._compatible(batch)):
             together = [batch, *others]
             try:
                 for each, decoded in zip(together, self._generate(*together), strict=True):
                     each.decoded = decoded
             except Exception:
                 for each in together:
-                    each.by_itself = True
+                    each.isolated = True
         # Not in the handler: until its end the error holds the GPU's memory that the try took.
         return self._generate(batch)[0] if batch.decoded is None else batch.decoded
 
-    def _beside(self, batch: _Batch) -> list[_Batch]:
+    def _compatible(self, batch: _Batch) -> list[_Batch]:
         """Return the waiting batches that are decoded like this one and have room beside it."""
         found: list[_Batch] = []
         room = batch.size - len(batch.features)
-        for other in [] if batch.by_itself else self._waiting.copy():
-            free = other.decoded is None and not other.by_itself
-            if free and len(other.features) <= room and other.manner == batch.manner:
+        for other in [] if batch.isolated else self._waiting.copy():
+            free = other.decoded is None and not other.isolated
+            if free and len(other.features) <= room and other.batch_key == batch.batch_key:
                 found.append(other)
                 room -= len(other.features)
         return found
