@@ -23,7 +23,8 @@ from tasks.alignment.selection import select_timing_method
 from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples, diarizers
 from tasks.formats import encode
 from tasks.load_audio import SAMPLE_RATE, Samples, decode
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.loading import pipelines
 from tasks.write import WriteOptions, put
@@ -36,7 +37,7 @@ class Stages:
 
     def __init__(self, parallel: int) -> None:
         given = parsed()
-        share.take(parallel, threads=1)
+        compute_limits.configure(parallel, threads=1)
         self._transcribe = TranscribeOptions(
             model=given.model, language=given.language, compute_type=given.compute_type
         )

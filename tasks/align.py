@@ -12,8 +12,9 @@ from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, s
 from tasks.faults import halving
 from tasks.languages import by_language
 from tasks.load_audio import Audio, AudioFile, Samples, as_float
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -125,7 +126,7 @@ def _forced(
             print_progress=transcribe.print_progress,
         )
 
-    with share.computing:
+    with compute_limits.slots:
         # Segment by segment: there is no batch to halve.
         return Transcript(transcript.language, halving(1, run))
 

@@ -10,9 +10,11 @@ from pydantic import Field, model_validator
 
 from tasks.faults import halving
 from tasks.load_audio import Audio, AudioFile, Samples, as_float
-from tasks.models.cache import Lender, ModelOptions, loads
+from tasks.models.cache import load_counts
 from tasks.models.fingerprints import revision
+from tasks.models.instances import InstancePool
 from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts
 from tasks.options import Options
 from tasks.storage.results import releases, stage_task
@@ -66,16 +68,16 @@ class Diarization:
 
 
 @cache
-def diarizers(model: str, models: ModelOptions) -> "Lender[DiarizationPipeline]":
+def diarizers(model: str, models: ModelOptions) -> "InstancePool[DiarizationPipeline]":
     """Return the pipelines of this process: pyannote's hold state while they run."""
 
     def make() -> "DiarizationPipeline":
         from whisperx.diarize import DiarizationPipeline
 
-        loads["diarize"] += 1
+        load_counts["diarize"] += 1
         return DiarizationPipeline(ensure_local(model), device=models.torch_device(), cache_dir=models.model_dir)
 
-    return Lender(make)
+    return InstancePool(make)
 
 
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
@@ -94,7 +96,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
                 return_embeddings=options.speaker_embeddings,
             )
 
-    with diarizers(options.diarize_model, models).lend() as pipeline:
+    with diarizers(options.diarize_model, models).acquire() as pipeline:
         largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
         found = halving(largest, partial(run, pipeline))
     frame, embeddings = found if options.speaker_embeddings else (found, None)

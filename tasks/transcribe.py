@@ -15,8 +15,9 @@ from tasks.audio.tracks import AudioTrack, TrackChoice
 from tasks.faults import halving
 from tasks.languages import language_code
 from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
 from tasks.storage.results import releases, stage_task
 from tasks.whisper.batching import Batches
 from tasks.whisper.loading import WhisperOptions, batches, pipelines
@@ -166,7 +167,7 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
         return silence
     from tasks.whisper.speech import find_speech, spoken_language
 
-    with pipelines(options, models).lend() as pipeline:
+    with pipelines(options, models).acquire() as pipeline:
         speech = halving(1, lambda _: find_speech(pipeline, audio, options))
         if not speech:
             return silence
@@ -216,7 +217,7 @@ def _decode(
         if options.print_progress:
             print(f"Progress: {len(segments) / len(speech) * 100:.2f}%...")  # noqa: T201, as WhisperX does
     if options.temperature_fallback:
-        with share.computing:
+        with compute_limits.slots:
             return list(decode_again(model, chunks, segments, tokenizer, decoding))
     return segments
 

@@ -7,7 +7,9 @@ import torch
 
 from tasks.alignment import selection
 from tasks.alignment.selection import CROSS_ATTENTION, MOST, SEGMENTS, select_timing_method
-from tasks.models.cache import ModelOptions, loads, share
+from tasks.models.cache import load_counts
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 from tasks.models.registry import default_aligners
 from tasks.whisper.loading import WhisperOptions
 
@@ -17,7 +19,7 @@ NOBODYS = "nobody/no-such-aligner"
 
 @pytest.fixture(name="whisper")
 def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> WhisperOptions:
-    share.take(parallel=1, threads=1)
+    compute_limits.configure(parallel=1, threads=1)
     # As if long ago: no test waits for what another could not load.
     monkeypatch.setattr(selection, "_failed", {})
     monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
@@ -28,15 +30,15 @@ def test_the_last_few_languages_stay_warm(whisper: WhisperOptions, small_models:
     """The one that was used the longest ago makes room; who has it may go on with it."""
     model, languages = str(small_models / "align-tiny"), ["de", "en", "es", "fr", "it", "nl"]
     assert len(languages) == MOST + 1
-    before = loads["align"]
+    before = load_counts["align"]
     first = {language: select_timing_method(language, model, whisper, CPU) for language in languages[:MOST]}
     assert select_timing_method("de", model, whisper, CPU).aligner is first["de"].aligner
-    assert loads["align"] - before == MOST
+    assert load_counts["align"] - before == MOST
     select_timing_method(languages[MOST], model, whisper, CPU)  # en goes
     assert select_timing_method("de", model, whisper, CPU).aligner is first["de"].aligner
-    assert loads["align"] - before == MOST + 1
+    assert load_counts["align"] - before == MOST + 1
     assert select_timing_method("en", model, whisper, CPU).aligner is not first["en"].aligner
-    assert loads["align"] - before == MOST + 2
+    assert load_counts["align"] - before == MOST + 2
     assert first["en"].aligner[0].training is False
 
 
@@ -46,12 +48,12 @@ def test_a_language_without_aligner_does_not_drop_those_of_others(whisper: Whisp
     models = CPU.model_copy(update={"threads": 5})
     select_timing_method("cy", NOBODYS, whisper, models)
     first = {language: select_timing_method(language, model, whisper, models).aligner for language in languages}
-    before = loads["align"]
+    before = load_counts["align"]
     for language in languages:
         method = select_timing_method("cy", NOBODYS, whisper, models)
         assert (method.name, len(method.failed)) == (CROSS_ATTENTION, 1)
         assert select_timing_method(language, model, whisper, models).aligner is first[language]
-    assert loads["align"] == before
+    assert load_counts["align"] == before
 
 
 def test_what_cannot_be_loaded_is_followed_by_the_next_best(whisper: WhisperOptions) -> None:
@@ -78,9 +80,9 @@ def test_a_language_without_an_aligner_has_whispers_attention(whisper: WhisperOp
 
 def test_whispers_attention_that_was_asked_for_needs_nothing_else(whisper: WhisperOptions) -> None:
     """No aligner is tried before it."""
-    before = loads["align"]
+    before = load_counts["align"]
     method = select_timing_method("en", CROSS_ATTENTION, whisper, CPU)
-    assert (method.name, method.failed, loads["align"]) == (CROSS_ATTENTION, [], before)
+    assert (method.name, method.failed, load_counts["align"]) == (CROSS_ATTENTION, [], before)
 
 
 def test_a_load_that_failed_is_not_tried_file_by_file(

@@ -13,7 +13,8 @@ from sound_files import LOSSLESS, LOSSY
 from flows.planning.patterns import AUDIO_EXTENSIONS
 from tasks.audio.container import UnreadableAudio
 from tasks.load_audio import SAMPLE_RATE, Samples, decode, probe
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -88,7 +89,7 @@ WORDS = (
 
 def test_every_coding_has_the_words_of_its_wav(recordings: dict[str, Path], tiny_en: str) -> None:
     """Through Whisper, also at 8 kHz and at 5 kbit/s."""
-    share.take(parallel=1, threads=2)
+    compute_limits.configure(parallel=1, threads=2)
     options = TranscribeOptions(model=tiny_en, compute_type="int8")
     texts = {}
     for name in WORDS:

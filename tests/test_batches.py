@@ -15,7 +15,8 @@ from faster_whisper.transcribe import TranscriptionOptions
 
 from tasks.faults import GpuOutOfMemory
 from tasks.load_audio import as_float, decode
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.batching import Batches, Decoded
 from tasks.whisper.loading import pipelines, whisper_model
@@ -31,7 +32,7 @@ class Decoder:
     def __init__(self, options: TranscribeOptions, monkeypatch: pytest.MonkeyPatch) -> None:
         self.model = whisper_model(options, CPU)
         self.tokenizer = Tokenizer(self.model.hf_tokenizer, multilingual=False)
-        with pipelines(options, CPU).lend() as pipeline:
+        with pipelines(options, CPU).acquire() as pipeline:
             self.options = replace(pipeline.options, **options.decoding())
         self.mixed, self.alone = Batches(self.model, mixed=True), Batches(self.model, mixed=False)
         self.sizes: list[int] = []
@@ -94,7 +95,7 @@ class Decoder:
 
 @pytest.fixture(name="options")
 def _options(tiny_en: str) -> TranscribeOptions:
-    share.take(parallel=2, threads=1)
+    compute_limits.configure(parallel=2, threads=1)
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 

@@ -11,14 +11,15 @@ from conftest import TWO_SPEAKERS
 from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
 from tasks.faults import GpuOutOfMemory
 from tasks.load_audio import decode
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 
 CPU = ModelOptions(device="cpu", threads=1)
 
 
 @pytest.fixture(name="options")
 def _options(small_models: Path) -> DiarizeOptions:
-    share.take(parallel=1, threads=1)
+    compute_limits.configure(parallel=1, threads=1)
     return DiarizeOptions(diarize_model=str(small_models / "diarize-tiny"))
 
 
@@ -34,7 +35,7 @@ def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
     samples = decode(str(TWO_SPEAKERS))
     before = diarize_samples(samples, options, CPU)
     assert before.turns
-    with diarizers(options.diarize_model, CPU).lend() as pipeline:
+    with diarizers(options.diarize_model, CPU).acquire() as pipeline:
         model, sizes = pipeline.model, []
     usual, net = (model.segmentation_batch_size, model.embedding_batch_size), model._segmentation.model
     forward = net.forward

@@ -24,7 +24,7 @@ from tasks.alignment.forced import align
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.alignment.trellis import token_spans
 from tasks.load_audio import as_float, decode
-from tasks.models.cache import share
+from tasks.models.compute_limits import compute_limits
 
 Segment = dict[str, Any]
 
@@ -61,7 +61,7 @@ def said(text: str, start: float, end: float, **more: Any) -> Segment:
 
 @pytest.fixture(scope="module", name="aligners", autouse=True)
 def _aligners(small_models: Path) -> Iterator[dict[str, Any]]:
-    share.take(parallel=1, threads=1)
+    compute_limits.configure(parallel=1, threads=1)
     torch.set_num_threads(1)
     for language in ("en", "de"):
         ensure_sentence_data(language)

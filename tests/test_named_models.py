@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tasks.alignment.selection import _load
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.models.registry import DEFAULT_PLDA, aligner_source, default_aligners, whisper_source
 from tasks.models.sources import Bundle, Repository
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from tasks.audio.loudness import loud_seconds
 from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, as_float, decode
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe, transcribe_samples
 from tasks.whisper.loading import pipelines
 
@@ -19,7 +20,7 @@ CUT = "its beginning is cut"
 
 @pytest.fixture(name="options")
 def _options(tiny_en: str) -> TranscribeOptions:
-    share.take(parallel=1, threads=1)
+    compute_limits.configure(parallel=1, threads=1)
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 
@@ -66,7 +67,7 @@ def test_what_leaves_room_is_as_whisperx_has_it(
     samples = decode(str(SAMPLES / "en" / "counting.wav"))
     with caplog.at_level(logging.WARNING, "tasks"):
         ours = transcribe_samples(samples, options.model_copy(update=own), CPU)
-    with pipelines(options, CPU).lend() as pipeline:
+    with pipelines(options, CPU).acquire() as pipeline:
         before, pipeline.options = pipeline.options, pipeline.options.__class__(**{**vars(pipeline.options), **own})
         theirs = pipeline.transcribe(as_float(samples), 8, language="en")
         pipeline.options = before

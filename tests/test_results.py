@@ -14,8 +14,8 @@ from prefect.serializers import PickleSerializer
 
 from tasks.diarize import Diarization
 from tasks.load_audio import AudioFile
-from tasks.models.cache import ModelOptions
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts
 from tasks.storage.results import (
     MADE_WITH,
@@ -90,7 +90,7 @@ def hostile_records(mark: Path) -> dict[str, bytes]:
         return json.dumps({"metadata": metadata, "result": json.dumps(result)}).encode()
 
     transcript = {"__class__": "tasks.transcribe.Transcript", "data": {"language": "en", "result": {}}}
-    inside = {"__class__": "tasks.models.cache.ModelOptions", "data": {}}
+    inside = {"__class__": "tasks.models.options.ModelOptions", "data": {}}
     return {
         "pickled": pickled,
         "decoder": holding(transcript, object_decoder="os.mkdir"),

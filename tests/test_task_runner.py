@@ -28,7 +28,7 @@ from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import Models
 from flows.services.allocator_env import KEEP_MEMORY
 from tasks.load_audio import AudioFile
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 

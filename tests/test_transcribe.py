@@ -9,7 +9,8 @@ from conftest import SAMPLES, TWO_SPEAKERS
 
 from tasks.faults import GpuOutOfMemory
 from tasks.load_audio import as_float, decode
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.loading import pipelines, whisper_model
 
@@ -18,7 +19,7 @@ CPU = ModelOptions(device="cpu", threads=1)
 
 @pytest.fixture(name="options")
 def _options(tiny_en: str) -> TranscribeOptions:
-    share.take(parallel=1, threads=1)
+    compute_limits.configure(parallel=1, threads=1)
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 
@@ -31,7 +32,7 @@ def test_silence_has_an_empty_transcript(options: TranscribeOptions, samples: in
 
 def test_whisperx_fails_where_there_is_no_sound_at_all(options: TranscribeOptions) -> None:
     """A video whose audio track is empty: with its pipeline the run would end there."""
-    with pipelines(options, CPU).lend() as pipeline, pytest.raises(ValueError, match="'waveform' must be provided"):
+    with pipelines(options, CPU).acquire() as pipeline, pytest.raises(ValueError, match="'waveform' must be provided"):
         pipeline.transcribe(np.zeros(0, np.float32), 8)
 
 
@@ -42,7 +43,7 @@ def test_the_segments_are_those_of_whisperx(
     """Of its own pipeline, in more than one batch, to the last digit; and so is the progress that it prints."""
     own = {"chunk_size": 5, "batch_size": 2, "print_progress": True, "suppress_numerals": suppress_numerals}
     options, samples = options.model_copy(update=own), decode(str(TWO_SPEAKERS))
-    with pipelines(options, CPU).lend() as pipeline:
+    with pipelines(options, CPU).acquire() as pipeline:
         pipeline.suppress_numerals = suppress_numerals
         theirs = pipeline.transcribe(as_float(samples), 2, language="en", chunk_size=5, print_progress=True)
         pipeline.suppress_numerals = False

@@ -67,7 +67,7 @@ def _run(command: "ModelsCommand") -> int:
     from flows.model_store.fetch import ModelUnavailable, ensure_models
     from flows.preflight.models import check_names
     from tasks.bad_input import InvalidInput
-    from tasks.models.cache import go_offline
+    from tasks.models.options import go_offline
     from tasks.models.registry import default_aligners
     from tasks.transcribe import TranscribeOptions
 

@@ -19,7 +19,7 @@ from flows.config.parameters import Batch, RunSettings
 from flows.pools.sizing import PoolSettings
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 

@@ -18,7 +18,7 @@ from flows.state.ledger import FOLDER, LEDGER, Ledger
 from tasks.align import AlignOptions
 from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.storage.urls import absolute, is_absolute, is_url, join
 from tasks.transcribe import TranscribeOptions

@@ -17,7 +17,9 @@ from flows.pools.task_runner import Outcome, Sessions, flush
 from tasks.align import AlignOptions
 from tasks.alignment.selection import select_timing_method
 from tasks.diarize import DiarizeOptions, diarizers
-from tasks.models.cache import ModelOptions, go_offline, loads, share
+from tasks.models.cache import load_counts
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions, go_offline
 from tasks.transcribe import TranscribeOptions
 from tasks.whisper.loading import pipelines
 
@@ -66,7 +68,7 @@ class StageProcess:
     """
 
     def __init__(self, parallel: int, threads: int, *, offline: bool = False) -> None:
-        share.take(parallel, threads)
+        compute_limits.configure(parallel, threads)
         # Here, where Ray comes by again after a restart; libraries that are not yet imported read both.
         if offline:
             go_offline()
@@ -114,7 +116,7 @@ class StageProcess:
     def facts(self) -> ActorFacts:
         """Send what Prefect still holds of states and logs, and return this actor's facts."""
         flush()
-        stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
+        stages = {stage: count for stage, count in load_counts.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
 
     @ray.method(concurrency_group="control")

@@ -6,8 +6,9 @@ from typing import Any
 
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.faults import again, is_poisoning
-from tasks.models.cache import ModelOptions, warm
+from tasks.models.cache import cached_model
 from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.models.registry import default_aligners, refuse_download
 from tasks.whisper.loading import WhisperOptions, whisper_model
 
@@ -55,7 +56,7 @@ def _check_not_failed(*key: object) -> None:
         raise AlignerUnavailable(reason)
 
 
-@warm("align", most=MOST)
+@cached_model("align", most=MOST)
 def _loaded(language: str, model: str, models: ModelOptions) -> Any:
     """Load an aligner. Raises AlignerUnavailable."""
     _check_not_failed(language, model, models)  # while this thread waited for another that tried

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from tasks.models.cache import ModelOptions
 from tasks.models.fingerprints import part_revisions, repository_of
 from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.models.sources import Bundle, Repository, Source
 
 WHISPER = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",))

@@ -16,7 +16,7 @@ from flows.pools.placement import place
 from flows.pools.replica import PoolNotUp
 from flows.pools.sizing import Node, PoolSpec
 from flows.pools.worker import Models
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 DRIVER = Path(__file__).parent / "troubled_driver.py"

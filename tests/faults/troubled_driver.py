@@ -21,7 +21,7 @@ from flows.pools.placement import place
 from flows.pools.sizing import Node, PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner
 from flows.pools.worker import Models
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 TASKS = 5
