@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
-from tasks.load_audio import SAMPLE_RATE, as_float, decode
+from tasks.audio.decoding import decode
+from tasks.audio.types import SAMPLE_RATE, as_float
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions

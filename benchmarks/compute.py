@@ -20,9 +20,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # as in our actors, before PyTorch reads it
 from flows.pools.sizing import CORES_PER_PROCESS
 from tasks.align import AlignOptions, align_transcript
 from tasks.alignment.selection import select_timing_method
+from tasks.audio.decoding import decode
+from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples, diarizers
 from tasks.formats import encode
-from tasks.load_audio import SAMPLE_RATE, Samples, decode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples

@@ -9,9 +9,9 @@ from pydantic import Field, field_validator
 
 from tasks.alignment.cross_attention import time_words
 from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, select_timing_method
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
 from tasks.languages import by_language
-from tasks.load_audio import Audio, AudioFile, Samples, as_float
 from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
-from tasks.load_audio import Audio, AudioFile, Samples, as_float
 from tasks.models.cache import load_counts
 from tasks.models.fingerprints import revision
 from tasks.models.instances import InstancePool

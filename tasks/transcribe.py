@@ -12,9 +12,9 @@ from pydantic import Field, field_validator
 
 from tasks.audio.loudness import loud_seconds
 from tasks.audio.tracks import AudioTrack, TrackChoice
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
 from tasks.faults import halving
 from tasks.languages import language_code
-from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
 from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions

@@ -8,11 +8,11 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
+from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.faults import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
-from tasks.load_audio import AudioFile
 from tasks.options import Options
 from tasks.storage import io
 from tasks.storage.filesystems import FileVersion

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tasks.align import AlignOptions, align_transcript
 from tasks.alignment import selection
-from tasks.load_audio import decode
+from tasks.audio.decoding import decode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -150,7 +150,7 @@ def test_a_makeshift_is_not_kept_for_the_next_run(
     from prefect import flow
 
     from tasks.align import align
-    from tasks.load_audio import Audio, AudioFile
+    from tasks.audio.types import Audio, AudioFile
     from tasks.storage.results import result_key
 
     def stored(align_model: str) -> tuple[Any, bool]:

@@ -1,4 +1,4 @@
-"""tasks/load_audio.py: what PyAV decodes is what the ffmpeg program decodes, and what is not audio says so."""
+"""tasks/audio/decoding.py: what PyAV decodes is what the ffmpeg program decodes, and what is not audio says so."""
 
 import os
 import subprocess
@@ -10,7 +10,8 @@ import pytest
 from conftest import TWO_SPEAKERS
 
 from tasks.audio.container import UnreadableAudio
-from tasks.load_audio import SAMPLE_RATE, as_float, decode, probe
+from tasks.audio.decoding import decode, probe
+from tasks.audio.types import SAMPLE_RATE, as_float
 
 
 def encode(path: Path, codec: str, *, rate: int, layout: str, video: bool = False) -> Path:

@@ -12,7 +12,8 @@ from sound_files import LOSSLESS, LOSSY
 
 from flows.planning.patterns import AUDIO_EXTENSIONS
 from tasks.audio.container import UnreadableAudio
-from tasks.load_audio import SAMPLE_RATE, Samples, decode, probe
+from tasks.audio.decoding import decode, probe
+from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples

@@ -29,8 +29,8 @@ from test_audio import encode
 
 from flows.batch import whisperx_batch
 from flows.config.parameters import Batch
+from tasks.audio.types import SAMPLE_RATE
 from tasks.formats import EXTENSIONS
-from tasks.load_audio import SAMPLE_RATE
 from tasks.write import WriteOptions
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")

@@ -13,8 +13,9 @@ from conftest import TWO_SPEAKERS
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import TranscriptionOptions
 
+from tasks.audio.decoding import decode
+from tasks.audio.types import as_float
 from tasks.faults import GpuOutOfMemory
-from tasks.load_audio import as_float, decode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples

@@ -6,7 +6,8 @@ from conftest import TWO_SPEAKERS
 
 from tasks.align import AlignOptions, align_transcript
 from tasks.alignment.cross_attention import _whole_words
-from tasks.load_audio import as_float, decode
+from tasks.audio.decoding import decode
+from tasks.audio.types import as_float
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples

@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import TWO_SPEAKERS
 
+from tasks.audio.decoding import decode
 from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
 from tasks.faults import GpuOutOfMemory
-from tasks.load_audio import decode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 

@@ -23,7 +23,8 @@ from tasks.alignment.emissions import emissions
 from tasks.alignment.forced import align
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.alignment.trellis import token_spans
-from tasks.load_audio import as_float, decode
+from tasks.audio.decoding import decode
+from tasks.audio.types import as_float
 from tasks.models.compute_limits import compute_limits
 
 Segment = dict[str, Any]

@@ -19,7 +19,8 @@ import pytest
 from conftest import TWO_SPEAKERS
 
 from tasks.audio.container import FORMATS, UnreadableAudio, open_container
-from tasks.load_audio import SAMPLE_RATE, decode, probe
+from tasks.audio.decoding import decode, probe
+from tasks.audio.types import SAMPLE_RATE
 
 NO_RECORDING = "no recording: a playlist, text, pictures or another format that is not read"
 

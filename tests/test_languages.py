@@ -11,7 +11,8 @@ import pytest
 from conftest import SAMPLES
 
 from tasks.align import AlignOptions, align_transcript
-from tasks.load_audio import Samples, as_float, decode
+from tasks.audio.decoding import decode
+from tasks.audio.types import Samples, as_float
 from tasks.models.cache import load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX
 
+from tasks.audio.decoding import decode, probe
+from tasks.audio.types import AudioFile
 from tasks.faults import is_passing
-from tasks.load_audio import AudioFile, decode, load_audio, probe
+from tasks.load_audio import load_audio
 from tasks.storage import io
 from tasks.storage.io import Stopped, digest_of, local_copy, read, version_of, write_all
 from tasks.storage.urls import join

@@ -7,8 +7,9 @@ import pytest
 from conftest import SAMPLES
 from pydantic import ValidationError
 
+from tasks.audio.decoding import decode
 from tasks.audio.loudness import loud_seconds
-from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, as_float, decode
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, as_float
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe, transcribe_samples

@@ -12,8 +12,8 @@ import pytest
 from conftest import CACHE
 from prefect.serializers import PickleSerializer
 
+from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization
-from tasks.load_audio import AudioFile
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts

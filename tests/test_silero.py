@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import SAMPLES
 
-from tasks.load_audio import decode
+from tasks.audio.decoding import decode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples

@@ -6,8 +6,8 @@ import traceback
 import pytest
 
 from tasks.audio.container import UnreadableAudio
+from tasks.audio.decoding import probe
 from tasks.faults import is_passing
-from tasks.load_audio import probe
 from tasks.storage.filesystems import UnsupportedLocation, find, glob
 from tasks.storage.io import open_location, read, remove, version_of, write_all
 from tasks.storage.urls import join

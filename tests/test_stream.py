@@ -10,7 +10,7 @@ from fastapi.encoders import jsonable_encoder
 from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Report
 from flows.streams import Admission, Stream
-from tasks.load_audio import AudioFile
+from tasks.audio.types import AudioFile
 
 
 def files(count: int, seconds: float = 1.0) -> list[FileRun]:

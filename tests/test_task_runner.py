@@ -27,7 +27,7 @@ from flows.pools.sizing import Node, PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import Models
 from flows.services.allocator_env import KEEP_MEMORY
-from tasks.load_audio import AudioFile
+from tasks.audio.types import AudioFile
 from tasks.models.options import ModelOptions
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript

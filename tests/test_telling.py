@@ -25,7 +25,7 @@ from flows.pools.task_runner import flush
 from flows.reporting.ending import Ending, in_words, why_ended
 from flows.reporting.run import final_state, logs_forwarded, tell_unbegun
 from flows.reporting.tracker import Report
-from tasks.load_audio import AudioFile
+from tasks.audio.types import AudioFile
 
 LOGGER = logging.getLogger("flows.pools.dispatcher")
 

@@ -13,8 +13,9 @@ from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
 from sound_files import ffmpeg, late_film
 from test_plan import batch_of, do, missing, planned
 
+from tasks.audio.decoding import decode, probe
 from tasks.audio.timeline import TimeLine
-from tasks.load_audio import SAMPLE_RATE, Samples, decode, probe
+from tasks.audio.types import SAMPLE_RATE, Samples
 
 SECONDS = 2.889
 FIRST_WORD_S = 0.03
@@ -225,7 +226,7 @@ def test_results_of_an_earlier_version_are_not_mixed_with_samples_of_this_one(tm
     shutil.copy(TWO_SPEAKERS, tmp_path / "in" / "call.wav")
     batch = batch_of(tmp_path / "in")
     with pytest.MonkeyPatch.context() as earlier_version:
-        earlier_version.setattr("tasks.load_audio.AudioFile.key_mark", "")
+        earlier_version.setattr("tasks.audio.types.AudioFile.key_mark", "")
         do(batch, "transcribe", "align", "write")
     ledger = batch.ledger()
     for row in ledger.rows.values():

@@ -12,9 +12,10 @@ from sound_files import ffmpeg, two_tracks
 from test_plan import batch_of, do, missing, planned, with_manifest
 
 from tasks.audio.container import UnreadableAudio
+from tasks.audio.decoding import decode, probe
 from tasks.audio.tracks import TrackChoice
 from tasks.languages import code_of_tag
-from tasks.load_audio import decode, load_audio, probe
+from tasks.load_audio import load_audio
 from tasks.transcribe import TranscribeOptions
 
 HELLO = SAMPLES / "en" / "hello_world.wav"

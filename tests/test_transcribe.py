@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
+from tasks.audio.decoding import decode
+from tasks.audio.types import as_float
 from tasks.faults import GpuOutOfMemory
-from tasks.load_audio import as_float, decode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, transcribe_samples

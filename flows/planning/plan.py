@@ -16,11 +16,12 @@ from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
 from tasks.audio.container import check_regular
+from tasks.audio.decoding import probe
 from tasks.audio.tracks import TrackChoice
+from tasks.audio.types import AudioFile
 from tasks.bad_input import one_line
 from tasks.faults import will_last
 from tasks.languages import language_code
-from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
 from tasks.storage.filesystems import FileVersion
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.alignment.punkt import sentence_splitter
-from tasks.load_audio import SAMPLE_RATE
+from tasks.audio.types import SAMPLE_RATE
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, Transcript
