@@ -9,7 +9,8 @@ import torch
 from conftest import TWO_SPEAKERS
 
 from tasks.audio.decoding import decode
-from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
+from tasks.diarization.pipelines import diarizers
+from tasks.diarize import Diarization, DiarizeOptions, diarize_samples
 from tasks.faults import GpuOutOfMemory
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions

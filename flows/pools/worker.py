@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from flows.pools.task_runner import Outcome, Sessions, flush
 from tasks.align import AlignOptions
 from tasks.alignment.selection import select_timing_method
-from tasks.diarize import DiarizeOptions, diarizers
+from tasks.diarization.pipelines import diarizers
+from tasks.diarize import DiarizeOptions
 from tasks.models.cache import load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions, go_offline
