@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -18,6 +19,7 @@ from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.whisper.loading import whisper_model
 
 logger = logging.getLogger(__name__)
 
@@ -92,47 +94,34 @@ def align_transcript(
         return transcript
     named = options.named(transcript.language, transcribe.fixed_language)
     method = select_timing_method(transcript.language, named, transcribe, models)
-    _tell(method, transcript.language, named)
-    if method.name == SEGMENTS:
-        aligned = transcript
-    elif method.name == CROSS_ATTENTION:
-        aligned = halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
-    else:
-        aligned = _forced(transcript, samples, method, options, transcribe, models)
-    return replace(aligned, aligned_by=method.name, provisional=bool(method.failed))
+    _warn(method, transcript.language, named)
+    segments, result = transcript.result["segments"], transcript.result
+    if method.name == CROSS_ATTENTION:
+        model = whisper_model(transcribe, models)
+        result = halving(
+            1, lambda _: time_words(segments, transcript.language, as_float(samples), model, transcribe.task)
+        )
+    elif method.name != SEGMENTS:
+        from tasks.alignment import forced
 
-
-def _forced(
-    transcript: Transcript,
-    samples: Samples,
-    method: TimingMethod,
-    options: AlignOptions,
-    transcribe: TranscribeOptions,
-    models: ModelOptions,
-) -> Transcript:
-    from tasks.alignment import forced
-
-    model, metadata = method.aligner
-
-    def run(_: int) -> Any:
-        return forced.align(
-            transcript.result["segments"],
-            model,
+        aligner, metadata = method.aligner
+        run = partial(
+            forced.align,
+            segments,
+            aligner,
             metadata,
-            as_float(samples),
-            models.torch_device(),
             interpolate_method=options.interpolate_method,
             return_char_alignments=options.return_char_alignments,
             print_progress=transcribe.print_progress,
         )
+        with compute_limits.slots:
+            # Segment by segment: there is no batch to halve.
+            result = halving(1, lambda _: run(audio=as_float(samples), device=models.torch_device()))
+    return replace(transcript, result=result, aligned_by=method.name, provisional=bool(method.failed))
 
-    with compute_limits.slots:
-        # Segment by segment: there is no batch to halve.
-        return Transcript(transcript.language, halving(1, run))
 
-
-def _tell(method: TimingMethod, language: str, named: str | None) -> None:
-    """Warn, in the log of the file, of words that are not timed by the aligner that could be expected."""
+def _warn(method: TimingMethod, language: str, named: str | None) -> None:
+    """Warn, in the file's log, if its words are not timed by the aligner that one would expect."""
     timed = {CROSS_ATTENTION: "Whisper's own attention times the words", SEGMENTS: "the text has its segments' times"}
     instead = timed.get(method.name, f"{method.name} times the words")
     for failed in method.failed:
