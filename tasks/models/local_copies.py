@@ -1,16 +1,22 @@
-"""Models that lie in a store: the libraries that load them read folders of this machine."""
+"""Local copies of models in object stores: the libraries that load them read local folders."""
 
 import errno
 import hashlib
 import json
 import os
 from functools import cache
+from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
-from tasks.alignment.punkt import cache_folder
 from tasks.storage import filesystems, urls
 from tasks.storage.scratch import scratch_folder
+
+
+def cache_folder() -> Path:
+    """Return the folder for what this program can make or download again."""
+    return user_cache_path("whisperx-batch")
 
 
 @cache
