@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import imageio_ffmpeg
-from measured import Measured, measure
-from options import Models
-from services import Services, cluster, nothing
-from services import box as make_up
+from harness.measured import Measured, measure
+from harness.services import Services, cluster, nothing
+from harness.services import box as make_up
+from programs.options import Models
 
 from flows.services.allocator_env import KEEP_MEMORY
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.models.local_copies import cache_folder
 
 BIN = Path(sys.executable).parent
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent / "programs"
 OURS, WHISPERX, RAY_DATA, COMPUTE = "whisperx-batch", "whisperx", "Ray Data", "compute alone"
 COMMANDS = {
     OURS: [str(BIN / "whisperx-batch")],

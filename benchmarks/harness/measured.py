@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from processes import CoreSeconds, Kinds, collect_orphans
+from harness.processes import CoreSeconds, Kinds, collect_orphans
 
 INTERVAL_S = 1.0
 LEFT_S = 10.0

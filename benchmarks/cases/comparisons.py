@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from corpora import noise, speech
-from options import Models
-from programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, GPU_ACTORS, NODES, OURS, Program
+from cases.corpora import noise, speech
+from harness.programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, GPU_ACTORS, NODES, OURS, Program
+from programs.options import Models
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 from conftest import built_models, package_folder, whisper_base
 
 from tasks.audio.types import Samples

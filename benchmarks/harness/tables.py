@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from statistics import mean, median
 
-from programs import COMPUTE, OURS
-from runs import Run
+from harness.programs import COMPUTE, OURS
+from harness.runs import Run
 
 COLUMNS: dict[str, Callable[[Run], float | None]] = {
     "wall s": lambda run: run.measured.seconds,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.host.ray_loopback import LOOPBACK_RAY
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PREFECT_PORT, RAY_PORT = "4300", "6279"
 """Beside a `make up` at the usual ones. Higher ones of Ray would take it among the ports of its workers."""
 SETTLE_S = 15

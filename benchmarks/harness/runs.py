@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cases import Case, Corpus
-from corpora import made
-from measured import Measured
-from phases import of_ours, of_whisperx
-from programs import COMPUTE, OURS, WHISPERX, Program
+from cases.comparisons import Case, Corpus
+from cases.corpora import made
+from harness.measured import Measured
+from harness.phases import of_ours, of_whisperx
+from harness.programs import COMPUTE, OURS, WHISPERX, Program
 
 MANY = 10
 """Of so many files or more a smaller corpus has fewer; of less, shorter ones."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 from conftest import SAMPLES, TWO_SPEAKERS
 
 from tasks.audio.decoding import decode
