@@ -11,5 +11,5 @@ def load_audio(file: AudioFile) -> Audio:
     """Decode one file, once, for every later stage."""
     with io.local_copy(file.path) as path:
         audio = Audio(decode(path, file.duration_s, file.track_number))
-    file.check_unchanged()  # what was decoded is what the keys of its results stand for
+    file.check_unchanged()  # its results are stored under the keys of the planned content
     return audio

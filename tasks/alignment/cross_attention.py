@@ -62,7 +62,7 @@ def _timed_words(segment: Segment, audio: npt.NDArray[np.float32], model: "Whisp
 
 
 def _sentences(segment: Segment, words: list[Word], language: str) -> list[Segment]:
-    """Split a segment into its sentences; each takes the words that begin in it, and its times from them."""
+    """Split a segment into sentences; each gets the words that begin in it, and its times from them."""
     text, sentences, position = segment["text"], [], 0
     words = _whole_words(words)
     for start, end in sentence_splitter(language).span_tokenize(text):
@@ -84,7 +84,7 @@ def _sentences(segment: Segment, words: list[Word], language: str) -> list[Segme
 
 
 def _whole_words(pieces: list[Word]) -> list[Word]:
-    """Join pieces that no space parts (punctuation is a piece of its own) into the words that readers see."""
+    """Join pieces without a space between them (punctuation is a piece of its own) into words."""
     words: list[Word] = []
     for piece in pieces:
         if words and not piece["word"].startswith(" ") and not _spaceless(piece["word"]):
@@ -96,5 +96,5 @@ def _whole_words(pieces: list[Word]) -> list[Word]:
 
 
 def _spaceless(text: str) -> bool:
-    """Tell whether the text is of a script that writes no spaces, whose pieces are words already."""
+    """Return whether the text is in a script without spaces, where each piece is a word already."""
     return any("\u3040" <= character <= "\u30ff" or "\u4e00" <= character <= "\u9fff" for character in text)

@@ -13,7 +13,7 @@ Word = dict[str, Any]
 
 
 class Time(NamedTuple):
-    """When a character is heard, in seconds of the file, and its score."""
+    """Start and end of a character, in seconds of the file, and its score."""
 
     start: float
     end: float
@@ -84,7 +84,7 @@ def _words(text: str, times: dict[int, Time], groups: list[list[int]]) -> list[W
 
 
 def _interpolate_words(words: list[Word], method: str) -> None:
-    """Give the words without times those that can be had from their neighbours."""
+    """Interpolate missing word times from the neighbours."""
     for key in ("start", "end"):
         times = _interpolated([word.get(key, nan) for word in words], method)
         for word, time in zip(words, times, strict=True):

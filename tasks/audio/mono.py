@@ -29,7 +29,7 @@ def mono(
     resampler, shape = None, None
     for frame, start in frames:
         check_rate(frame.sample_rate)
-        phase.hear(frame, line.position_s)
+        phase.add(frame, line.position_s)
         silence_s = line.silence_before(start, frame.samples / frame.sample_rate)
         # Streams that were pieced together change format midway, which a resampler refuses.
         if resampler is None or silence_s or shape != (frame.format.name, frame.layout.name, frame.sample_rate):

@@ -1,4 +1,4 @@
-"""Object stores and web servers, by fsspec: how they are reached, and what their faults become."""
+"""Object stores and web servers through fsspec, and their errors as OSErrors."""
 
 import errno
 import hashlib
@@ -22,13 +22,13 @@ EXTRAS = {
 }
 """The extra of this package that reads a protocol for which fsspec needs a package of its own."""
 VERSIONS = ("ETag", "etag", "md5Hash", "checksum", "LastModified", "last_modified", "mtime", "updated")
-"""What object stores call that which changes with an object, the best first."""
+"""Names that object stores have for an object's version, the best first."""
 NOT_FOUND = 404
 LASTING_STATUSES = {400, 401, 403, 405, 406, 407, 410, 451}
-"""Of HTTP: answers that another try does not change."""
+"""HTTP statuses that a retry does not change."""
 
 FileVersion = tuple[int, int]
-"""Size and mtime_ns of a file, or of an object size and a number for its version: what tells that it was changed."""
+"""(size, mtime_ns) of a file, (size, number derived from its version) of an object: differs once it is changed."""
 
 
 class UnsupportedLocation(FileFault):
@@ -73,9 +73,9 @@ def filesystem(url: str) -> Any:
 
 @contextmanager
 def as_os_errors(location: str) -> Iterator[None]:
-    """Raise what a store's client raises as the OSError that a file system would: another try may help, or not.
+    """Raise a store client's errors as the OSErrors of a file system, whose errno says whether a retry may help.
 
-    Without the client's own error behind it: that has URLs with their tokens, and Prefect logs it.
+    Not chained to the client's own error, which has URLs with their tokens: Prefect would log it.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Reading and writing what lies on this machine or in a store, the same way."""
+"""Reading and writing local files and objects in a store, the same way."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def version_of(location: str) -> FileVersion | None:
-    """Return the version of what is there, None if nothing is. Raises OSError, UnsupportedLocation."""
+    """Return the version of a file or object, None if there is none. Raises OSError, UnsupportedLocation."""
     try:
         if not is_url(location):
             return _version(os.stat(location))
@@ -54,7 +54,7 @@ def open_location(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryI
 
 
 class _StoreFile:
-    """An open object of a store whose own errors, and not those of its user, are raised as OSError."""
+    """An open object of a store. Errors of the store are raised as OSError; the user's own errors are not changed."""
 
     def __init__(self, file: Any, location: str) -> None:
         self._file = file
@@ -83,16 +83,16 @@ def _seeks(file: Any) -> bool:
 
 
 def read(location: str) -> bytes:
-    """Return all that is there. Raises OSError, UnsupportedLocation."""
+    """Return the whole content. Raises OSError, UnsupportedLocation."""
     with open_location(location) as file:
         return file.read()
 
 
 def write_all(contents: dict[str, bytes]) -> dict[str, FileVersion]:
-    """Write each content to its location, over what is there: whole or not at all. Raises OSError, UnsupportedLocation.
+    """Write each content to its location atomically and return their versions. Raises OSError, UnsupportedLocation.
 
-    On this machine's file systems all are on the disk before the first takes its place, and all places are when this
-    returns. An object appears whole. Returns the version of each.
+    Local files are all on the disk before the first replaces what is at its location; the renames are on the disk when
+    this returns.
     """
     local = {location: content for location, content in contents.items() if not is_url(location)}
     for location in local:
@@ -102,7 +102,7 @@ def write_all(contents: dict[str, bytes]) -> dict[str, FileVersion]:
     try:
         for location, draft in drafts.items():
             write_new(draft, local[location])
-            versions[location] = _version(os.stat(draft))  # of ours, whoever replaces it meanwhile
+            versions[location] = _version(os.stat(draft))  # of the draft: another process may replace the file
         for location, draft in drafts.items():
             draft.replace(location)
         for folder in {os.path.dirname(location) for location in local}:
@@ -142,7 +142,7 @@ def tree(folder: str) -> Iterator[tuple[str, int, float]]:
 
 
 def remove(location: str) -> None:
-    """Remove what is there, if anything is. Raises OSError, UnsupportedLocation."""
+    """Remove a file or object, if it exists. Raises OSError, UnsupportedLocation."""
     with suppress(FileNotFoundError):
         if not is_url(location):
             os.unlink(location)
@@ -171,7 +171,7 @@ def local_copy(location: str) -> Iterator[str]:
 
 
 class Stopped(FileFault):
-    """The run ended before a file was read to its end."""
+    """The caller asked to stop before a file was read to its end."""
 
 
 def digest_of(path: str, stop: threading.Event | None = None) -> str:

@@ -1,7 +1,7 @@
 """Write-ahead notes: what is about to be written for a file, on disk before the first output takes its place.
 
 The record of what was written reaches the ledger some time after the outputs themselves. A power cut or a kill between
-the two would leave outputs that nobody knows to be ours. A note has the digest of each output's content, so that a
+the two would leave outputs of unknown origin. A note has the digest of each output's content, so that a
 later run can tell: an output with that content is the one that was about to be written.
 """
 

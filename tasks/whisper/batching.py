@@ -1,4 +1,4 @@
-"""Batches of chunks for Whisper, filled with those of other files where that saves time."""
+"""Batches of chunks for Whisper, filled with chunks of other files where that saves time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ class _Batch:
     options: "TranscriptionOptions"
     size: int
     isolated: bool = False
-    """Decoding it beside others has failed: the fault may be in any of them."""
+    """To be decoded alone: decoding it with others failed, and any of them may be at fault."""
     decoded: list[Decoded] | None = None
 
     @property
@@ -48,8 +48,8 @@ class Batches:
     files that wait too: no file waits for a batch to fill. A file's batch is not parted, so full ones are WhisperX's
     own. If a mixed batch fails, each file's is decoded by itself, and the fault meets the file that has it.
 
-    Without, as many threads decode as the process may fill, each a batch of one file. The files that are decoded have
-    them between them, and a long one that is left at the end has them all.
+    Without, there is a thread for each compute slot, and each batch is of one file. Files share the threads evenly; the
+    last one gets them all.
     """
 
     def __init__(self, model: "WhisperModel", *, mixed: bool) -> None:
@@ -57,7 +57,7 @@ class Batches:
         self._mixed = mixed
         self._threads = 1 if mixed else compute_limits.parallel
         self._decoders = ThreadPoolExecutor(self._threads, "decoder")
-        # Files' threads add to both, and what they add is removed: each at one stroke, so they need no lock.
+        # Threads of several files add to and remove from both; each operation is atomic, so they need no lock.
         self._waiting: list[_Batch] = []
         self._files: set[object] = set()
 
@@ -93,25 +93,25 @@ class Batches:
             self._cancel(begun)
 
     def _begin(self, batch: _Batch) -> "Future[list[Decoded]]":
-        """Let a batch be decoded, and return what its chunks' texts will be."""
+        """Submit a batch and return the future of its decoded chunks."""
         if not self._mixed:
             return self._decoders.submit(self._computed, batch)
         self._waiting.append(batch)
         return self._decoders.submit(self._filled, batch)
 
     def _cancel(self, begun: Iterable[tuple[_Batch, "Future[list[Decoded]]"]]) -> None:
-        """Let those batches of a file that failed not be decoded that still wait."""
+        """Cancel the waiting batches of a file that failed."""
         for batch, decoded in begun:
             if decoded.cancel() and self._mixed:
                 self._waiting.remove(batch)
 
     def _computed(self, batch: _Batch) -> list[Decoded]:
-        """Decode a batch as one of the threads that compute."""
+        """Decode a batch in a compute slot."""
         with compute_limits.slots:
             return self._generate(batch)[0]
 
     def _filled(self, batch: _Batch) -> list[Decoded]:
-        """Decode a batch with what fits beside it, unless that was done beside an earlier one. In the one thread."""
+        """Decode a batch with what fits beside it, unless that was done already. Runs in the one decoder thread."""
         self._waiting.remove(batch)
         if batch.decoded is None and (others := self._compatible(batch)):
             together = [batch, *others]
@@ -125,7 +125,7 @@ class Batches:
         return self._generate(batch)[0] if batch.decoded is None else batch.decoded
 
     def _compatible(self, batch: _Batch) -> list[_Batch]:
-        """Return the waiting batches that are decoded like this one and have room beside it."""
+        """Return the waiting batches with the same `batch_key` that fit beside this one."""
         found: list[_Batch] = []
         room = batch.size - len(batch.features)
         for other in [] if batch.isolated else self._waiting.copy():

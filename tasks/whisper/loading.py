@@ -1,4 +1,4 @@
-"""Whisper's weights and WhisperX's pipelines of this process: one lot of them for all files."""
+"""Whisper's weights and WhisperX's pipelines, loaded once in a process for all files."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WhisperOptions(Options):
-    """What a pipeline is loaded with; all other options of transcription are set for each file."""
+    """The options that a pipeline is loaded with; all others are set for each file."""
 
     model: str = Field("small", description="name of a Whisper model, a Hugging Face id or a folder (CTranslate2)")
     compute_type: Literal["default", "float16", "float32", "int8"] = Field(

@@ -42,7 +42,7 @@ def decode_again(
 
 
 def _passes(segment: Segment, options: TranscriptionOptions) -> bool:
-    """Tell whether what was decoded at temperature 0 may stay."""
+    """Return whether the text decoded at temperature 0 passes the thresholds."""
     most, least = options.compression_ratio_threshold, options.log_prob_threshold
     repetitive = most is not None and get_compression_ratio(segment["text"].strip()) > most
     unlikely = least is not None and segment["avg_logprob"] < least
