@@ -68,12 +68,8 @@ def align(
         times = None if reason else _times(next(emitted), text, dictionary, segment)
         if times is None:
             # Without the text, which WhisperX logs: others may read the logs.
-            logger.warning(
-                "Failed to align segment (%.2f to %.2f s): %s",
-                segment["start"],
-                segment["end"],
-                reason or "backtrack failed, resorting to original",
-            )
+            why = reason or "backtrack failed, resorting to original"
+            logger.warning("Failed to align segment (%.2f to %.2f s): %s", segment["start"], segment["end"], why)
             aligned.append(_whole(segment, return_char_alignments=return_char_alignments))
             continue
         aligned += timed_sentences(
