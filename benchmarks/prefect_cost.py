@@ -20,6 +20,7 @@ import pgserver
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "flows" / "planning"))
 from conftest import COMMAND, cut_speech, package_folder
 from test_plan import batch_of, do
 

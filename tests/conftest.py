@@ -169,7 +169,7 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session", name="recordings")
 def _recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same sentence in every format, by the names of tests/recordings.py."""
+    """The same sentence in every format, by the names of tests/sound_files.py."""
     from sound_files import record
 
     return {path.name: path for path in record(QUICK_BROWN_FOX, tmp_path_factory.mktemp("recordings"))}

@@ -26,7 +26,7 @@ from conftest import cut_speech
 from prefect.server.schemas.schedules import CronSchedule
 from test_batch import transcribing
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOKEN = "hf_ThisIsTheTokenOfNobody"
 FILES = ["one.wav", "two.wav", "three.wav"]
 QUIET = "quiet.wav"

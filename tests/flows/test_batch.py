@@ -25,7 +25,7 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.states import State
 from ray._private.internal_api import get_memory_info_reply, get_state_from_address
-from test_audio import encode
+from test_decoding import encode
 
 from flows.batch import whisperx_batch
 from flows.config.parameters import Batch

@@ -14,7 +14,7 @@ def test_no_mutation_of_a_recording_gets_anything_but_its_own_fault_out_of_the_d
     """In a process of its own, which would not survive a crash of FFmpeg; the same mutations every time."""
     pytest.importorskip("atheris", reason="its wheels are for Linux on x86-64")
     shutil.copytree(next(iter(recordings.values())).parent, tmp_path / "fuzz" / "recordings")
-    program = Path(__file__).parent / "fuzz" / "decoder.py"
+    program = Path(__file__).parent / "decoder.py"
     line = [sys.executable, str(program), "-runs=200", "-seed=1"]
     run = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""flows/cli/models.py: the command line of `whisperx-batch-models`; tests/test_offline.py runs it."""
+"""flows/cli/models.py: the command line of `whisperx-batch-models`; test_offline.py runs it."""
 
 import sys
 from pathlib import Path

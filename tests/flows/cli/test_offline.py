@@ -13,7 +13,7 @@ from local_hub import TOKEN, LocalHub
 
 from flows.cli import main
 
-WATCHED = Path(__file__).parent / "watched"
+WATCHED = Path(__file__).parents[2] / "watched"
 SET_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "PYANNOTE_METRICS_ENABLED", "RAY_USAGE_STATS_ENABLED")
 OF_RAYS_DASHBOARD = ("169.254.169.254", "metadata.google.internal")
 """Where Ray's dashboard asks at its start, whatever it is told, on which cloud its machine is: that machine itself."""

@@ -14,7 +14,7 @@ from flows.state.ledger import FOLDER
 from tasks.storage.io import digest_of
 from tasks.storage.results import StoredResult
 
-DATA = Path(__file__).parent / "data" / "0.1"
+DATA = Path(__file__).parents[2] / "data" / "0.1"
 """What version 0.1 left after a run with all formats, and a second with speakers and json alone."""
 
 

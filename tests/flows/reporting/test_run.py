@@ -1,4 +1,4 @@
-"""flows/reporting/run.py: what a run tells of itself in Prefect; its artifacts are in tests/test_artifacts.py."""
+"""flows/reporting/run.py: what a run tells of itself in Prefect; its artifacts are in test_artifacts.py."""
 
 import contextvars
 import json

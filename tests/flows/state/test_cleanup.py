@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
-from test_claim import HOLDER
 from test_plan import batch_of, do, missing
+from test_run_lock import HOLDER
 
 from flows.cli import clean as command
 from flows.config.parameters import Batch
