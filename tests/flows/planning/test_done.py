@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batches import ALL, batch_of, do, missing, planned
 from conftest import SAMPLES
-from test_plan import ALL, batch_of, do, missing, planned
 
 from flows.state.ledger import FOLDER
 from tasks.storage.io import digest_of

@@ -8,19 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import SAMPLES, TWO_SPEAKERS
 
-from flows.config.parameters import Batch
-from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
-from flows.planning.read_ahead import remaining
 from flows.state.run_lock import claimed
 from tasks.bad_input import InvalidInput
-from tasks.diarize import Diarization
 from tasks.storage.io import read, write_all
-from tasks.storage.results import VERSION, result_store
-from tasks.transcribe import Transcript
-from tasks.write import write
+from tasks.storage.results import VERSION
 
 
 @pytest.fixture(name="speech")
@@ -31,57 +26,6 @@ def _speech(tmp_path: Path) -> Path:
     shutil.copy(TWO_SPEAKERS, folder / "call.wav")
     shutil.copy(SAMPLES / "en" / "hello_world.wav", folder / "hello.wav")
     return folder
-
-
-def batch_of(speech: Path, **options: Any) -> Batch:
-    """Return a batch of the files in a folder, with models that nobody loads here."""
-    defaults = {
-        "inputs": {"inputs": [str(speech)]},
-        "transcribe": {"model": "tiny", "language": "en"},
-        "write": {"output_dir": str(speech.parent / "out")},
-    }
-    return Batch.model_validate(defaults | options)
-
-
-def planned(batch: Batch) -> dict[str, FileRun]:
-    """Return the files of a batch by their names, as a run that begins now would have them."""
-    with claimed(batch.own_folder()):
-        plan = Plan(batch, batch.check(), batch.ledger())
-        plan.begin()
-        plan.recall()
-        plan.probe()
-        plan.note_durations()
-        list(remaining(plan.waiting(), plan.resume))
-        plan.ledger.share()
-        return {file.source.name: file for file in plan.files}
-
-
-def do(batch: Batch, *stages: str) -> None:
-    """Put results of these stages where a run would, with the real store and the real writers."""
-    files = planned(batch)
-    store = result_store(batch.results_folder())
-    ledger = batch.ledger()
-    ledger.begin({})
-    for file in files.values():
-        transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
-        for stage in stages:
-            if stage != "write":
-                result = Diarization([]) if stage == "diarize" else transcript
-                store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
-        if "write" in stages:
-            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier, file.ahead)
-            file.status = "done"
-            ledger.note(file.source.path, **file.outcome())
-    ledger.share()
-
-
-def missing(batch: Batch) -> dict[str, set[str]]:
-    """Return what each file that is not done is missing, but for what follows from it."""
-    files = planned(batch)
-    return {name: set(file.missing) for name, file in files.items() if file.status == "waiting"}
-
-
-ALL = {"load audio", "transcribe", "align", "write"}
 
 
 def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) -> None:
@@ -288,13 +232,6 @@ def test_one_run_at_a_time_writes_to_an_output_folder(speech: Path) -> None:
     with claimed(batch.own_folder()), claimed(batch.own_folder()):
         pass
     assert batch.own_folder().stat().st_mode & 0o777 == 0o700
-
-
-def with_manifest(speech: Path, rows: list[dict[str, Any]], **options: Any) -> Batch:
-    """Return a batch of the files that a manifest names."""
-    manifest = speech.parent / "manifest.jsonl"
-    manifest.write_text("\n".join(json.dumps(row) for row in rows))
-    return batch_of(speech, inputs={"manifest": str(manifest)}, **options)
 
 
 def test_a_files_own_options_change_what_is_done_with_it_alone(speech: Path) -> None:

@@ -8,9 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from batches import HOLDER, batch_of, do, missing
 from conftest import SAMPLES
-from test_plan import batch_of, do, missing
-from test_run_lock import HOLDER
 
 from flows.cli import clean as command
 from flows.config.parameters import Batch

@@ -6,18 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from batches import HOLDER
 
 from flows.state.run_lock import claimed
 from tasks.bad_input import InvalidInput
-
-HOLDER = """
-import sys, time
-from pathlib import Path
-from flows.state.run_lock import claimed
-with claimed(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.readline()
-"""
 
 
 def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:

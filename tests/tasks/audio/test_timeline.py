@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from batches import batch_of, do, missing, planned
 from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
 from sound_files import ffmpeg, late_film
-from test_plan import batch_of, do, missing, planned
 
 from tasks.audio.decoding import decode, probe
 from tasks.audio.timeline import TimeLine

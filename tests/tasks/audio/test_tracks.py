@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from batches import batch_of, do, missing, planned, with_manifest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 from sound_files import ffmpeg, two_tracks
-from test_plan import batch_of, do, missing, planned, with_manifest
 
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.decoding import decode, probe
