@@ -1,6 +1,6 @@
 """Prefect tasks inside the actors of a pool; all that we take from the internals of Prefect and prefect-ray.
 
-Each borrowed piece has its reason here and a contract test in test_task_runner.py; versions are bounded in
+Each borrowed piece has its reason here and a contract test in tests/test_task_runner.py; versions are bounded in
 pyproject.toml.
 """
 

@@ -1,6 +1,6 @@
 """What Ray's control store records of actors: whether a process died, and of what; who holds the cluster's resources.
 
-All that we take from Ray's internals; test_ray_records.py holds the contract. The error of a call says only that
+All that we take from Ray's internals; tests/test_ray_records.py holds the contract. The error of a call says only that
 the actor "is unavailable": after a break in the network, after a crash, and when Ray has ended the process to free
 memory alike.
 """
