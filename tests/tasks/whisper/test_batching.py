@@ -22,7 +22,8 @@ from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.batching import Batches, Decoded
 from tasks.whisper.loading import pipelines, whisper_model
 
-CPU = ModelOptions(device="cpu", threads=1)
+CPU = ModelOptions(device="cpu", threads=2)
+"""Not those of other tests: Whisper stays loaded, here with two decoding threads."""
 Sound = npt.NDArray[np.float32]
 FULL = RuntimeError("CUDA failed with error out of memory")
 
