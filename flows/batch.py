@@ -28,7 +28,7 @@ from flows.state.drafts import remove_drafts
 from flows.state.run_lock import claimed
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions, go_offline
+from tasks.models.options import ModelOptions, go_offline
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions

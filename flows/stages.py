@@ -15,7 +15,7 @@ from flows.streams import Stream
 from tasks.align import AlignOptions, align
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write

@@ -3,20 +3,23 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from tasks.alignment.cross_attention import time_words
-from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
+from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, select_timing_method
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.languages import by_language
-from tasks.load_audio import Audio, AudioFile, Samples, as_float
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
 from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.whisper.loading import whisper_model
 
 logger = logging.getLogger(__name__)
 
@@ -90,53 +93,40 @@ def align_transcript(
     if not transcript.result["segments"]:
         return transcript
     named = options.named(transcript.language, transcribe.fixed_language)
-    rung = best_rung(transcript.language, named, transcribe, models)
-    _tell(rung, transcript.language, named)
-    if rung.name == SEGMENTS:
-        aligned = transcript
-    elif rung.name == CROSS_ATTENTION:
-        aligned = with_smaller_batches(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
-    else:
-        aligned = _forced(transcript, samples, rung, options, transcribe, models)
-    return replace(aligned, aligned_by=rung.name, provisional=bool(rung.failed))
+    method = select_timing_method(transcript.language, named, transcribe, models)
+    _warn(method, transcript.language, named)
+    segments, result = transcript.result["segments"], transcript.result
+    if method.name == CROSS_ATTENTION:
+        model = whisper_model(transcribe, models)
+        result = with_smaller_batches(
+            1, lambda _: time_words(segments, transcript.language, as_float(samples), model, transcribe.task)
+        )
+    elif method.name != SEGMENTS:
+        from tasks.alignment import forced
 
-
-def _forced(
-    transcript: Transcript,
-    samples: Samples,
-    rung: Rung,
-    options: AlignOptions,
-    transcribe: TranscribeOptions,
-    models: ModelOptions,
-) -> Transcript:
-    from tasks.alignment import forced
-
-    model, metadata = rung.aligner
-
-    def run(_: int) -> Any:
-        return forced.align(
-            transcript.result["segments"],
-            model,
+        aligner, metadata = method.aligner
+        run = partial(
+            forced.align,
+            segments,
+            aligner,
             metadata,
-            as_float(samples),
-            models.torch_device(),
             interpolate_method=options.interpolate_method,
             return_char_alignments=options.return_char_alignments,
             print_progress=transcribe.print_progress,
         )
+        with compute_limits.slots:
+            # Segment by segment: there is no batch to halve.
+            result = with_smaller_batches(1, lambda _: run(audio=as_float(samples), device=models.torch_device()))
+    return replace(transcript, result=result, aligned_by=method.name, provisional=bool(method.failed))
 
-    with share.computing:
-        # Segment by segment: there is no batch to halve.
-        return Transcript(transcript.language, with_smaller_batches(1, run))
 
-
-def _tell(rung: Rung, language: str, named: str | None) -> None:
-    """Warn, in the log of the file, of words that are not timed by the aligner that could be expected."""
+def _warn(method: TimingMethod, language: str, named: str | None) -> None:
+    """Warn, in the file's log, if its words are not timed by the aligner that one would expect."""
     timed = {CROSS_ATTENTION: "Whisper's own attention times the words", SEGMENTS: "the text has its segments' times"}
-    instead = timed.get(rung.name, f"{rung.name} times the words")
-    for failed in rung.failed:
+    instead = timed.get(method.name, f"{method.name} times the words")
+    for failed in method.failed:
         logger.warning("aligner of %r not loaded, %s: %s", language, instead, failed)
-    if rung.name == CROSS_ATTENTION and not named and not rung.failed:
+    if method.name == CROSS_ATTENTION and not named and not method.failed:
         logger.warning("WhisperX has no aligner of %r: %s; name one with --align_model", language, instead)
 
 

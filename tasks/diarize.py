@@ -1,25 +1,18 @@
 """Stage diarize: who speaks when, with a pyannote.audio pipeline, beside transcription and alignment."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from tasks.load_audio import Audio, AudioFile, Samples, as_float
-from tasks.models.cache import Lender, ModelOptions, loads
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.diarization.pipelines import diarizers, find_turns
 from tasks.models.fingerprints import revision
-from tasks.models.local_copies import at_hand
+from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts
-from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
-
-if TYPE_CHECKING:
-    from whisperx.diarize import DiarizationPipeline
 
 
 class DiarizeOptions(Options):
@@ -65,52 +58,22 @@ class Diarization:
     embeddings: dict[str, list[float]] | None = None
 
 
-@cache
-def diarizers(model: str, models: ModelOptions) -> "Lender[DiarizationPipeline]":
-    """Return the pipelines of this process: pyannote's hold state while they run."""
-
-    def make() -> "DiarizationPipeline":
-        from whisperx.diarize import DiarizationPipeline
-
-        loads["diarize"] += 1
-        return DiarizationPipeline(at_hand(model), device=models.torch_device(), cache_dir=models.model_dir)
-
-    return Lender(make)
-
-
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
     """Return the speaker turns of 16 kHz mono samples, shape (samples,)."""
     audio = as_float(samples)
     if not audio.any():
         return Diarization([])
-
-    def run(pipeline: "DiarizationPipeline", batch_size: int) -> Any:
-        with _at_most(pipeline.model, batch_size):
-            return pipeline(
-                audio,
-                num_speakers=options.num_speakers,
-                min_speakers=options.min_speakers,
-                max_speakers=options.max_speakers,
-                return_embeddings=options.speaker_embeddings,
-            )
-
-    with diarizers(options.diarize_model, models).lend() as pipeline:
-        largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
-        found = with_smaller_batches(largest, partial(run, pipeline))
+    found = find_turns(
+        diarizers(options.diarize_model, models),
+        audio,
+        num_speakers=options.num_speakers,
+        min_speakers=options.min_speakers,
+        max_speakers=options.max_speakers,
+        return_embeddings=options.speaker_embeddings,
+    )
     frame, embeddings = found if options.speaker_embeddings else (found, None)
     turns = zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True)
     return Diarization(list(turns), embeddings)
-
-
-@contextmanager
-def _at_most(model: Any, batch_size: int) -> Iterator[None]:
-    """Lower a pyannote pipeline's batch sizes for one file."""
-    usual = model.segmentation_batch_size, model.embedding_batch_size
-    model.segmentation_batch_size, model.embedding_batch_size = (min(size, batch_size) for size in usual)
-    try:
-        yield
-    finally:
-        model.segmentation_batch_size, model.embedding_batch_size = usual
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:

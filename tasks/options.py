@@ -1,4 +1,4 @@
-"""What all options and settings have in common."""
+"""The base class of all options."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 def _in_order(schema: dict[str, Any]) -> None:
-    """Let Prefect's form show the fields as they are defined; it sorts by `position`, else by name."""
+    """Keep the fields' order in Prefect's form, which sorts by `position`, else by name."""
     for position, field in enumerate(schema.get("properties", {}).values()):
         field["position"] = position
 

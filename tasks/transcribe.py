@@ -4,26 +4,21 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from tasks.audio.loudness import loud_seconds
 from tasks.audio.tracks import AudioTrack, TrackChoice
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.languages import language_code
-from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
-from tasks.models.cache import ModelOptions, share
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
 from tasks.oom import with_smaller_batches
 from tasks.storage.results import releases, stage_task
-from tasks.whisper.batching import Batches
 from tasks.whisper.loading import WhisperOptions, batches, pipelines
 from tasks.whisper.prompts import fitted
-
-if TYPE_CHECKING:
-    from faster_whisper.transcribe import TranscriptionOptions
 
 logger = logging.getLogger(__name__)
 
@@ -164,9 +159,10 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     silence = Transcript(language or "en", {"segments": [], "language": language or "en"})
     if not audio.any():  # also no samples at all, at which the models fail
         return silence
+    from tasks.whisper.decoding import decode_speech
     from tasks.whisper.speech import find_speech, spoken_language
 
-    with pipelines(options, models).lend() as pipeline:
+    with pipelines(options, models).acquire() as pipeline:
         speech = with_smaller_batches(1, lambda _: find_speech(pipeline, audio, options))
         if not speech:
             return silence
@@ -176,51 +172,21 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
             language = "en"
         language = language or with_smaller_batches(1, lambda _: spoken_language(pipeline, audio, speech))
         decoding = replace(pipeline.options, **options.decoding())
-    # Others may listen for speech while this file waits for its turn to be decoded.
+    # The pipeline is free for other files' speech detection while this file waits for its turn to be decoded.
     whisper = batches(options, models)
-    decoding = fitted(decoding, whisper.model)
-    segments = with_smaller_batches(
-        options.batch_size, partial(_decode, whisper, audio, speech, language, decoding, options)
+    decode = partial(
+        decode_speech,
+        whisper,
+        audio,
+        speech,
+        language,
+        fitted(decoding, whisper.model),
+        task=options.task,
+        suppress_numerals=options.suppress_numerals,
+        temperature_fallback=options.temperature_fallback,
+        print_progress=options.print_progress,
     )
-    plain = [
-        {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
-        for segment in segments
-    ]
-    return Transcript(language, {"segments": plain, "language": language})
-
-
-def _decode(
-    whisper: Batches,
-    audio: npt.NDArray[np.float32],
-    speech: list[dict[str, Any]],
-    language: str,
-    decoding: "TranscriptionOptions",
-    options: TranscribeOptions,
-    batch_size: int,
-) -> list[dict[str, Any]]:
-    """Return the segments that `FasterWhisperPipeline.transcribe` makes of the chunks of speech."""
-    from faster_whisper.tokenizer import Tokenizer
-    from whisperx.asr import find_numeral_symbol_tokens
-
-    from tasks.whisper.temperature_fallback import decode_again
-
-    model = whisper.model
-    tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=language)
-    if options.suppress_numerals:
-        suppressed = {*find_numeral_symbol_tokens(tokenizer), *decoding.suppress_tokens}
-        decoding = replace(decoding, suppress_tokens=list(suppressed))
-    sounds = [audio[int(chunk["start"] * SAMPLE_RATE) : int(chunk["end"] * SAMPLE_RATE)] for chunk in speech]
-    segments: list[dict[str, Any]] = []
-    decoded = whisper.decode(sounds, tokenizer, decoding, batch_size)
-    for chunk, (text, avg_logprob) in zip(speech, decoded, strict=True):
-        times = {"start": round(chunk["start"], 3), "end": round(chunk["end"], 3)}
-        segments.append({"text": text, **times, "avg_logprob": avg_logprob})
-        if options.print_progress:
-            print(f"Progress: {len(segments) / len(speech) * 100:.2f}%...")  # noqa: T201, as WhisperX does
-    if options.temperature_fallback:
-        with share.computing:
-            return list(decode_again(model, sounds, segments, tokenizer, decoding))
-    return segments
+    return Transcript(language, {"segments": with_smaller_batches(options.batch_size, decode), "language": language})
 
 
 @stage_task("transcribe", kept=True)

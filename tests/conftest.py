@@ -153,7 +153,8 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of the `whisperx` program: it needs an ffmpeg on the PATH, and NLTK's data."""
     import imageio_ffmpeg
 
-    from tasks.alignment.punkt import cache_folder, ensure_sentence_data
+    from tasks.alignment.punkt import ensure_sentence_data
+    from tasks.models.local_copies import cache_folder
 
     programs = tmp_path_factory.mktemp("bin")
     shutil.copy(imageio_ffmpeg.get_ffmpeg_exe(), programs / "ffmpeg")
@@ -168,7 +169,7 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session", name="recordings")
 def _recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same sentence in every format, by the names of tests/recordings.py."""
+    """The same sentence in every format, by the names of tests/sound_files.py."""
     from sound_files import record
 
     return {path.name: path for path in record(QUICK_BROWN_FOX, tmp_path_factory.mktemp("recordings"))}

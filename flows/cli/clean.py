@@ -15,12 +15,12 @@ def main() -> NoReturn:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     warnings.filterwarnings("ignore")
     options = _parse(sys.argv[1:])
-    from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.bad_input import InvalidInput
+    from tasks.storage.filesystems import UnsupportedLocation
 
     try:
         _clean(options.output_dir, options.results_dir, options.older_than, dry_run=options.dry_run)
-    except (BadInput, BadPlace, OSError) as error:
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:
@@ -50,13 +50,13 @@ def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bo
     from flows.config.parameters import Batch, RunSettings
     from flows.state.cleanup import remove_results, stored_results, unneeded_results, unneeded_rows
     from flows.state.run_lock import claimed
-    from tasks.bad_input import BadInput
+    from tasks.bad_input import InvalidInput
     from tasks.storage.urls import absolute
     from tasks.write import WriteOptions
 
     batch = Batch(write=WriteOptions(output_dir=output_dir), run=RunSettings(results_dir=results_dir))
     if not batch.own_folder().is_dir():
-        raise BadInput(f"{output_dir}: whisperx-batch has written nothing there")
+        raise InvalidInput(f"{output_dir}: whisperx-batch has written nothing there")
     with nullcontext() if dry_run else claimed(batch.own_folder()):
         ledger = batch.ledger()
         results = list(stored_results(batch.results_folder()))

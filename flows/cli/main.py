@@ -14,7 +14,7 @@ from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
-from tasks.models.cache import go_offline
+from tasks.models.options import go_offline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,8 +93,8 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from flows.config.inputs import lists_removed
     from flows.planning.discovery import check_any_there
     from flows.state.run_lock import claimed
-    from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.bad_input import InvalidInput
+    from tasks.storage.filesystems import UnsupportedLocation
 
     console = Console(file=sys.stderr)
     try:
@@ -118,7 +118,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
-    except (BadInput, BadPlace, OSError) as error:
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -145,7 +145,7 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
 
 
 def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "Plan":
-    """Look, before Prefect and Ray start, what there is to do. Raises BadInput if a model for it cannot be had."""
+    """Look, before Prefect and Ray start, what there is to do. Raises InvalidInput if a model for it cannot be had."""
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
 

@@ -19,7 +19,7 @@ from flows.config.parameters import Batch, RunSettings
 from flows.pools.sizing import PoolSettings
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -81,7 +81,7 @@ class Command(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the command line win over the environment, and that over the settings files. Raises BadInput."""
+        """Let the command line win over the environment, and that over the settings files. Raises InvalidInput."""
         options = set(settings_cls.model_fields)
         check_environment(options)
         return init_settings, Environment(settings_cls), InitSettingsSource(settings_cls, read_settings(options))

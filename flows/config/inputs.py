@@ -18,9 +18,9 @@ from flows.planning.expansion import absolute_input
 from flows.planning.manifest import Entry
 from flows.planning.patterns import Patterns
 from flows.state.ledger import Ledger
-from tasks.bad_input import BadInput, one_line
+from tasks.bad_input import InvalidInput, one_line
 from tasks.options import Options
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.io import read
 from tasks.storage.urls import absolute, is_absolute, shown
 
@@ -61,7 +61,7 @@ class Inputs(Options):
         return patterns
 
     def entries(self, ledger: Callable[[], Ledger]) -> list[Entry]:
-        """Return the files that are meant: those named, or all of the report or the last runs. Raises BadInput."""
+        """Return the files that are meant: those named, or all of the report or the last runs. Raises InvalidInput."""
         entries = self._named() if self.inputs or self.batch_file or self.manifest or not self.only else None
         if entries is None:
             entries = self._of_earlier_runs(ledger())
@@ -75,16 +75,16 @@ class Inputs(Options):
 
     def _of_earlier_runs(self, ledger: Ledger) -> list[Entry]:
         if not self.of_report and not ledger.rows:
-            raise BadInput("--only failed: no earlier run in this output folder is known; name the inputs")
+            raise InvalidInput("--only failed: no earlier run in this output folder is known; name the inputs")
         known = {shown(path): path for path in ledger.rows}
         paths = [known.get(path, path) for path in sorted(self._reported() if self.of_report else known)]
         chosen = [path for path in paths if self.chooses(path, ledger)]
         if not chosen:
-            raise BadInput("--only failed: every file is done; there is nothing to do")
+            raise InvalidInput("--only failed: every file is done; there is nothing to do")
         return [Entry(path, FileOptions.model_validate(ledger.row(path).get("options", {}))) for path in chosen]
 
     def chooses(self, path: str, ledger: Ledger) -> bool:
-        """Tell whether `only` leaves this file in. Raises BadInput."""
+        """Tell whether `only` leaves this file in. Raises InvalidInput."""
         if not self.only:
             return True
         if self.of_report:
@@ -143,12 +143,12 @@ def _remove_lists(folder: Path) -> None:
 
 @cache
 def _statuses(report: str) -> dict[str, str]:
-    """Return the status of each file in a report. Raises BadInput."""
+    """Return the status of each file in a report. Raises InvalidInput."""
     try:
         records = json.loads(read(report))["files"]
         return {record["path"]: record["status"] for record in records}
-    except (OSError, BadPlace, ValueError, LookupError, TypeError) as error:
-        raise BadInput(f"--of_report {one_line(report)}: no report of this program: {error}") from None
+    except (OSError, UnsupportedLocation, ValueError, LookupError, TypeError) as error:
+        raise InvalidInput(f"--of_report {one_line(report)}: no report of this program: {error}") from None
 
 
 def _is_utf8(path: str) -> bool:

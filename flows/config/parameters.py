@@ -16,9 +16,9 @@ from flows.preflight.offline import offline_notices
 from flows.preflight.paths import check_files, check_output_folder, check_reachable, check_report
 from flows.state.ledger import FOLDER, LEDGER, Ledger
 from tasks.align import AlignOptions
-from tasks.bad_input import BadInput, one_line
+from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.storage.urls import absolute, is_absolute, is_url, join
 from tasks.transcribe import TranscribeOptions
@@ -98,7 +98,7 @@ class Batch(Options):
         return state / "whisperx-batch" / sha256(out.rstrip("/").encode()).hexdigest()[:16]
 
     def ledger(self) -> Ledger:
-        """Return what is known of the files of earlier runs. Raises OSError, BadPlace."""
+        """Return what is known of the files of earlier runs. Raises OSError, UnsupportedLocation."""
         out = absolute(self.write.output_dir)
         return Ledger(self.own_folder(), out, join(join(out, FOLDER), LEDGER) if is_url(out) else None)
 
@@ -108,7 +108,7 @@ class Batch(Options):
         return absolute(self.run.results_dir) if self.run.results_dir else join(join(out, FOLDER), "results")
 
     def check(self) -> list[Entry]:
-        """Return the input files, after all that can be checked before they are looked into. Raises BadInput."""
+        """Return the input files, after all that can be checked before they are looked into. Raises InvalidInput."""
         entries = self.inputs.entries(self.ledger)
         check_files(
             entries,
@@ -124,11 +124,11 @@ class Batch(Options):
         if self.run.report:
             check_report(self.run.report)
         if self.inputs.of_report and not self.inputs.only:
-            raise BadInput("--of_report says which files failed: use it with --only failed")
+            raise InvalidInput("--of_report says which files failed: use it with --only failed")
         return entries
 
     def check_absolute(self) -> None:
-        """Raise BadInput for a relative path: a worker runs each flow in a new folder, which it removes at the end."""
+        """Raise InvalidInput for a relative path: a worker runs each flow in a temporary folder."""
         named = {"run.report": self.run.report, "run.results_dir": self.run.results_dir}
         named |= {"inputs.batch_file": self.inputs.batch_file, "inputs.of_report": self.inputs.of_report}
         named |= {"inputs.manifest": self.inputs.manifest}
@@ -139,10 +139,10 @@ class Batch(Options):
             *(("inputs.input_roots", path) for path in self.inputs.input_roots),
         ]:
             if path and not is_absolute(path):
-                raise BadInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
+                raise InvalidInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
         for path in read_batch_file(self.inputs.batch_file):
             if not is_absolute(path):
-                raise BadInput(
+                raise InvalidInput(
                     f"inputs.batch_file {one_line(self.inputs.batch_file or '')} names {one_line(path)}: "
                     "a deployment needs absolute paths"
                 )

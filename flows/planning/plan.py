@@ -16,13 +16,14 @@ from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
 from tasks.audio.container import check_regular
+from tasks.audio.decoding import probe
 from tasks.audio.tracks import TrackChoice
+from tasks.audio.types import AudioFile
 from tasks.bad_input import one_line
 from tasks.errors import will_last
 from tasks.languages import language_code
-from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
-from tasks.storage.filesystems import Print
+from tasks.storage.filesystems import FileVersion
 
 if TYPE_CHECKING:
     from flows.config.parameters import Batch
@@ -108,7 +109,7 @@ class Plan:
             if file.status == "waiting" and "retimed" not in row:
                 self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
-    def _refused(self, file: FileRun, content: Print) -> str | None:
+    def _refused(self, file: FileRun, content: FileVersion) -> str | None:
         """Return why an earlier run could not do this content, if it is not to be tried again."""
         if self._retry or "refused" not in self.ledger.row(file.source.path):
             return None

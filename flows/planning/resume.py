@@ -12,8 +12,8 @@ from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.retries import RetryBudget
-from tasks.storage.filesystems import Print
-from tasks.storage.io import Stopped, print_of
+from tasks.storage.filesystems import FileVersion
+from tasks.storage.io import Stopped, version_of
 from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
@@ -136,20 +136,20 @@ class Resume:
         digest = file.key.partition("-")[0]
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
-    def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
-        """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
+    def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
+        """Return the versions of what is in the outputs' places; none if these are not known before the language is."""
         if language is None and "{language}" in file.pattern:
             return {}
-        return {name: print_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
+        return {name: version_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
 
-    def _owned(self, file: FileRun) -> tuple[dict[str, Print], dict[str, Print], str | None]:
+    def _owned(self, file: FileRun) -> tuple[dict[str, FileVersion], dict[str, FileVersion], str | None]:
         """Return the outputs in this file's places that may be replaced, those of another input, and that input.
 
         Those of this file, and of one with the same content, may be. Not those of an input that is gone: a share may
         not be mounted tonight, and a recording that was deleted may have no other transcript.
         """
-        ours: dict[str, Print] = {}
-        theirs: dict[str, Print] = {}
+        ours: dict[str, FileVersion] = {}
+        theirs: dict[str, FileVersion] = {}
         other = None
         digest = file.key.partition("-")[0]
         for path, row in self._ledger.owners(file.place[1]):

@@ -17,9 +17,12 @@ from flows.pools.outcome import Outcome
 from flows.pools.task_engine import Sessions
 from flows.services.prefect_events import flush
 from tasks.align import AlignOptions
-from tasks.alignment.selection import best_rung
-from tasks.diarize import DiarizeOptions, diarizers
-from tasks.models.cache import ModelOptions, go_offline, loads, share
+from tasks.alignment.selection import select_timing_method
+from tasks.diarization.pipelines import diarizers
+from tasks.diarize import DiarizeOptions
+from tasks.models.cache import load_counts
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions, go_offline
 from tasks.transcribe import TranscribeOptions
 from tasks.whisper.loading import pipelines
 
@@ -69,7 +72,7 @@ class StageProcess:
     """
 
     def __init__(self, parallel: int, threads: int, *, offline: bool = False) -> None:
-        share.take(parallel, threads)
+        compute_limits.configure(parallel, threads)
         # Here, because Ray runs it again after a restart; libraries that are not yet imported read both.
         if offline:
             go_offline()
@@ -97,7 +100,7 @@ class StageProcess:
             pipelines(batch.transcribe, batch.models).fill()
         language = batch.transcribe.fixed_language
         if "align" in stages and batch.align and language:
-            best_rung(language, batch.align.named(language, language), batch.transcribe, batch.models)
+            select_timing_method(language, batch.align.named(language, language), batch.transcribe, batch.models)
         if "diarize" in stages and batch.diarize:
             diarizers(batch.diarize.diarize_model, batch.models).fill()
 
@@ -117,7 +120,7 @@ class StageProcess:
     def facts(self) -> ActorFacts:
         """Send the states and logs that Prefect still holds, and return this actor's facts."""
         flush()
-        stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
+        stages = {stage: count for stage, count in load_counts.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
 
     @ray.method(concurrency_group="control")

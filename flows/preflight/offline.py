@@ -5,19 +5,21 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from flows.model_store.lockfile import missing, read_record
-from flows.model_store.requirements import aligners_for, needs
-from tasks.bad_input import BadInput
+from flows.model_store.requirements import aligners_for, required_models
+from tasks.bad_input import InvalidInput
 
 if TYPE_CHECKING:
     from flows.config.parameters import Batch
 
 
 def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) -> None:
-    """Raise BadInput, with all that is missing, if these stages cannot run with the models that are here."""
+    """Raise InvalidInput, with all that is missing, if these stages cannot run with the models that are here."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
     languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
-    named = needs(batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir)
+    named = required_models(
+        batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir
+    )
     gone = [
         f"  {need}: {', '.join(lacks)}"
         for need in named
@@ -25,7 +27,7 @@ def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) ->
     ]
     if gone:
         where = model_dir or "the caches of this machine"
-        raise BadInput(
+        raise InvalidInput(
             "\n".join([f"--offline: missing in {where}:", *gone, "To fetch it:", f"  {_command(batch, languages)}"])
         )
 

@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 from flows.config.file_overrides import FileOptions
 from flows.planning.manifest import Entry
-from tasks.bad_input import BadInput, one_line
+from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
-from tasks.errors import message_of
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
@@ -19,7 +18,7 @@ from tasks.transcribe import TranscribeOptions
 def check_files(
     entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None, *, rttm: bool
 ) -> None:
-    """Raise BadInput for what a manifest says of files and a batch with these options cannot do."""
+    """Raise InvalidInput for what a manifest says of files and a batch with these options cannot do."""
     wrong = []
     first: dict[FileOptions, Entry] = {}
     for entry in entries:
@@ -42,11 +41,11 @@ def check_files(
         if counted > 1
     ]
     if wrong:
-        raise BadInput("\n".join(wrong))
+        raise InvalidInput("\n".join(wrong))
 
 
 def check_output_folder(folder: str) -> None:
-    """See that the output folder can be written to, or made; of a URL, that it can be asked. Raises BadInput."""
+    """See that the output folder can be written to, or made; of a URL, that it can be asked. Raises InvalidInput."""
     if urls.is_url(folder):
         check_reachable("output_dir", folder)
     else:
@@ -56,7 +55,7 @@ def check_output_folder(folder: str) -> None:
 def _check_writable(option: str, given: str, folder: Path) -> None:
     """See that a file can be written to this folder, or to the folder that it would be made in; leaves nothing there.
 
-    Raises BadInput.
+    Raises InvalidInput.
     """
     there = folder.absolute()
     while not os.path.lexists(there):
@@ -65,33 +64,33 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise BadInput(
+        raise InvalidInput(
             f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {message_of(error)}"
         ) from None
 
 
 def check_reachable(option: str, url: str) -> None:
-    """See that a store can be asked. Raises BadInput."""
+    """See that a store can be asked. Raises InvalidInput."""
     try:
-        io.print_of(urls.join(url, "whisperx-batch"))
-    except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(urls.shown(url))}: {message_of(error)}") from None
+        io.version_of(urls.join(url, "whisperx-batch"))
+    except (OSError, filesystems.UnsupportedLocation) as error:
+        raise InvalidInput(f"--{option} {one_line(urls.shown(url))}: {message_of(error)}") from None
 
 
 def check_report(report: str) -> None:
-    """See that a report can be written to this file. Raises BadInput."""
+    """See that a report can be written to this file. Raises InvalidInput."""
     if urls.is_url(report):
         check_reachable("report", report)
         return
     if os.path.isdir(report):
-        raise BadInput(f"--report {one_line(report)}: this is a folder; name a file")
+        raise InvalidInput(f"--report {one_line(report)}: this is a folder; name a file")
     _check_writable("report", report, Path(report).parent)
 
 
 def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
     """See that a model that is named by a path is there, with at least one of the files that it `holds`.
 
-    Raises BadInput.
+    Raises InvalidInput.
     """
     if urls.is_url(model):
         _check_model_url(option, model, holds)
@@ -100,15 +99,15 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
     looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
     if os.path.isdir(model):
         if not any(os.path.exists(os.path.join(model, name)) for name in holds):
-            raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
+            raise InvalidInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
     elif looks_like_path and not os.path.isfile(model):
-        raise BadInput(f"--{option} {one_line(model)}: no such folder")
+        raise InvalidInput(f"--{option} {one_line(model)}: no such folder")
 
 
 def _check_model_url(option: str, model: str, holds: tuple[str, ...]) -> None:
     try:
         found = filesystems.find(model)
-    except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(urls.shown(model))}: {message_of(error)}") from None
+    except (OSError, filesystems.UnsupportedLocation) as error:
+        raise InvalidInput(f"--{option} {one_line(urls.shown(model))}: {message_of(error)}") from None
     if not any(name.endswith(f"/{held}") for name in found for held in holds):
-        raise BadInput(f"--{option} {one_line(urls.shown(model))}: no {' or '.join(holds)} there")
+        raise InvalidInput(f"--{option} {one_line(urls.shown(model))}: no {' or '.join(holds)} there")

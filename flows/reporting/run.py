@@ -25,7 +25,7 @@ from flows.reporting.tracker import Report
 from flows.services.failures import RunBroken
 from flows.state.throughput import expected
 from tasks.errors import message_of
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.urls import shown
 
 FAILED_BEFORE = "FailedBefore"
@@ -78,7 +78,7 @@ def tell_the_plan(run: Run) -> None:
         try:
             # Should this process be killed, the report is that of this run, and of no earlier one.
             report.write(run.batch.run.report)
-        except (OSError, BadPlace) as error:
+        except (OSError, UnsupportedLocation) as error:
             run.console.print(f"--report {shown(run.batch.run.report)}: {message_of(error)}", markup=False)
     show_plan(report.files, run.console)
     get_run_logger().info(plan_line(report.files))
@@ -125,7 +125,7 @@ def tell_unbegun(report: Report, ending: Ending, place: str | None) -> None:
     report.leave(report.files)
     show_summary(report, Console(file=sys.stderr))
     if place:
-        with suppress(OSError, BadPlace):
+        with suppress(OSError, UnsupportedLocation):
             report.write(place)
 
 

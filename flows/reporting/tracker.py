@@ -183,4 +183,4 @@ class Report:
     def write(self, place: str) -> None:
         """Write the report, whole or not at all."""
         # In ASCII: names are bytes, and those that are no UTF-8 stay what they are as escapes.
-        io.put({urls.absolute(place): json.dumps(self.as_json(), indent=2).encode()})
+        io.write_all({urls.absolute(place): json.dumps(self.as_json(), indent=2).encode()})

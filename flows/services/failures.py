@@ -4,9 +4,9 @@ import httpx
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.oom import is_out_of_memory
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 
 GO_ON = "the same command goes on where it stopped"
 UNREACHABLE = (
@@ -40,7 +40,7 @@ class PoolNotUp(RunBroken):
         super().__init__(f"the pool {pool!r} has not come up: {reason}")
 
 
-EXPECTED = (RunBroken, BadInput, BadPlace)
+EXPECTED = (RunBroken, InvalidInput, UnsupportedLocation)
 """Errors that end a run whose message is enough: no traceback is logged."""
 
 

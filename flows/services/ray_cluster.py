@@ -47,7 +47,7 @@ class RaySession:
 def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]:
     """Join the cluster at `address` or RAY_ADDRESS, or start Ray on this machine and stop it afterwards.
 
-    Where this process has joined a Ray already, that one is used, and left as it is. Raises BadInput if there is no
+    Where this process has joined a Ray already, that one is used, and left as it is. Raises InvalidInput if there is no
     cluster at the address.
     """
     with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:

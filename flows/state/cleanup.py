@@ -27,7 +27,7 @@ class Result:
 
 
 def stored_results(folder: str) -> Iterator[Result]:
-    """Yield the stored results in a folder or below a URL. Raises OSError, BadPlace."""
+    """Yield the stored results in a folder or below a URL. Raises OSError, UnsupportedLocation."""
     now = time.time()
     for location, size, modified in io.tree(folder):
         stage, _, rest = location.removeprefix(folder).strip("/").partition("/")
@@ -58,7 +58,7 @@ def unneeded_results(results: list[Result], ledger: Ledger, days: float) -> list
 
 
 def unneeded_rows(ledger: Ledger, out: str) -> list[str]:
-    """Return the inputs of which neither the file nor an output is there any more. Raises OSError, BadPlace."""
+    """Return the inputs whose file and outputs are all gone. Raises OSError, UnsupportedLocation."""
     return [path for path, row in ledger.rows.items() if not _is_there(path) and not _has_outputs(row, out)]
 
 
@@ -71,13 +71,13 @@ def _has_outputs(row: Row, out: str) -> bool:
     pattern = urls.join(out.replace("{", "{{").replace("}", "}}"), row.get("pattern", ""))
     languages = {each["language"] for each in row.get("written", {}).values()}
     return any(
-        io.print_of(output_path(pattern, language or "", extension))
+        io.version_of(output_path(pattern, language or "", extension))
         for language in languages
         for extension in outputs_of(row)
     )
 
 
 def remove_results(results: list[Result]) -> None:
-    """Remove stored results. Raises OSError, BadPlace."""
+    """Remove stored results. Raises OSError, UnsupportedLocation."""
     for result in results:
         io.remove(result.location)

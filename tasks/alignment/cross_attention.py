@@ -1,53 +1,50 @@
 """Word timings from Whisper's cross-attention, for `--align_model whisper`: no aligner, any language, same model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.alignment.punkt import sentence_splitter
-from tasks.load_audio import SAMPLE_RATE
-from tasks.models.cache import ModelOptions, share
-from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.audio.types import SAMPLE_RATE
+from tasks.models.compute_limits import compute_limits
 from tasks.whisper.features import log_mel
-from tasks.whisper.loading import whisper_model
 
+if TYPE_CHECKING:
+    from whisperx.asr import WhisperModel
+
+Segment = dict[str, Any]
 Word = dict[str, Any]
 
 
 def time_words(
-    transcript: Transcript,
+    segments: list[Segment],
+    language: str,
     audio: npt.NDArray[np.float32],
-    options: TranscribeOptions,
-    models: ModelOptions,
-) -> Transcript:
-    """Return the transcript in the form of `whisperx.align`: a segment for each sentence, with its `words`.
+    model: "WhisperModel",
+    task: str,
+) -> dict[str, Any]:
+    """Return what `whisperx.align` returns: `segments`, one for each sentence, and `word_segments`.
 
     The times are those of dynamic time warping over the attention heads that the model's config names
     (`alignment_heads`), as faster-whisper takes them for `word_timestamps`; the score of a word is its probability.
     """
     from faster_whisper.tokenizer import Tokenizer
 
-    model = whisper_model(options, models)
-    tokenizer = Tokenizer(
-        model.hf_tokenizer, model.model.is_multilingual, task=options.task, language=transcript.language
-    )
-    segments: list[dict[str, Any]] = []
-    for segment in transcript.result["segments"]:
-        with share.computing:
+    tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=task, language=language)
+    timed: list[Segment] = []
+    for segment in segments:
+        with compute_limits.slots:
             words = _timed_words(segment, audio, model, tokenizer)
-        segments += _sentences(segment, words, transcript.language)
-    return Transcript(
-        transcript.language,
-        {"segments": segments, "word_segments": [word for segment in segments for word in segment["words"]]},
-    )
+        timed += _sentences(segment, words, language)
+    return {"segments": timed, "word_segments": [word for segment in timed for word in segment["words"]]}
 
 
-def _timed_words(segment: dict[str, Any], audio: npt.NDArray[np.float32], model: Any, tokenizer: Any) -> list[Word]:
+def _timed_words(segment: Segment, audio: npt.NDArray[np.float32], model: "WhisperModel", tokenizer: Any) -> list[Word]:
     from whisperx.audio import HOP_LENGTH, N_SAMPLES
 
     chunk = audio[int(segment["start"] * SAMPLE_RATE) : int(segment["end"] * SAMPLE_RATE)][:N_SAMPLES]
-    if len(chunk) < HOP_LENGTH:  # beyond the end of the audio: faster-whisper fails at no frames
+    if len(chunk) < HOP_LENGTH:  # beyond the end of the audio; faster-whisper fails without frames
         return []
     encoded = model.encode(log_mel(model, chunk))
     tokens = tokenizer.encode(segment["text"])
@@ -64,8 +61,8 @@ def _timed_words(segment: dict[str, Any], audio: npt.NDArray[np.float32], model:
     ]
 
 
-def _sentences(segment: dict[str, Any], words: list[Word], language: str) -> list[dict[str, Any]]:
-    """Split a segment into its sentences; each takes the words that begin in it, and its times from them."""
+def _sentences(segment: Segment, words: list[Word], language: str) -> list[Segment]:
+    """Split a segment into sentences; each gets the words that begin in it, and its times from them."""
     text, sentences, position = segment["text"], [], 0
     words = _whole_words(words)
     for start, end in sentence_splitter(language).span_tokenize(text):
@@ -87,7 +84,7 @@ def _sentences(segment: dict[str, Any], words: list[Word], language: str) -> lis
 
 
 def _whole_words(pieces: list[Word]) -> list[Word]:
-    """Join pieces that no space parts (punctuation is a piece of its own) into the words that readers see."""
+    """Join pieces without a space between them (punctuation is a piece of its own) into words."""
     words: list[Word] = []
     for piece in pieces:
         if words and not piece["word"].startswith(" ") and not _spaceless(piece["word"]):
@@ -99,5 +96,5 @@ def _whole_words(pieces: list[Word]) -> list[Word]:
 
 
 def _spaceless(text: str) -> bool:
-    """Tell whether the text is of a script that writes no spaces, whose pieces are words already."""
+    """Return whether the text is in a script without spaces, where each piece is a word already."""
     return any("\u3040" <= character <= "\u30ff" or "\u4e00" <= character <= "\u9fff" for character in text)

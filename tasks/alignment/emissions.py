@@ -1,4 +1,4 @@
-"""What an aligner's network hears in pieces of audio."""
+"""The log-probabilities that an aligner's network gives for pieces of audio."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,16 +7,16 @@ from typing import Any
 import torch
 
 LEAST = 400
-"""Samples that the network takes at least; fewer are padded."""
+"""The fewest samples that the network takes; shorter pieces are padded."""
 AHEAD = 1
-"""Pieces that a GPU works ahead of what the CPU makes of them."""
+"""How many pieces a GPU computes ahead of the CPU."""
 
 
 def emissions(model: Any, kind: str, pieces: Iterable[torch.Tensor], device: str) -> Iterator[torch.Tensor]:
     """Yield for each piece, of shape (1, samples), log-probabilities of shape (frames, labels), on the CPU.
 
-    `kind` is WhisperX's `type` of an aligner. One piece at a time: in a batch, of equal lengths even, the numbers
-    differ.
+    `kind` is WhisperX's `type` of an aligner. One piece at a time: in a batch the numbers differ, even if all pieces
+    have one length.
     """
     begun: deque[tuple[torch.Tensor, torch.cuda.Event | None]] = deque()
     for piece in pieces:
@@ -29,7 +29,7 @@ def emissions(model: Any, kind: str, pieces: Iterable[torch.Tensor], device: str
 
 @torch.inference_mode()
 def _begin(model: Any, kind: str, piece: torch.Tensor, device: str) -> tuple[torch.Tensor, torch.cuda.Event | None]:
-    """Return the memory for what the network gives, and on a GPU the event after which it is there."""
+    """Start one piece; return the memory of its result and, on a GPU, the event after which that is valid."""
     lengths = None
     if piece.shape[-1] < LEAST:
         lengths = torch.as_tensor([piece.shape[-1]]).to(device)

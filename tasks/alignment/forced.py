@@ -16,7 +16,7 @@ from tasks.alignment.emissions import emissions
 from tasks.alignment.punkt import sentence_splitter
 from tasks.alignment.trellis import token_spans
 from tasks.alignment.word_timing import Time, timed_sentences
-from tasks.load_audio import SAMPLE_RATE
+from tasks.audio.types import SAMPLE_RATE
 
 logger = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ Dictionary = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Letters:
-    """What can be aligned of a text: its characters as an aligner has them, and the place of each in the text.
+class AlignableText:
+    """The characters of a text that can be aligned, as the aligner spells them, and the position of each in the text.
 
-    A character whose lower case is two, as that of İ, has one place and two letters: as in WhisperX, those after it
-    get the times of the letter before them.
+    A character whose lower case is two, such as İ, has one position and two characters here: as in WhisperX, those
+    after it get the times of the character before them.
     """
 
-    letters: str
-    places: list[int]
+    characters: str
+    positions: list[int]
 
 
 def align(
@@ -59,17 +59,17 @@ def align(
     for number, segment in enumerate(segments, 1):
         if print_progress:
             print(f"Progress: {number / len(segments) * 100:.2f}%...")  # noqa: T201
-        texts.append(_letters(segment["text"], dictionary, spaceless=spaceless))
-    hopeless = [_hopeless(*each, len(audio)) for each in zip(segments, texts, strict=True)]
-    pieces = (_piece(audio, segment) for segment, why in zip(segments, hopeless, strict=True) if not why)
-    heard = emissions(model, metadata["type"], pieces, device)
+        texts.append(_alignable(segment["text"], dictionary, spaceless=spaceless))
+    reasons = [_unalignable_reason(*each, len(audio)) for each in zip(segments, texts, strict=True)]
+    pieces = (_piece(audio, segment) for segment, reason in zip(segments, reasons, strict=True) if not reason)
+    emitted = emissions(model, metadata["type"], pieces, device)
     aligned: list[Segment] = []
-    for segment, letters, why in zip(segments, texts, hopeless, strict=True):
-        times = None if why else _times(next(heard), letters, dictionary, segment)
+    for segment, text, reason in zip(segments, texts, reasons, strict=True):
+        times = None if reason else _times(next(emitted), text, dictionary, segment)
         if times is None:
-            reason = why or "backtrack failed, resorting to original"
-            # Not the text, as WhisperX has it: others may read the logs.
-            logger.warning("Failed to align segment (%.2f to %.2f s): %s", segment["start"], segment["end"], reason)
+            # Without the text, which WhisperX logs: others may read the logs.
+            why = reason or "backtrack failed, resorting to original"
+            logger.warning("Failed to align segment (%.2f to %.2f s): %s", segment["start"], segment["end"], why)
             aligned.append(_whole(segment, return_char_alignments=return_char_alignments))
             continue
         aligned += timed_sentences(
@@ -83,25 +83,25 @@ def align(
     return {"segments": aligned, "word_segments": [word for segment in aligned for word in segment["words"]]}
 
 
-def _letters(text: str, dictionary: Dictionary, *, spaceless: bool) -> Letters:
-    """Return all characters but spaces around the text, and between words if the aligner knows none.
+def _alignable(text: str, dictionary: Dictionary, *, spaceless: bool) -> AlignableText:
+    """Return the characters of a text without the spaces around it, and without those that the aligner does not know.
 
-    An unknown character stays: it is aligned as a wildcard.
+    Any other unknown character stays: it is aligned as a wildcard.
     """
-    letters, places = [], []
-    for place in range(len(text) - len(text.lstrip()), len(text.rstrip())):
-        letter = text[place].lower()
+    characters, positions = [], []
+    for position in range(len(text) - len(text.lstrip()), len(text.rstrip())):
+        character = text[position].lower()
         if not spaceless:
-            letter = letter.replace(" ", "|")
-        if letter in dictionary or letter not in {" ", "|"}:
-            letters.append(letter)
-            places.append(place)
-    return Letters("".join(letters), places)
+            character = character.replace(" ", "|")
+        if character in dictionary or character not in {" ", "|"}:
+            characters.append(character)
+            positions.append(position)
+    return AlignableText("".join(characters), positions)
 
 
-def _hopeless(segment: Segment, letters: Letters, samples: int) -> str | None:
-    """Return why a segment cannot be aligned with so many samples of audio, if that is clear."""
-    if not letters.places:
+def _unalignable_reason(segment: Segment, text: AlignableText, samples: int) -> str | None:
+    """Return why a segment cannot be aligned, if that is known beforehand; `samples` is the audio's length."""
+    if not text.positions:
         return "no characters in this segment found in model dictionary, resorting to original"
     if segment["start"] >= samples / SAMPLE_RATE:
         return "original start time longer than audio duration, skipping"
@@ -114,14 +114,14 @@ def _piece(audio: npt.NDArray[np.float32], segment: Segment) -> torch.Tensor:
 
 
 def _times(
-    emission: torch.Tensor, letters: Letters, dictionary: Dictionary, segment: Segment
+    emission: torch.Tensor, text: AlignableText, dictionary: Dictionary, segment: Segment
 ) -> dict[int, Time] | None:
-    """Return the time of each place that has one, or None if the letters do not fit into the segment."""
+    """Return the time of each aligned position, or None if the segment has fewer frames than characters."""
     labels, blank = emission.shape[1], 0
-    for letter, label in dictionary.items():
-        if letter in {"[pad]", "<pad>"}:
+    for character, label in dictionary.items():
+        if character in {"[pad]", "<pad>"}:
             blank = label
-    tokens = [dictionary.get(letter, labels) for letter in letters.letters]
+    tokens = [dictionary.get(character, labels) for character in text.characters]
     if labels in tokens:  # a wildcard: of each frame, the best score but the blank's
         others = torch.arange(labels) != blank
         emission = torch.cat([emission, emission[:, others].max(dim=1, keepdim=True).values], dim=1)
@@ -130,8 +130,8 @@ def _times(
         return None
     begin, ratio = segment["start"], (segment["end"] - segment["start"]) / len(emission)
     return {
-        place: Time(round(start * ratio + begin, 3), round(end * ratio + begin, 3), round(score, 3))
-        for place, (start, end, score) in zip(letters.places, spans, strict=False)
+        position: Time(round(start * ratio + begin, 3), round(end * ratio + begin, 3), round(score, 3))
+        for position, (start, end, score) in zip(text.positions, spans, strict=False)
     }
 
 

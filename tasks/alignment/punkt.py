@@ -1,25 +1,19 @@
 """NLTK's sentence data (`punkt_tab`), which alignment needs, from an installed package instead of a download."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.models.cache import warm
+from tasks.models.cache import cached_model
+from tasks.models.local_copies import cache_folder
 from tasks.storage.atomic import new_draft
 
 if TYPE_CHECKING:
     from nltk.tokenize import PunktTokenizer
 
 
-def cache_folder() -> Path:
-    """Return where this program keeps what it can make again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisperx-batch"
-
-
 def ensure_sentence_data(language: str) -> None:
-    """Let NLTK find the Punkt model that WhisperX splits `language` (a code) with; data already there is preferred.
+    """Make the Punkt model with which WhisperX splits `language` (a code) findable by NLTK, unless it is already.
 
-    WhisperX downloads it otherwise, in the middle of a file, and fails where there is no network.
+    Otherwise WhisperX downloads it in the middle of a file, and fails where there is no network.
     """
     import nltk
     import punkt
@@ -35,7 +29,7 @@ def ensure_sentence_data(language: str) -> None:
     except LookupError:
         models = data / "tokenizers" / "punkt_tab"
         models.mkdir(parents=True, exist_ok=True)
-        draft = new_draft(models)  # other threads, and processes on machines with the same home, may be at it too
+        draft = new_draft(models)  # other threads, and processes on machines with the same home, may write it too
         save_punkt_params(punkt.load_model(name), str(draft))
         try:
             draft.rename(models / name)
@@ -45,9 +39,9 @@ def ensure_sentence_data(language: str) -> None:
             draft.rmdir()
 
 
-@warm("sentences")
+@cached_model("sentences")
 def sentence_splitter(language: str) -> "PunktTokenizer":
-    """Load what splits a text of `language` into sentences, the same as WhisperX does."""
+    """Load the sentence splitter that WhisperX uses for `language`."""
     from nltk.tokenize import PunktTokenizer
     from whisperx.utils import PUNKT_LANGUAGES
 

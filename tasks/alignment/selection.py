@@ -1,12 +1,13 @@
-"""What times words: the last few languages' aligners stay warm; where none can be loaded there are other ways."""
+"""Which method times the words of a language: its aligner, of which the last few stay loaded, or a fallback."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.alignment.punkt import ensure_sentence_data
-from tasks.models.cache import ModelOptions, warm
-from tasks.models.local_copies import at_hand
+from tasks.models.cache import cached_model
+from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.models.registry import default_aligners, refuse_download
 from tasks.oom import is_poisoning
 from tasks.retries import retry
@@ -15,21 +16,21 @@ from tasks.whisper.loading import WhisperOptions, whisper_model
 CROSS_ATTENTION = "whisper"
 """The `align_model` that takes word timings from the Whisper model, which needs no aligner."""
 SEGMENTS = "segments"
-"""Stands for no word timings at all: the text has the times of its segments."""
+"""No word timings at all: the text has only the times of its segments."""
 MOST = 5
 """Aligners in memory: 0.4 GB each for the languages of torchaudio, 1.3 GB for most others; on the GPU if there is one.
 Five of the large fit the share of a 24 GB GPU that a process of `align` has, 7 GB."""
 FORGET_S = 600.0
-"""How long a load that failed counts for the files that come after: none of them waits for a hub that is away."""
+"""How long a failed load is not repeated, so that not every file waits for a hub that is down."""
 
 
-class CannotLoad(Exception):
-    """An aligner cannot be loaded, now or as of late."""
+class AlignerUnavailable(Exception):
+    """An aligner cannot be loaded, or could not be less than FORGET_S ago."""
 
 
 @dataclass
-class Rung:
-    """What times the words of a file, and why what would be better does not."""
+class TimingMethod:
+    """How the words of a file are timed, and why better methods are unavailable."""
 
     name: str
     """An aligner's name, CROSS_ATTENTION or SEGMENTS."""
@@ -42,9 +43,9 @@ _failed: dict[object, tuple[float, str]] = {}
 
 
 def _aligner(language: str, model: str, models: ModelOptions) -> Any:
-    """Return an aligner; it keeps no state, so the threads of this process share it. Raises CannotLoad.
+    """Return an aligner; it keeps no state, so the threads of this process share it. Raises AlignerUnavailable.
 
-    A load that failed of late is not tried: to make room for it, an aligner that is in use would be dropped.
+    A load that failed recently is not repeated: to make room for it, an aligner that is in use would be dropped.
     """
     _check_not_failed(language, model, models)
     return _loaded(language, model, models)
@@ -53,13 +54,13 @@ def _aligner(language: str, model: str, models: ModelOptions) -> Any:
 def _check_not_failed(*key: object) -> None:
     since, reason = _failed.get(key, (0.0, ""))
     if reason and time.monotonic() < since + FORGET_S:
-        raise CannotLoad(reason)
+        raise AlignerUnavailable(reason)
 
 
-@warm("align", most=MOST)
+@cached_model("align", most=MOST)
 def _loaded(language: str, model: str, models: ModelOptions) -> Any:
-    """Load an aligner. Raises CannotLoad."""
-    _check_not_failed(language, model, models)  # while this thread waited for another that tried
+    """Load an aligner. Raises AlignerUnavailable."""
+    _check_not_failed(language, model, models)  # another thread may have tried while this one waited
     try:
         return retry(lambda: _load(language, model, models))
     except Exception as error:
@@ -67,45 +68,47 @@ def _loaded(language: str, model: str, models: ModelOptions) -> Any:
             raise
         reason = f"{type(error).__name__}: {error}"
         _failed[language, model, models] = time.monotonic(), reason
-        raise CannotLoad(reason) from error
+        raise AlignerUnavailable(reason) from error
 
 
 def _load(language: str, model: str, models: ModelOptions) -> Any:
     import torch
     import whisperx
 
-    # In the `whisperx` program pyannote's VAD has done this, to the whole process, before it aligns. Without it, scores
-    # and some word times on a GPU come out other than there.
+    # In the `whisperx` program pyannote's VAD has done this for the whole process before it aligns. Without it, scores
+    # and some word times on a GPU differ from that program's.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     ensure_sentence_data(language)
     if models.offline:
-        refuse_download(language, at_hand(model), models)
+        refuse_download(language, ensure_local(model), models)
     try:
         return whisperx.load_align_model(
             language,
             models.torch_device(),
-            model_name=at_hand(model),
+            model_name=ensure_local(model),
             model_dir=models.model_dir,
             model_cache_only=models.model_cache_only,
         )
     except ValueError as error:
-        # WhisperX says the same of all that goes wrong with a model of Hugging Face's kind; what did is the context.
+        # WhisperX raises this for every error of a Hugging Face model; the actual error is its context.
         raise error.__context__ or error from None
 
 
-def best_rung(language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions) -> Rung:
-    """Load what times the words of a language best: the aligner that is `named`, WhisperX's, or Whisper itself."""
+def select_timing_method(
+    language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions
+) -> TimingMethod:
+    """Return the best method that can be loaded: the `named` aligner, WhisperX's default, Whisper, else segments."""
     failed: list[str] = []
     for name in dict.fromkeys((named, None if named == CROSS_ATTENTION else default_aligners().get(language))):
         if name and name != CROSS_ATTENTION:
             try:
-                return Rung(name, _aligner(language, name, models), failed)
-            except CannotLoad as error:
+                return TimingMethod(name, _aligner(language, name, models), failed)
+            except AlignerUnavailable as error:
                 failed.append(f"{name}: {error}")
     try:
         whisper_model(whisper, models)
     except Exception as error:
         if is_poisoning(error):
             raise
-        return Rung(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
-    return Rung(CROSS_ATTENTION, failed=failed)
+        return TimingMethod(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
+    return TimingMethod(CROSS_ATTENTION, failed=failed)

@@ -13,7 +13,7 @@ Word = dict[str, Any]
 
 
 class Time(NamedTuple):
-    """When a character is heard, in seconds of the file, and its score."""
+    """Start and end of a character, in seconds of the file, and its score."""
 
     start: float
     end: float
@@ -31,7 +31,7 @@ def timed_sentences(
 ) -> list[Sentence]:
     """Return the sentences of a segment, those with equal times joined, in the order of their times.
 
-    `times` are those of the characters that have any, by their place in the text; `spans` the places of sentences. A
+    `times` are those of the characters that have any, by their position in the text; `spans` those of the sentences. A
     sentence has the character after it too. One without times, after the interpolation, is left out.
     """
     text = segment["text"]
@@ -66,25 +66,25 @@ def _words_of_characters(text: str, *, spaceless: bool) -> list[int]:
 
 
 def _words(text: str, times: dict[int, Time], groups: list[list[int]]) -> list[Word]:
-    """Return the words whose characters are at these places, with times where a character has any."""
+    """Return the words whose characters are at these positions, with times where a character has any."""
     words = []
-    for places in groups:
-        if not (shown := "".join(text[i] for i in places).strip()):
+    for positions in groups:
+        if not (shown := "".join(text[i] for i in positions).strip()):
             continue
         word: Word = {"word": shown}
-        heard = [times.get(i) for i in places if text[i] != " "]
-        if known := [time for time in heard if time]:
+        timed = [times.get(i) for i in positions if text[i] != " "]
+        if known := [time for time in timed if time]:
             word["start"] = min(time.start for time in known)
             word["end"] = max(time.end for time in known)
             # NumPy's sum, with zeros for what is missing, and its rounding: those of pandas.
-            mean = np.sum([time.score if time else 0.0 for time in heard]) / len(known)
+            mean = np.sum([time.score if time else 0.0 for time in timed]) / len(known)
             word["score"] = float(round(mean, 3))
         words.append(word)
     return words
 
 
 def _interpolate_words(words: list[Word], method: str) -> None:
-    """Give the words without times those that can be had from their neighbours."""
+    """Interpolate missing word times from the neighbours."""
     for key in ("start", "end"):
         times = _interpolated([word.get(key, nan) for word in words], method)
         for word, time in zip(words, times, strict=True):

@@ -1,4 +1,4 @@
-"""Opening a recording: which files may be, by which of FFmpeg's parts, and what is wrong with one that cannot be."""
+"""Opening a recording: which files and FFmpeg demuxers are allowed, and the errors of those that are not."""
 
 import ctypes
 import errno
@@ -29,7 +29,7 @@ it reads, many read text and pictures, and those of old games have been looked a
 what a file refers to (`dref`) only if it is told to (`enable_drefs`)."""
 
 PASSING_ERRNOS = frozenset({errno.EAGAIN, errno.EHOSTDOWN, errno.EIO, errno.EMFILE, errno.ESTALE, errno.ETIMEDOUT})
-"""Faults of a network share or a busy machine."""
+"""Errors of a network share or a busy machine."""
 
 
 class UnreadableAudio(FileFault):
@@ -39,7 +39,7 @@ class UnreadableAudio(FileFault):
 
 
 class CannotBeOpened(UnreadableAudio):
-    """There is no file, or none that may be opened: what is in it is not known."""
+    """There is no file, or it may not be opened; its content is unknown."""
 
     lasting = False
 
@@ -52,7 +52,7 @@ def _decodes_audio(codec: str) -> bool:
 
 
 HEADER_BYTES = 1 << 20
-"""What is fetched of an object at a time, while its header is looked for."""
+"""Block size for objects in a store while their header is read."""
 LARGEST_ALLOCATION = 128 << 20
 """In bytes, of anything that FFmpeg's libraries hold in one piece. A header of 2 kB that counts 60 million samples
 would make them take 2 GB for an index; that of 24 hours of AAC takes 100 MB."""
@@ -83,7 +83,7 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
     size, _ = check_regular(location)
     with ExitStack() as opened:
         try:
-            file = opened.enter_context(io.opened(location, HEADER_BYTES))
+            file = opened.enter_context(io.open_location(location, HEADER_BYTES))
             options = OPTIONS | ({IGNORE_LENGTH: "1"} if has_uncounted_sound(file, size) else {})
         except OSError as error:
             if urls.is_url(location):
@@ -98,19 +98,19 @@ def open_container(location: str) -> Iterator[av.container.InputContainer]:
 def _open(source: str | BinaryIO, location: str, options: dict[str, str]) -> av.container.InputContainer:
     try:
         return av.open(source, "r", options=options, metadata_errors="replace")
-    except av.error.ArgumentError as error:  # what FFmpeg says of a format that is not among ours
+    except av.error.ArgumentError as error:  # FFmpeg's error for a format that is not whitelisted
         raise UnreadableAudio("no recording: a playlist, text, pictures or another format that is not read") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise fault(location, "not audio that FFmpeg reads", error) from error
 
 
-def check_regular(path: str) -> filesystems.Print:
-    """Return the print of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
+def check_regular(path: str) -> filesystems.FileVersion:
+    """Return the version of a file that may be opened: a FIFO or a device could block for ever. Raises UnreadableAudio.
 
     Other faults of the file system, or of the store, which may pass, are raised as OSError.
     """
     try:
-        found = io.print_of(path)
+        found = io.version_of(path)
     except OSError as error:
         if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
             raise CannotBeOpened(f"cannot be opened: {error.strerror}") from None
@@ -125,7 +125,7 @@ def check_regular(path: str) -> filesystems.Print:
 
 
 def fault(path: str, what: str, error: Exception) -> Exception:
-    """Return what to raise: an error of the storage as it is, for another try may help, else the file's own fault."""
+    """Return the error to raise: an OSError for faults of the storage, where a retry may help, else UnreadableAudio."""
     number = error.errno if isinstance(error, OSError) else None
     if number in PASSING_ERRNOS and not (number == errno.EIO and _reads_to_its_end(path)):
         return OSError(number, f"{what}: {message_of(error)}")
@@ -133,9 +133,9 @@ def fault(path: str, what: str, error: Exception) -> Exception:
 
 
 def _reads_to_its_end(path: str) -> bool:
-    """Tell whether the storage gives the whole file: FFmpeg says EIO of files that are cut off, too."""
+    """Return whether the storage can read the whole file: FFmpeg reports EIO for truncated files too."""
     try:
         io.digest_of(path)
-    except (OSError, filesystems.BadPlace):
+    except (OSError, filesystems.UnsupportedLocation):
         return False
     return True

@@ -4,20 +4,16 @@ from collections.abc import Iterator
 
 import av
 import numpy as np
-import numpy.typing as npt
 
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.duration import seconds_of
 from tasks.audio.phase import STEREO, Phase
 from tasks.audio.timeline import TimeLine
+from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.errors import message_of
-
-SAMPLE_RATE = 16_000
 
 RATES = range(1_000, 768_001)
 """Sampling rates, in Hz, of recordings. For others a header of a few bytes makes the resampler take gigabytes."""
-
-Samples = npt.NDArray[np.int16]
 
 
 def check_rate(rate: int) -> None:
@@ -33,7 +29,7 @@ def mono(
     resampler, shape = None, None
     for frame, start in frames:
         check_rate(frame.sample_rate)
-        phase.hear(frame, line.position_s)
+        phase.add(frame, line.position_s)
         silence_s = line.silence_before(start, frame.samples / frame.sample_rate)
         # Streams that were pieced together change format midway, which a resampler refuses.
         if resampler is None or silence_s or shape != (frame.format.name, frame.layout.name, frame.sample_rate):

@@ -28,7 +28,7 @@ class Phase:
         self._samples = 0
         self._next_look_s = 0.0
 
-    def hear(self, frame: av.AudioFrame, position_s: float) -> None:
+    def add(self, frame: av.AudioFrame, position_s: float) -> None:
         """Count a frame, if it has two channels and one has not been looked at for a while."""
         if position_s < self._next_look_s or frame.layout.nb_channels != STEREO or frame.format.name in NO_ARRAYS:
             return

@@ -26,7 +26,7 @@ UNKNOWN = (0, 0xFFFFFFFF)
 
 
 def has_uncounted_sound(file: BinaryIO, size: int) -> bool:
-    """Tell whether a file of this size is a WAV with at least a second of sound that its header does not count.
+    """Return whether a file of this size is a WAV with at least a second of sound that its header does not count.
 
     What follows the counted sound is sound too unless it is a list of chunks, such as LIST or id3. The file is left at
     its beginning.
@@ -64,7 +64,7 @@ def _goes_on(file: BinaryIO, size: int, begin: int, counted: int, bytes_per_s: i
 
 
 def _are_chunks(file: BinaryIO, place: int, size: int, order: str) -> bool:
-    """Tell whether there is a list of chunks to the end of the file; the last may be cut off."""
+    """Return whether the rest of the file is a list of chunks; the last may be truncated."""
     for pad in {0, place % 2}:
         at = place + pad
         for _ in range(MOST_CHUNKS):

@@ -110,7 +110,7 @@ def _zero(container: av.container.InputContainer) -> float | None:
 
 
 def starts_late(container: av.container.InputContainer, first: float | None) -> bool:
-    """Tell whether silence goes before a track whose first timestamp this is."""
+    """Return whether silence precedes a track with this first timestamp."""
     zero = _zero(container)
     timed = format_name(container) in TIMED_FORMATS and first is not None and zero is not None
     return bool(timed and (first or 0.0) - (zero or 0.0) >= KEPT_AS_DECODED_S)

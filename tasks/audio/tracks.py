@@ -1,4 +1,4 @@
-"""Which audio track of a file is transcribed."""
+"""Choosing the audio track of a file."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ class TrackChoice:
         return f"{self.track or ''}/{self.language or ''}" if self.track or self.language else ""
 
     def may_change(self, earlier: str, described: str) -> bool:
-        """Tell whether this may be another track than one that was chosen by an earlier key, and described so."""
+        """Return whether this may choose another track than an earlier key did, whose track was described so."""
         return self.key() != earlier and (self.track is not None or OF_SEVERAL in described)
 
 

@@ -1,4 +1,4 @@
-"""The formats of outputs: what a file holds, as bytes. Where it lies is no matter here."""
+"""Output formats: transcripts encoded as bytes, one module a format."""
 
 from tasks.diarize import Diarization
 from tasks.formats.ass import ass
@@ -12,13 +12,13 @@ from tasks.transcribe import Transcript
 ALL = ("srt", "vtt", "txt", "tsv", "json")
 """What WhisperX means by `all`."""
 EXTENSIONS = {name: name for name in (*ALL, "aud", "rttm", "ass", "docx", "md")} | {"textgrid": "TextGrid"}
-"""Of every format, what the names of its files end with."""
+"""The file extension of each format."""
 
 
 def encode(
     name: str, transcript: Transcript, diarization: Diarization | None, layout: Layout, title: str, duration_s: float
 ) -> bytes:
-    """Return an output in the format of this name; the same arguments give the same bytes.
+    """Encode an output in the named format; the same arguments give the same bytes.
 
     `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
     """

@@ -6,7 +6,7 @@ EMBED, END = "\N{RIGHT-TO-LEFT EMBEDDING}", "\N{POP DIRECTIONAL FORMATTING}"
 
 
 def is_right_to_left(text: str) -> bool:
-    """Tell whether most letters of a text are written from right to left.
+    """Return whether most letters of a text are written from right to left.
 
     The text decides, not the language: a translation has the language of its original.
     """

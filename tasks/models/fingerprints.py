@@ -1,4 +1,4 @@
-"""Which weights a model's name stands for: results are kept by them, wherever the model lies and whenever it came."""
+"""Digests of models' weights: part of a result's key, independent of where and when a model was fetched."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from tasks.models.local_copies import at_hand
+from tasks.models.local_copies import ensure_local
 from tasks.models.sources import Repository
 from tasks.storage.atomic import sha256_of
 from tasks.storage.io import digest_of
@@ -16,16 +16,16 @@ WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
 """What tells a model's revisions apart, of CTranslate2, of Transformers and of pyannote. Not the commit of its
 repository, which changes with every word of the model's card."""
 PART_WEIGHTS = (".bin", ".ckpt", ".npz", ".onnx", ".safetensors")
-"""What the weights of a pyannote pipeline's parts end with."""
+"""The file extensions of the weights of a pyannote pipeline's parts."""
 
 
 @cache
 def revision(model: str, cache_dir: str | None, *, offline: bool) -> str:
-    """Return what stands for the weights of a model: a digest of its folder, or the Hub's own of its weights.
+    """Return a digest that identifies a model's weights: of its folder, or the Hub's own.
 
-    A name of a model that is neither here nor to be asked for stands for itself.
+    If the model is neither local nor on a Hub that answers, returns its name.
     """
-    model = at_hand(model)
+    model = ensure_local(model)
     if os.path.isdir(model):
         files = sorted(path for path in Path(model).rglob("*") if path.is_file())
         return _joined(f"{path.relative_to(model)} {digest_of(str(path))}" for path in files)
@@ -64,7 +64,7 @@ def _blob(path: Path) -> str:
 
 
 def _on_the_hub(repository: str) -> str:
-    """Return the same of a model that is yet to be downloaded."""
+    """Return the same for a model that is not downloaded yet."""
     files = _listed_on_the_hub(repository, None)
     return next((files[name] for name in WEIGHTS if name in files), "")
 
@@ -83,10 +83,10 @@ def _listed_on_the_hub(repository: str, revision: str | None) -> dict[str, str]:
 
 
 def part_revisions(sources: Iterable[Repository], cache_dir: str | None, *, offline: bool) -> dict[str, str]:
-    """Return what stands for the weights of a pyannote pipeline's parts, by the repository that holds them.
+    """Return a digest of the weights of each part of a pyannote pipeline, by repository.
 
-    `sources` are those of `tasks.models.registry.diarizer_sources`. A pipeline's config.yaml says nothing of new
-    weights under an old name. Parts in a folder count with that folder.
+    `sources` are those of `tasks.models.registry.diarizer_sources`. A pipeline's config.yaml does not
+    change with new weights under an old name. Parts in a folder are part of that folder's digest.
     """
     found = {}
     for source in sources:

@@ -1,29 +1,35 @@
-"""Models that lie in a store: the libraries that load them read folders of this machine."""
+"""Local copies of models in object stores: the libraries that load them read local folders."""
 
 import errno
 import hashlib
 import json
 import os
 from functools import cache
+from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
-from tasks.alignment.punkt import cache_folder
 from tasks.storage import filesystems, urls
 from tasks.storage.scratch import scratch_folder
 
 
-@cache
-def at_hand(model: str) -> str:
-    """Return the path of a copy of a model that is named by a URL; any other name as it is. Raises OSError, BadPlace.
+def cache_folder() -> Path:
+    """Return the folder for what this program can make or download again."""
+    return user_cache_path("whisperx-batch")
 
-    A copy is made once on each machine, and anew when the model has changed.
+
+@cache
+def ensure_local(model: str) -> str:
+    """Return the path of a local copy of a model that is named by a URL; any other name unchanged.
+
+    A copy is made once on each machine, and again when the model has changed. Raises OSError, UnsupportedLocation.
     """
     if not urls.is_url(model):
         return model
     found = filesystems.find(model)
     if not found:
-        raise filesystems.BadPlace(f"{urls.shown(model)}: there is no model")
+        raise filesystems.UnsupportedLocation(f"{urls.shown(model)}: there is no model")
     version = hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()[:24]
     folder = cache_folder() / "models" / version
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the name of a model means: from which source WhisperX, faster-whisper or pyannote.audio take it."""
+"""From a model's name to the source that WhisperX, faster-whisper or pyannote.audio take it from."""
 
 import ast
 import os
@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from tasks.models.cache import ModelOptions
 from tasks.models.fingerprints import part_revisions, repository_of
-from tasks.models.local_copies import at_hand
+from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.models.sources import Bundle, Repository, Source
 
 WHISPER = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",))
@@ -33,7 +33,7 @@ DEFAULT_PLDA = "pyannote/speaker-diarization-community-1"
 
 def whisper_source(model: str) -> Repository:
     """Return where a Whisper model comes from."""
-    model = at_hand(model)
+    model = ensure_local(model)
     wanted = tuple(name for group in WHISPER for name in group)
     return Repository(
         model if os.path.isdir(model) else repository_of(model), WHISPER, (*wanted, "preprocessor_config.json")
@@ -50,11 +50,11 @@ def aligner_source(language: str, model: str | None) -> Source | None:
 
         if name in torchaudio.pipelines.__all__:
             return Bundle(name)
-    return Repository(at_hand(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
+    return Repository(ensure_local(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
 
 
 def refuse_download(language: str, model: str | None, models: ModelOptions) -> None:
-    """Raise ValueError if an aligner is not here: torchaudio would download it, whatever WhisperX is told."""
+    """Raise ValueError if an aligner is not local: torchaudio would download it, whatever WhisperX is told."""
     source = aligner_source(language, model)
     if source and (missing := source.missing(models.model_dir)):
         raise ValueError(f"offline, and the aligner {source.name} is not here: no {', '.join(missing)}")
@@ -77,8 +77,8 @@ def default_aligners() -> dict[str, str]:
 
 
 def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
-    """Return where a pyannote pipeline comes from, then the models that its config.yaml names, if that is here."""
-    model = at_hand(model)
+    """Return the source of a pyannote pipeline, then those of the models in its config.yaml, if that is local."""
+    model = ensure_local(model)
     pipeline = Repository(model, PIPELINE)
     folder = pipeline.folder(model_dir)
     config = model if os.path.isfile(model) else folder and folder / "config.yaml"
@@ -103,7 +103,7 @@ def fetch_pipeline_config(pipeline: Repository, model_dir: str | None) -> None:
 
 @cache
 def diarizer_parts(model: str, model_dir: str | None, *, offline: bool) -> dict[str, str]:
-    """Return what stands for the weights of a pipeline's parts, by repository; see tasks.models.fingerprints."""
+    """Return the digests of a pipeline's parts; see part_revisions."""
     pipeline = diarizer_sources(model, model_dir)[0]
     if not offline and ON_THE_HUB.fullmatch(pipeline.name):
         with suppress(Exception):  # then the pipeline cannot be loaded either, and that says more

@@ -1,4 +1,4 @@
-"""Where a model comes from (a folder, the Hugging Face Hub, torchaudio), and what of it is on this machine."""
+"""Where a model comes from (a folder, the Hugging Face Hub, torchaudio), and which of its files are on this machine."""
 
 import os
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ class Repository:
 
     name: str
     needed: tuple[tuple[str, ...], ...]
-    """Of each group of patterns, one file must be there for the model to load."""
+    """For the model to load, one file must match each group of patterns."""
     wanted: tuple[str, ...] = ()
-    """Patterns of what is to be fetched; all of it, if there are none."""
+    """Patterns of the files to fetch; empty: all."""
     revision: str | None = None
 
     def folder(self, model_dir: str | None) -> Path | None:
-        """Return the folder of its files, if it is here: in `model_dir`, or without one in the Hub's own cache."""
+        """Return the local folder of its files, in `model_dir` or else the Hub's cache; None if there is none."""
         if os.path.exists(self.name):
             return Path(self.name) if os.path.isdir(self.name) else Path(self.name).parent
         from huggingface_hub import snapshot_download
@@ -32,7 +32,7 @@ class Repository:
             return None
 
     def choose(self, names: list[str]) -> list[str]:
-        """Return those of a repository's files that are to be fetched."""
+        """Return the files of a repository to fetch."""
         if not self.wanted:
             return names
         chosen = [name for name in names if "/" not in name and any(fnmatch(name, wanted) for wanted in self.wanted)]
@@ -41,7 +41,7 @@ class Repository:
         return [name for name in chosen if not (twice and fnmatch(name, "pytorch_model*.bin"))]
 
     def missing(self, model_dir: str | None) -> list[str]:
-        """Return what of it is not here, in words: nothing if it can be loaded."""
+        """Return descriptions of its missing files; empty if it can be loaded."""
         folder = self.folder(model_dir)
         if folder is None:
             return ["all of it"]
@@ -50,7 +50,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An aligner of torchaudio: one file, which lies in `model_dir` itself, or without one in PyTorch's own cache."""
+    """An aligner of torchaudio: one file, directly in `model_dir`, or else in PyTorch's cache."""
 
     name: str
 
@@ -63,7 +63,7 @@ class Bundle:
         return Path(model_dir or os.path.join(torch.hub.get_dir(), "checkpoints"), os.path.basename(path))
 
     def missing(self, model_dir: str | None) -> list[str]:
-        """Return what of it is not here, in words."""
+        """Return its missing files."""
         file = self.file(model_dir)
         return [] if file.is_file() else [file.name]
 

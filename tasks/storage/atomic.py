@@ -1,4 +1,4 @@
-"""Files of this machine, written whole or not at all."""
+"""Atomic writes of local files."""
 
 import hashlib
 import os
@@ -17,17 +17,17 @@ DRAFT = ".whisperx-batch-"
 """What the names of drafts begin with. A short name of their own: the final one with anything added could be too long
 for the file system."""
 STALE_S = 24 * 3600.0
-"""Drafts are written in seconds. One of this age is nobody's, though its process may be on a machine that we cannot
-ask."""
+"""Drafts are written in seconds. One of this age is abandoned, also if its process is on another machine, where we
+cannot look."""
 
 
 def new_draft(folder: Path) -> Path:
-    """Return a new path for a draft of a file or a folder in this folder; it tells which process writes it."""
+    """Return a new path in this folder for a draft; its name says which process writes it."""
     return folder / f"{DRAFT}{_machine()}-{os.getpid()}-{uuid4().hex}"
 
 
 def is_stale(draft: Path) -> bool:
-    """Return whether nobody writes this draft any more. Raises FileNotFoundError if it is gone."""
+    """Return whether the process that wrote this draft is gone. Raises FileNotFoundError if the draft is."""
     machine, _, rest = draft.name.removeprefix(DRAFT).partition("-")
     number = rest.partition("-")[0]
     ended = machine == _machine() and number.isdecimal() and not psutil.pid_exists(int(number))
@@ -69,8 +69,8 @@ def sync_folder(folder: str | Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a text file, in UTF-8, that takes its place, over what is there, once it is complete and on the disk."""
+def atomic_write(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file for writing; it replaces `path` once it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = new_draft(path.parent)
     try:

@@ -1,4 +1,4 @@
-"""Reading and writing what lies on this machine or in a store, the same way."""
+"""Reading and writing local files and objects in a store, the same way."""
 
 import errno
 import hashlib
@@ -11,31 +11,34 @@ from typing import Any, BinaryIO, cast
 
 from tasks.errors import FileFault
 from tasks.storage.atomic import DRAFT, new_draft, sync_folder, write_new
-from tasks.storage.filesystems import Print, as_os_errors, filesystem, find, print_from
+from tasks.storage.filesystems import FileVersion, as_os_errors, filesystem, find, version_from
 from tasks.storage.scratch import scratch_folder
 from tasks.storage.urls import is_url, path_in
 
 CHUNK_BYTES = 1 << 20
 
 
-def print_of(location: str) -> Print | None:
-    """Return the print of what is there, None if nothing is. Raises OSError, BadPlace."""
+def version_of(location: str) -> FileVersion | None:
+    """Return the version of a file or object, None if there is none. Raises OSError, UnsupportedLocation."""
     try:
         if not is_url(location):
-            return _print(os.stat(location))
+            return _version(os.stat(location))
         with as_os_errors(location):
-            return print_from(filesystem(location).info(location))
+            return version_from(filesystem(location).info(location))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _print(status: os.stat_result) -> Print:
+def _version(status: os.stat_result) -> FileVersion:
     return status.st_size, status.st_mtime_ns
 
 
 @contextmanager
-def opened(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
-    """Open for reading, also here and there; in such pieces where it is not local. Raises OSError, BadPlace."""
+def open_location(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
+    """Open a file or an object for random reads; an object is fetched in blocks of `block_bytes`.
+
+    Raises OSError, UnsupportedLocation.
+    """
     if not is_url(location):
         with open(location, "rb", buffering=0) as file:
             yield cast(BinaryIO, file)
@@ -51,7 +54,7 @@ def opened(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
 
 
 class _StoreFile:
-    """An open object of a store whose own errors, and not those of its user, are raised as OSError."""
+    """An open object of a store. Errors of the store are raised as OSError; the user's own errors are not changed."""
 
     def __init__(self, file: Any, location: str) -> None:
         self._file = file
@@ -80,26 +83,26 @@ def _seeks(file: Any) -> bool:
 
 
 def read(location: str) -> bytes:
-    """Return all that is there. Raises OSError, BadPlace."""
-    with opened(location) as file:
+    """Return the whole content. Raises OSError, UnsupportedLocation."""
+    with open_location(location) as file:
         return file.read()
 
 
-def put(contents: dict[str, bytes]) -> dict[str, Print]:
-    """Write each content to its location, over what is there: whole or not at all. Raises OSError, BadPlace.
+def write_all(contents: dict[str, bytes]) -> dict[str, FileVersion]:
+    """Write each content to its location atomically and return their versions. Raises OSError, UnsupportedLocation.
 
-    On this machine's file systems all are on the disk before the first takes its place, and all places are when this
-    returns. An object appears whole. Returns the print of each.
+    Local files are all on the disk before the first replaces what is at its location; the renames are on the disk when
+    this returns.
     """
     local = {location: content for location, content in contents.items() if not is_url(location)}
     for location in local:
         os.makedirs(os.path.dirname(location), exist_ok=True)
     drafts = {location: new_draft(Path(location).parent) for location in local}
-    prints: dict[str, Print] = {}
+    versions: dict[str, FileVersion] = {}
     try:
         for location, draft in drafts.items():
             write_new(draft, local[location])
-            prints[location] = _print(os.stat(draft))  # of ours, whoever replaces it meanwhile
+            versions[location] = _version(os.stat(draft))  # of the draft: another process may replace the file
         for location, draft in drafts.items():
             draft.replace(location)
         for folder in {os.path.dirname(location) for location in local}:
@@ -110,12 +113,12 @@ def put(contents: dict[str, bytes]) -> dict[str, Print]:
     for location in contents.keys() - local.keys():
         with as_os_errors(location):
             filesystem(location).pipe_file(location, contents[location])
-            prints[location] = print_from(filesystem(location).info(location))
-    return prints
+            versions[location] = version_from(filesystem(location).info(location))
+    return versions
 
 
 def listed(folder: str) -> list[str]:
-    """Return the locations of the files in a folder; none if there is no folder. Raises OSError, BadPlace."""
+    """List the files in a folder; empty if there is no folder. Raises OSError, UnsupportedLocation."""
     try:
         if not is_url(folder):
             return [os.path.join(folder, name) for name in os.listdir(folder) if not name.startswith(DRAFT)]
@@ -125,7 +128,7 @@ def listed(folder: str) -> list[str]:
 
 
 def tree(folder: str) -> Iterator[tuple[str, int, float]]:
-    """Yield the location, the size in bytes and the time of change of each file below. Raises OSError, BadPlace."""
+    """Yield (location, bytes, time of change) of each file below a folder. Raises OSError, UnsupportedLocation."""
     if is_url(folder):
         for location, (size, _) in find(folder).items():
             with as_os_errors(location):
@@ -139,7 +142,7 @@ def tree(folder: str) -> Iterator[tuple[str, int, float]]:
 
 
 def remove(location: str) -> None:
-    """Remove what is there, if anything is. Raises OSError, BadPlace."""
+    """Remove a file or object, if it exists. Raises OSError, UnsupportedLocation."""
     with suppress(FileNotFoundError):
         if not is_url(location):
             os.unlink(location)
@@ -150,7 +153,7 @@ def remove(location: str) -> None:
 
 @contextmanager
 def local_copy(location: str) -> Iterator[str]:
-    """Return a path of this machine with the content, for the length of a `with`. Raises OSError, BadPlace."""
+    """Yield a local path with the content; a copy is removed afterwards. Raises OSError, UnsupportedLocation."""
     if not is_url(location):
         yield location
         return
@@ -159,7 +162,7 @@ def local_copy(location: str) -> Iterator[str]:
         copy = os.path.join(folder, f"copy{os.path.splitext(path_in(location))[1][:16]}")
         with as_os_errors(location):
             files = filesystem(location)
-            expected = print_from(files.info(location))[0]
+            expected = version_from(files.info(location))[0]
             files.get_file(location, copy)
             got = os.path.getsize(copy)
             if expected not in (-1, got):
@@ -168,16 +171,16 @@ def local_copy(location: str) -> Iterator[str]:
 
 
 class Stopped(FileFault):
-    """The run ended before a file was read to its end."""
+    """The caller asked to stop before a file was read to its end."""
 
 
 def digest_of(path: str, stop: threading.Event | None = None) -> str:
-    """Return the BLAKE2b digest of what is there, 128 bits in hex. Raises OSError, BadPlace, or Stopped if told to.
+    """Return the 128-bit BLAKE2b digest of the content, in hex. Raises OSError, UnsupportedLocation, or Stopped.
 
-    Without instructions of its own in the processor it is twice as fast as SHA-256: 570 to 280 MiB a CPU second.
+    On CPUs without SHA instructions it is twice as fast as SHA-256: 570 to 280 MiB a CPU second.
     """
     digest = hashlib.blake2b(digest_size=16)
-    with opened(path) as file:
+    with open_location(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             if stop and stop.is_set():
                 raise Stopped

@@ -1,4 +1,4 @@
-"""The results of stages in Prefect's result storage: their keys, and how they are read again."""
+"""Stage results in Prefect's result storage: their keys, writing and reading."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 VERSION = "v2"
-"""To be raised when this program changes what a stage makes of the same audio and options."""
+"""Raise it when a stage's result for the same audio and options changes."""
 MADE_WITH = {"ctranslate2": "4.8", "faster-whisper": "1.2", "pyannote-audio": "4.0", "torch": "2.8"}
 """Releases whose results the keys of `VERSION` stand for. Any other release stands in the key itself, so that results
 of today are found again until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
@@ -37,7 +37,7 @@ whole archives for nothing."""
 STAGES = ("transcribe", "align", "diarize")
 """The stages whose results are kept."""
 CLASSES = frozenset({"tasks.transcribe.Transcript", "tasks.diarize.Diarization"})
-"""What a stored result may be."""
+"""The classes that a stored result may have."""
 
 
 @cache
@@ -53,7 +53,7 @@ def releases(*packages: str) -> dict[str, str]:
 
 
 def options_digest(*parts: Any) -> str:
-    """Return 64 bits, in hex, that stand for options (anything that JSON holds), WhisperX's version, and ours."""
+    """Return a 64-bit digest, in hex, of options (any JSON values), WhisperX's version and VERSION."""
     canonical = json.dumps([VERSION, _whisperx(), *parts], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -96,7 +96,7 @@ def stage_task(name: str, *, kept: bool) -> Callable[[Callable[P, R]], Task[P, R
 
 
 def keep_no_result() -> None:
-    """Let what the current task run returns go to the stages after it, but not into the storage for later runs."""
+    """Do not store the current task run's result for later runs; later stages of this run still get it."""
     if transaction := get_transaction():
         transaction.write_on_commit = False
 
@@ -126,7 +126,7 @@ def result_store(folder: str) -> ResultStore:
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A stage result of an earlier run; what a task gets in place of an upstream task's result."""
+    """A stage result of an earlier run; passed to a task in place of an upstream task's result."""
 
     folder: str
     key: str
@@ -136,7 +136,7 @@ class StoredResult:
         return urls.join(self.folder, self.key)
 
     def exists(self) -> bool:
-        """Tell whether it is there, whole (Prefect does not write it in one step) and ours. Raises OSError."""
+        """Return whether it exists, is complete (Prefect's writes are not atomic) and is ours. Raises OSError."""
         try:
             _parse(io.read(self._location))
         except (FileNotFoundError, ValueError):
@@ -144,7 +144,7 @@ class StoredResult:
         return True
 
     def remove_unless_ours(self) -> None:
-        """Remove a record that is there and that `read` would refuse. Raises OSError."""
+        """Remove the record if `read` would refuse it. Raises OSError."""
         try:
             _parse(io.read(self._location))
         except FileNotFoundError:

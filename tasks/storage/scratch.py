@@ -1,4 +1,4 @@
-"""Temporary folders whose content outlives a killed process only until the next look for such folders."""
+"""Temporary folders that are removed even if their process was killed, by the next one that needs such a folder."""
 
 import fcntl
 import os
@@ -35,7 +35,7 @@ def _locked_folder(parent: Path | None) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
         with suppress(FileNotFoundError):
             lock = _open_lock(folder)
-            with suppress(OSError):  # a file system without locks: nobody will take it for abandoned either
+            with suppress(OSError):  # a file system without locks, where no folder counts as abandoned
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if folder.exists():
                 return folder, lock

@@ -1,4 +1,4 @@
-"""Where things lie, as text: local paths, and URLs of whatever fsspec reads."""
+"""Locations as text: local paths, and URLs that fsspec reads."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_url(location: str) -> bool:
-    """Tell whether this is a URL, and not a path of this machine."""
+    """Return whether this is a URL, not a local path."""
     return URL.match(location) is not None
 
 
@@ -26,7 +26,7 @@ def is_absolute(location: str) -> bool:
 
 
 def join(folder: str, name: str) -> str:
-    """Return the place of a name in a folder."""
+    """Return the location of a name in a folder."""
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else os.path.join(folder, name)
 
 
@@ -46,7 +46,7 @@ def path_in(location: str) -> str:
 def shown(location: str) -> str:
     """Return a location as it may be shown and kept: without the secrets that a URL can hold.
 
-    A query is replaced by a digest: that of a signed URL opens the door to whoever reads it.
+    A query is replaced by a digest: that of a signed URL grants access.
     """
     if not is_url(location):
         return location

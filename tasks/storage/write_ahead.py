@@ -1,7 +1,7 @@
 """Write-ahead notes: what is about to be written for a file, on disk before the first output takes its place.
 
 The record of what was written reaches the ledger some time after the outputs themselves. A power cut or a kill between
-the two would leave outputs that nobody knows to be ours. A note has the digest of each output's content, so that a
+the two would leave outputs of unknown origin. A note has the digest of each output's content, so that a
 later run can tell: an output with that content is the one that was about to be written.
 """
 
@@ -40,7 +40,7 @@ class WriteAhead:
         key = "" if provisional else self.key
         digests = {extension: [len(content), _digest(content)] for extension, content in contents.items()}
         record = {**vars(replace(self, key=key)), "digests": digests, "facts": dict(facts)}
-        io.put({self.location: json.dumps(record).encode()})
+        io.write_all({self.location: json.dumps(record).encode()})
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Noted:
     facts: dict[str, Any]
     location: str
 
-    def written(self, extension: str, output: str) -> filesystems.Print | None:
-        """Return the print of an output if its content is the one of the note. Raises OSError, BadPlace."""
+    def written(self, extension: str, output: str) -> filesystems.FileVersion | None:
+        """Return an output's version if it has the noted content. Raises OSError, UnsupportedLocation."""
         size, digest = self.digests[extension]
-        found = io.print_of(output)
+        found = io.version_of(output)
         if found is None or found[0] != size or _digest(io.read(output)) != digest:
             return None
         return found
@@ -64,7 +64,7 @@ class Noted:
 def notes(folder: str) -> Iterator[Noted]:
     """Yield the notes in a folder; one that a crash cut short, before any output was written, is passed over.
 
-    Raises OSError, BadPlace.
+    Raises OSError, UnsupportedLocation.
     """
     for location in sorted(io.listed(folder)):
         try:

@@ -1,4 +1,4 @@
-"""What Whisper takes of sound."""
+"""Whisper's input features."""
 
 from typing import TYPE_CHECKING
 

@@ -1,12 +1,15 @@
-"""Whisper's weights and WhisperX's pipelines of this process: one lot of them for all files."""
+"""Whisper's weights and WhisperX's pipelines, loaded once in a process for all files."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tasks.models.cache import Lender, ModelOptions, share, warm
-from tasks.models.local_copies import at_hand
+from tasks.models.cache import cached_model
+from tasks.models.compute_limits import compute_limits
+from tasks.models.instances import InstancePool
+from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.whisper.batching import Batches
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WhisperOptions(Options):
-    """What a pipeline is loaded with; all other options of transcription are set for each file."""
+    """The options that a pipeline is loaded with; all others are set for each file."""
 
     model: str = Field("small", description="name of a Whisper model, a Hugging Face id or a folder (CTranslate2)")
     compute_type: Literal["default", "float16", "float32", "int8"] = Field(
@@ -39,7 +42,7 @@ def batches(options: WhisperOptions, models: ModelOptions) -> Batches:
     return _batches(options.model, options.compute_type, models)
 
 
-@warm("transcribe")
+@cached_model("transcribe")
 def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     from whisperx.asr import WhisperModel
 
@@ -50,25 +53,25 @@ def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     # float32 the last digits of avg_logprob vary with what is decoded beside: no file's must depend on the others.
     mixed = device == "cuda"
     weights = WhisperModel(
-        at_hand(model),
+        ensure_local(model),
         device=device,
         compute_type=default if compute_type == "default" else compute_type,
-        cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
-        num_workers=1 if mixed else share.parallel,
+        cpu_threads=compute_limits.threads or 4,  # 4 is the default of the `whisperx` program
+        num_workers=1 if mixed else compute_limits.parallel,
         download_root=models.model_dir,
         local_files_only=models.model_cache_only,
     )
     return Batches(weights, mixed=mixed)
 
 
-def pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+def pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[FasterWhisperPipeline]":
     """Return the pipelines of this process. Their VAD keeps state while it listens, so threads cannot share one."""
     loaded = options.model_dump(include=set(WhisperOptions.model_fields))
     return _pipelines(WhisperOptions(**loaded), models)
 
 
 @cache
-def _pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+def _pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[FasterWhisperPipeline]":
     def make() -> "FasterWhisperPipeline":
         import whisperx
 
@@ -81,7 +84,7 @@ def _pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterW
             model=whisper_model(options, models),
         )
 
-    return Lender(make)
+    return InstancePool(make)
 
 
 def _silero(options: WhisperOptions) -> Any:

@@ -1,4 +1,4 @@
-"""Prompts that are longer than Whisper takes: what of them counts is said, and what would leave no room is cut."""
+"""Prompts that are too long for Whisper: they are cut, with a warning."""
 
 import logging
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _tokens(text: str | None, model: "WhisperModel") -> list[int]:
 
 
 def _end_of(prompt: list[int], room: int, model: "WhisperModel") -> str | None:
-    """Return the longest end of a prompt that takes so many tokens: as text again it may take more."""
+    """Return the longest end of a prompt that fits `room` tokens; encoded again, its text may take more tokens."""
     for first in range(len(prompt) - room, len(prompt)):
         text = str(model.hf_tokenizer.decode(prompt[first:])).lstrip("\N{REPLACEMENT CHARACTER}")
         if len(_tokens(text, model)) <= room:

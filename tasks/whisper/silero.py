@@ -1,4 +1,4 @@
-"""Silero's voice activity detection from its package; WhisperX downloads the same from GitHub whenever it loads it."""
+"""Silero's voice activity detection from its package; WhisperX would download it from GitHub at each load."""
 
 import torch
 from whisperx.vads import Silero
@@ -11,7 +11,7 @@ torch.set_num_threads(threads)  # its import sets it to 1, for the other models 
 
 
 class PackagedSilero(Silero):  # type: ignore[misc] # WhisperX has no types
-    """WhisperX's Silero, but for where it comes from."""
+    """WhisperX's Silero, loaded from the installed package."""
 
     def __init__(self, vad_onset: float, chunk_size: int) -> None:
         Vad.__init__(self, vad_onset)

@@ -19,7 +19,7 @@ Segment = dict[str, Any]
 
 def decode_again(
     model: WhisperModel,
-    sounds: list[npt.NDArray[np.float32]],
+    chunks: list[npt.NDArray[np.float32]],
     segments: list[Segment],
     tokenizer: Tokenizer,
     options: TranscriptionOptions,
@@ -30,11 +30,11 @@ def decode_again(
     is left out.
     """
     prompt = _prompt(model, tokenizer, options)
-    for sound, segment in zip(sounds, segments, strict=True):
+    for chunk, segment in zip(chunks, segments, strict=True):
         if _passes(segment, options):
             yield segment
             continue
-        encoded = model.encode(log_mel(model, sound))
+        encoded = model.encode(log_mel(model, chunk))
         result, avg_logprob, *_ = model.generate_with_fallback(encoded, prompt, tokenizer, options)
         if not _is_silence(result.no_speech_prob, avg_logprob, options):
             text = tokenizer.tokenizer.decode([token for token in result.sequences_ids[0] if token < tokenizer.eot])
@@ -42,7 +42,7 @@ def decode_again(
 
 
 def _passes(segment: Segment, options: TranscriptionOptions) -> bool:
-    """Tell whether what was decoded at temperature 0 may stay."""
+    """Return whether the text decoded at temperature 0 passes the thresholds."""
     most, least = options.compression_ratio_threshold, options.log_prob_threshold
     repetitive = most is not None and get_compression_ratio(segment["text"].strip()) > most
     unlikely = least is not None and segment["avg_logprob"] < least

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES, cut_speech
-from test_batch import run_batch, transcribing
+from runs import run_batch, transcribing
 
 NAMES = [
     "sp ace.wav",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import cut_speech
-from test_batch import Done, run_batch, transcribing
+from runs import Done, run_batch, transcribing
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
 

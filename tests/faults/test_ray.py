@@ -18,7 +18,7 @@ from flows.pools.sizing import PoolSpec
 from flows.pools.worker import Models
 from flows.services.failures import PoolNotUp
 from flows.services.node import Node
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 DRIVER = Path(__file__).parent / "troubled_driver.py"

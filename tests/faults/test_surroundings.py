@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import COMMAND, cut_speech
-from test_batch import Done, run_batch, transcribing
+from runs import Done, run_batch, transcribing
 
 NAMES = [f"piece {i}.wav" for i in range(8)]
 

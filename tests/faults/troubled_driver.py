@@ -22,7 +22,7 @@ from flows.pools.sizing import PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner
 from flows.pools.worker import Models
 from flows.services.node import Node
-from tasks.models.cache import ModelOptions
+from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 TASKS = 5

@@ -1,4 +1,4 @@
-"""Fuzz target: whatever is in a manifest, `read_manifest` returns its entries or raises BadInput."""
+"""Fuzz target: whatever is in a manifest, `read_manifest` returns its entries or raises InvalidInput."""
 
 import sys
 import tempfile
@@ -31,7 +31,7 @@ def target(content: bytes) -> None:
     for extension in ("csv", "tsv", "jsonl", "json"):
         path = FOLDER / f"manifest.{extension}"
         path.write_bytes(content)
-        with suppress(bad_input.BadInput):
+        with suppress(bad_input.InvalidInput):
             manifest.read_manifest(str(path))
 
 

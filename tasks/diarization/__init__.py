@@ -1,0 +1,1 @@
+"""Speaker diarization with pyannote.audio's pipelines."""

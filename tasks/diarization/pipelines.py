@@ -1,0 +1,57 @@
+"""pyannote's pipelines of this process, and batch sizes that fit the GPU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.models.cache import load_counts
+from tasks.models.instances import InstancePool
+from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
+from tasks.oom import with_smaller_batches
+
+if TYPE_CHECKING:
+    from whisperx.diarize import DiarizationPipeline
+
+
+@cache
+def diarizers(model: str, models: ModelOptions) -> "InstancePool[DiarizationPipeline]":
+    """Return the pipelines of this process: pyannote's hold state while they run."""
+
+    def make() -> "DiarizationPipeline":
+        from whisperx.diarize import DiarizationPipeline
+
+        load_counts["diarize"] += 1
+        return DiarizationPipeline(ensure_local(model), device=models.torch_device(), cache_dir=models.model_dir)
+
+    return InstancePool(make)
+
+
+def find_turns(pipelines: "InstancePool[DiarizationPipeline]", audio: npt.NDArray[np.float32], **options: Any) -> Any:
+    """Return what a pipeline, called with `options`, returns of 16 kHz mono audio, shape (samples,).
+
+    Runs with smaller batches while the GPU has too little memory. Raises GpuOutOfMemory.
+    """
+
+    def run(pipeline: "DiarizationPipeline", batch_size: int) -> Any:
+        with _at_most(pipeline.model, batch_size):
+            return pipeline(audio, **options)
+
+    with pipelines.acquire() as pipeline:
+        largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
+        return with_smaller_batches(largest, partial(run, pipeline))
+
+
+@contextmanager
+def _at_most(model: Any, batch_size: int) -> Iterator[None]:
+    """Lower a pyannote pipeline's batch sizes for one file."""
+    usual = model.segmentation_batch_size, model.embedding_batch_size
+    model.segmentation_batch_size, model.embedding_batch_size = (min(size, batch_size) for size in usual)
+    try:
+        yield
+    finally:
+        model.segmentation_batch_size, model.embedding_batch_size = usual

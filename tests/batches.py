@@ -1,0 +1,83 @@
+"""Batches whose results are put in place without models, and what a run would find of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from flows.config.parameters import Batch
+from flows.planning.file_run import FileRun
+from flows.planning.plan import Plan
+from flows.planning.read_ahead import remaining
+from flows.state.run_lock import claimed
+from tasks.diarize import Diarization
+from tasks.storage.results import result_store
+from tasks.transcribe import Transcript
+from tasks.write import write
+
+
+def batch_of(speech: Path, **options: Any) -> Batch:
+    """Return a batch of the files in a folder, with models that nobody loads here."""
+    defaults = {
+        "inputs": {"inputs": [str(speech)]},
+        "transcribe": {"model": "tiny", "language": "en"},
+        "write": {"output_dir": str(speech.parent / "out")},
+    }
+    return Batch.model_validate(defaults | options)
+
+
+def planned(batch: Batch) -> dict[str, FileRun]:
+    """Return the files of a batch by their names, as a run that begins now would have them."""
+    with claimed(batch.own_folder()):
+        plan = Plan(batch, batch.check(), batch.ledger())
+        plan.begin()
+        plan.recall()
+        plan.probe()
+        plan.note_durations()
+        list(remaining(plan.waiting(), plan.resume))
+        plan.ledger.share()
+        return {file.source.name: file for file in plan.files}
+
+
+def do(batch: Batch, *stages: str) -> None:
+    """Put results of these stages where a run would, with the real store and the real writers."""
+    files = planned(batch)
+    store = result_store(batch.results_folder())
+    ledger = batch.ledger()
+    ledger.begin({})
+    for file in files.values():
+        transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
+        for stage in stages:
+            if stage != "write":
+                result = Diarization([]) if stage == "diarize" else transcript
+                store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
+        if "write" in stages:
+            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier, file.ahead)
+            file.status = "done"
+            ledger.note(file.source.path, **file.outcome())
+    ledger.share()
+
+
+def missing(batch: Batch) -> dict[str, set[str]]:
+    """Return what each file that is not done is missing, but for what follows from it."""
+    files = planned(batch)
+    return {name: set(file.missing) for name, file in files.items() if file.status == "waiting"}
+
+
+ALL = {"load audio", "transcribe", "align", "write"}
+
+
+def with_manifest(speech: Path, rows: list[dict[str, Any]], **options: Any) -> Batch:
+    """Return a batch of the files that a manifest names."""
+    manifest = speech.parent / "manifest.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in rows))
+    return batch_of(speech, inputs={"manifest": str(manifest)}, **options)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from flows.state.run_lock import claimed
+with claimed(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""

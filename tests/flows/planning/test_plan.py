@@ -1,0 +1,300 @@
+"""Outputs that cannot collide, what is there already, what is missing."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batches import ALL, batch_of, do, missing, planned, with_manifest
+from conftest import SAMPLES, TWO_SPEAKERS
+
+from flows.planning.plan import Plan
+from flows.state.run_lock import claimed
+from tasks.bad_input import InvalidInput
+from tasks.storage.io import read, write_all
+from tasks.storage.results import VERSION
+
+
+@pytest.fixture(name="speech")
+def _speech(tmp_path: Path) -> Path:
+    """Two files of different sizes."""
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    shutil.copy(TWO_SPEAKERS, folder / "call.wav")
+    shutil.copy(SAMPLES / "en" / "hello_world.wav", folder / "hello.wav")
+    return folder
+
+
+def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) -> None:
+    """An empty file is in the plan as failed; the others are not touched by it."""
+    (speech / "empty.wav").touch()
+    batch = batch_of(speech)
+    plan = Plan(batch, batch.check(), batch.ledger())
+    plan.recall()
+    plan.probe()
+    assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
+    assert plan.waiting()[0].source.duration_s == pytest.approx(30)
+    assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")
+
+
+def test_what_may_block_or_loop_is_refused_before_it_is_opened(speech: Path) -> None:
+    """A FIFO, a device, a symbolic link to itself."""
+    os.mkfifo(speech / "fifo.wav")
+    (speech / "device.wav").symlink_to("/dev/zero")
+    (speech / "loop.wav").symlink_to(speech / "loop.wav")
+    files = planned(batch_of(speech))
+    assert {name: file.error for name, file in files.items() if file.status == "failed"} == {
+        "fifo.wav": "not a regular file",
+        "device.wav": "not a regular file",
+        "loop.wav": "cannot be opened: Too many levels of symbolic links",
+    }
+
+
+def test_a_done_file_is_skipped_and_not_even_opened(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size and mtime are enough."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    monkeypatch.setattr("flows.planning.plan.probe", lambda _: pytest.fail("a file was opened"))
+    monkeypatch.setattr("flows.state.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
+    files = planned(batch)
+    assert {file.status for file in files.values()} == {"skipped"}
+    assert len(files["call.wav"].record()["outputs"]) == 5
+
+
+def test_outputs_decide_whether_a_file_is_done_not_stored_results(speech: Path) -> None:
+    """Where the results have been removed to save room, a file is done as long as its outputs are there."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    shutil.rmtree(batch.results_folder())
+    assert missing(batch) == {}
+    (speech.parent / "out" / "hello.srt").unlink()
+    assert missing(batch) == {"hello.wav": ALL}
+
+
+def test_a_file_starts_at_its_first_missing_stage(speech: Path) -> None:
+    """A transcript is there: it is aligned. A format is missing: it is written, and no audio is decoded."""
+    batch = batch_of(speech)
+    do(batch, "transcribe")
+    assert missing(batch)["call.wav"] == {"load audio", "align", "write"}
+    do(batch, "align", "write")
+    assert missing(batch) == {}
+    other = batch_of(speech, write={"output_dir": str(speech.parent / "out"), "output_format": "aud"})
+    assert missing(other) == {"call.wav": {"write"}, "hello.wav": {"write"}}
+
+
+def test_another_diarization_redoes_diarization_alone(speech: Path) -> None:
+    """Transcript and alignment are those of before."""
+    do(batch_of(speech), "transcribe", "align")
+    with_speakers = batch_of(speech, diarize={"diarize_model": "some/pipeline"})
+    assert missing(with_speakers)["call.wav"] == {"load audio", "diarize", "write"}
+    do(with_speakers, "diarize")
+    assert missing(with_speakers)["call.wav"] == {"write"}
+    other = batch_of(speech, diarize={"diarize_model": "some/pipeline", "max_speakers": 2})
+    assert missing(other)["call.wav"] == {"load audio", "diarize", "write"}
+
+
+@pytest.mark.parametrize(
+    ("options", "redone"),
+    [
+        ({"transcribe": {"model": "tiny", "language": "en", "batch_size": 1, "print_progress": True}}, {}),
+        ({"models": {"device": "cpu", "threads": 3}, "pools": {"transcribe_actor_size": 2}}, {}),
+        ({"transcribe": {"model": "tiny", "language": "en", "best_of": 1}}, {}),
+        ({"transcribe": {"model": "tiny", "language": "en", "beam_size": 1}}, ALL),
+        ({"transcribe": {"model": "base", "language": "en"}}, ALL),
+        ({"align": {"interpolate_method": "linear"}}, ALL - {"transcribe"}),
+    ],
+)
+def test_only_what_changes_the_output_counts(speech: Path, options: dict[str, Any], redone: set[str]) -> None:
+    """Not batch sizes, devices, pools, nor what WhisperX never reads."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    assert missing(batch_of(speech, **options)).get("call.wav", {}) == redone
+
+
+def test_a_renamed_file_needs_nothing_but_its_outputs(speech: Path) -> None:
+    """And a copy neither: its content is known."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    (speech / "call.wav").rename(speech / "kept.wav")
+    shutil.copy(speech / "kept.wav", speech / "copy.wav")
+    assert missing(batch) == {"kept.wav": {"write"}, "copy.wav": {"write"}}
+
+
+def test_a_file_whose_content_has_changed_is_done_anew(speech: Path) -> None:
+    """Under the same name; its outputs are ours to replace."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    shutil.copy(SAMPLES / "en" / "counting.wav", speech / "hello.wav")
+    assert missing(batch) == {"hello.wav": ALL}
+
+
+def test_a_result_that_was_cut_short_is_made_again(speech: Path) -> None:
+    """Prefect does not write it in one step."""
+    batch = batch_of(speech)
+    do(batch, "transcribe")
+    results = sorted(Path(batch.results_folder(), "transcribe", VERSION).iterdir())
+    os.truncate(results[0], 100)
+    assert sorted(map(len, missing(batch).values())) == [3, 4]
+
+
+def test_an_output_that_somebody_corrected_is_left_alone(speech: Path) -> None:
+    """With the same options it is done; with others nobody may write over it, and no work is done in vain."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    corrected = speech.parent / "out" / "hello.txt"
+    corrected.write_text("Hello, Word!")
+    assert missing(batch) == {"hello.wav": {"write"}}
+    do(batch, "write")
+    assert corrected.read_text() == "Hello, Word!"
+    assert missing(batch) == {}
+    larger = batch_of(speech, transcribe={"model": "base", "language": "en"})
+    refused = planned(larger)["hello.wav"]
+    assert (refused.status, str(refused.error).partition(" is there")[0]) == ("failed", "hello.txt")
+    overwriting = larger.model_copy(update={"run": larger.run.model_copy(update={"overwrite": True})})
+    assert missing(overwriting)["hello.wav"] == ALL
+
+
+def test_what_others_wrote_is_not_overwritten(speech: Path) -> None:
+    """Refused before any work; an empty file is no loss."""
+    batch = batch_of(speech)
+    out = speech.parent / "out"
+    out.mkdir()
+    (out / "call.json").write_text("{}")
+    (out / "hello.json").touch()
+    files = planned(batch)
+    assert "call.json is there and was not written by whisperx-batch" in str(files["call.wav"].error)
+    assert files["hello.wav"].status == "waiting"
+
+
+def test_two_inputs_of_one_name_in_two_runs_do_not_share_an_output(speech: Path) -> None:
+    """Monday's `hello` is not replaced by Tuesday's, nor taken for it; nor while Monday's share is not mounted."""
+    monday = batch_of(speech)
+    do(monday, "transcribe", "align", "write")
+    tuesday = speech.parent / "tuesday"
+    tuesday.mkdir()
+    shutil.copy(SAMPLES / "en" / "counting.wav", tuesday / "hello.wav")
+    file = planned(batch_of(speech, inputs={"inputs": [str(tuesday)]}))["hello.wav"]
+    assert f"is there and was written for {speech / 'hello.wav'}" in str(file.error)
+    assert missing(monday) == {}
+    (speech / "hello.wav").unlink()
+    file = planned(batch_of(speech, inputs={"inputs": [str(tuesday)]}))["hello.wav"]
+    assert f"is there and was written for {speech / 'hello.wav'}" in str(file.error)
+
+
+def test_all_formats_that_were_written_stay_ours(speech: Path) -> None:
+    """Also after a run with fewer of them: other options may replace them."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    out = {"output_dir": str(speech.parent / "out")}
+    assert missing(batch_of(speech, write={**out, "output_format": "srt"})) == {}
+    assert missing(batch_of(speech, transcribe={"model": "base", "language": "en"})) == {
+        "call.wav": ALL,
+        "hello.wav": ALL,
+    }
+
+
+def test_an_output_folder_may_be_moved(speech: Path) -> None:
+    """What is known lies in it."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    (speech.parent / "out").rename(speech.parent / "moved")
+    assert missing(batch_of(speech, write={"output_dir": str(speech.parent / "moved")})) == {}
+
+
+def test_overwrite_redoes_everything(speech: Path) -> None:
+    """Although all is there."""
+    batch = batch_of(speech, run={"overwrite": True})
+    do(batch, "transcribe", "align", "write")
+    assert missing(batch) == {"call.wav": ALL, "hello.wav": ALL}
+
+
+def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> None:
+    """Of the last run, whose inputs need not be named again, or of a report; a run that was killed counts."""
+    with pytest.raises(InvalidInput, match="no earlier run"):
+        batch_of(speech, inputs={"only": "failed"}).check()
+    do(batch_of(speech), "transcribe", "align", "write")
+    (speech / "broken.wav").write_text("no audio")
+    planned(batch_of(speech))
+    again = batch_of(speech, inputs={"only": "failed"})
+    assert set(planned(again)) == {"broken.wav"}
+    report = speech.parent / "report.json"
+    records = [{"path": str(speech / f"{status}.wav"), "status": status} for status in ("done", "failed", "left")]
+    report.write_text(json.dumps({"files": records}))
+    named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
+    assert set(planned(named)) == {"failed.wav", "left.wav"}
+    with pytest.raises(InvalidInput, match="no report of this program"):
+        batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}).check()
+
+
+def test_one_run_at_a_time_writes_to_an_output_folder(speech: Path) -> None:
+    """The same process may claim it twice; a dry run needs no claim."""
+    batch = batch_of(speech)
+    with claimed(batch.own_folder()), claimed(batch.own_folder()):
+        pass
+    assert batch.own_folder().stat().st_mode & 0o777 == 0o700
+
+
+def test_a_files_own_options_change_what_is_done_with_it_alone(speech: Path) -> None:
+    """Another language in the manifest makes another transcript; the other file is done."""
+    paths = [{"path": str(speech / name)} for name in ("call.wav", "hello.wav")]
+    do(with_manifest(speech, paths), "transcribe", "align", "write")
+    assert missing(batch_of(speech)) == {}
+    changed = with_manifest(speech, [paths[0], paths[1] | {"language": "de"}])
+    assert missing(changed) == {"hello.wav": ALL}
+
+
+def test_only_the_files_that_a_manifest_marks_are_diarized(speech: Path) -> None:
+    """The others need no diarizer."""
+    rows = [{"path": str(speech / "call.wav"), "diarize": True}, {"path": str(speech / "hello.wav")}]
+    batch = with_manifest(speech, rows, diarize={"diarize_model": "some/pipeline", "by_default": False})
+    assert missing(batch) == {"call.wav": ALL | {"diarize"}, "hello.wav": ALL}
+
+
+def test_what_a_manifest_said_is_known_when_the_failed_files_are_done_again(speech: Path) -> None:
+    """`--only failed` names no manifest."""
+    planned(with_manifest(speech, [{"path": str(speech / "call.wav"), "language": "de"}]))
+    again = batch_of(speech, inputs={"only": "failed"})
+    assert [(file.options.language, file.source.name) for file in planned(again).values()] == [("de", "call.wav")]
+
+
+def test_outputs_whose_paths_have_the_language_are_known_once_it_is(speech: Path) -> None:
+    """A file that is done is skipped; another template is another place, and needs the outputs alone."""
+    out = {"output_dir": str(speech.parent / "out"), "output_template": "{language}/{stem}.{format}"}
+    batch = batch_of(speech, write=out)
+    do(batch, "transcribe", "align", "write")
+    assert sorted(os.listdir(speech.parent / "out" / "en"))[:2] == ["call.json", "call.srt"]
+    assert missing(batch) == {}
+    assert missing(batch_of(speech, write=out | {"output_template": "{stem}/{stem}.{format}"}))["call.wav"] == {"write"}
+
+
+def test_a_batch_between_places_in_a_store_is_planned_like_one_here(
+    speech: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done is known, also to another machine; the contents are those of the local files."""
+    write_all({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
+    monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "state"))
+    batch = batch_of(speech, inputs={"inputs": [f"{bucket}/in/"]}, write={"output_dir": f"{bucket}/out"})
+    assert missing(batch) == {"call.wav": ALL, "hello.wav": ALL}
+    local, away = planned(batch_of(speech))["call.wav"], planned(batch)["call.wav"]
+    assert (away.source.keys, away.source.duration_s) == (local.source.keys, local.source.duration_s)
+    do(batch, "transcribe", "align", "write")
+    assert read(f"{bucket}/out/hello.txt") == b"Hello.\n"
+    assert missing(batch) == {}
+    batch.ledger().begin({})
+    monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "elsewhere"))
+    assert missing(batch) == {}
+
+
+def test_words_that_a_makeshift_has_timed_are_timed_again(speech: Path) -> None:
+    """By the next run, which may reach what this one could not; the outputs are ours to replace."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    ledger = batch.ledger()
+    ledger.begin({})
+    file = planned(batch)["call.wav"]
+    assert file.written
+    file.written = replace(file.written, provisional=True)
+    ledger.note(file.source.path, **file.outcome())
+    ledger.share()
+    shutil.rmtree(Path(batch.results_folder(), "align"))
+    assert missing(batch) == {"call.wav": {"load audio", "align", "write"}}

@@ -1,0 +1,120 @@
+"""flows/reporting/run.py: what a run tells of itself in Prefect; its artifacts are in test_artifacts.py."""
+
+import contextvars
+import json
+import logging
+import threading
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect import flow, runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import LogFilter
+from prefect.states import Completed, State
+from ray.exceptions import ActorDiedError
+
+from flows.planning.file_run import FileRun, Status
+from flows.pools.placement import CannotBePlaced
+from flows.reporting.ending import Ending, why_ended
+from flows.reporting.run import final_state, logs_forwarded, tell_unbegun
+from flows.reporting.tracker import Report
+from flows.services.failures import ModelsNotLoaded, in_words
+from flows.services.prefect_events import flush
+from tasks.audio.types import AudioFile
+
+LOGGER = logging.getLogger("flows.pools.dispatcher")
+
+
+@flow(name="telling", persist_result=False)
+def telling() -> State[Any]:
+    """Say something in the run, in a thread of the run, in a thread of nobody, and after the end."""
+    with logs_forwarded():
+        LOGGER.warning("a process died")
+        inside = threading.Thread(target=contextvars.copy_context().run, args=(LOGGER.info, "files wait"))
+        outside = threading.Thread(target=LOGGER.warning, args=("of no run",))
+        for thread in (inside, outside):
+            thread.start()
+            thread.join()
+    LOGGER.warning("too late")
+    return Completed(message=runtime.flow_run.id)
+
+
+def test_what_the_pools_say_is_in_the_log_of_the_run(api_url: str) -> None:
+    """That a process has died, or that a pool grows; nothing of what belongs to no run."""
+    run_id = telling(return_state=True).message
+    flush()
+    for _ in range(100):
+        with get_client(sync_client=True) as client:
+            logs = client.read_logs(LogFilter(flow_run_id={"any_": [run_id]}))
+        said = {log.message for log in logs if log.name == LOGGER.name}
+        if len(said) == 2:
+            break
+        time.sleep(0.1)
+    assert said == {"a process died", "files wait"}
+
+
+def reported(*statuses: Status) -> Report:
+    """Return a report of files with these statuses."""
+    files = [
+        FileRun(i, AudioFile(f"/{i}", str(i)), "/out/{format}", status=status) for i, status in enumerate(statuses)
+    ]
+    return Report(files)
+
+
+def test_a_run_is_completed_only_if_every_file_is_done_or_was_left_on_purpose() -> None:
+    """For every mix of statuses: one that failed, or that nobody can account for, makes it Failed."""
+    for statuses in product(("waiting", "done", "skipped", "failed", "left"), repeat=3):
+        state = final_state(reported(*statuses))  # type: ignore[arg-type]
+        assert state.is_completed() is not bool({"failed", "waiting"} & set(statuses)), statuses
+        assert state.is_final()
+
+
+def test_a_run_that_ended_early_is_never_completed() -> None:
+    """Its message has the reason first, and then the counts."""
+    report = reported("done", "left", "left")
+    report.ending = Ending("interrupted", interrupted=True)
+    state = final_state(report)
+    assert state.is_cancelled()
+    assert state.message == "interrupted; 3 files: 1 done, 2 left for the next run"
+    assert why_ended(state) == "interrupted; the same command goes on where it stopped"
+    report.ending = Ending("no room")
+    state = final_state(report)
+    assert state.is_failed()
+    assert state.message == "no room; 3 files: 1 done, 2 left for the next run"
+    assert why_ended(state) == "no room"
+    assert why_ended(final_state(reported("failed"))) is None
+
+
+def test_why_a_run_broke_is_said_in_words() -> None:
+    """Not as the name of an exception, or a page of Ray's."""
+    assert in_words(CannotBePlaced("too many GPUs")) == "too many GPUs"
+    said = in_words(ActorDiedError())
+    assert said.startswith("Ray failed (ActorDiedError: The actor died unexpectedly")
+    assert "does not answer as it should (ConnectError: refused)" in in_words(httpx.ConnectError("refused"))
+    assert in_words(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
+    """On a machine without a network."""
+    lost = OSError("We couldn't connect to 'https://huggingface.co'.\nCheck your connection.")
+    said = str(ModelsNotLoaded("transcribe", lost))
+    assert said.startswith(
+        "the pool 'transcribe' cannot load its models: OSError: We couldn't connect to 'https://huggingface.co'. Check"
+    )
+    assert said.endswith(
+        "; fetch the models where there is a network, with whisperx-batch-models, and name that --model_dir"
+    )
+
+
+def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As when Ray does not start: the report is that of this run, and of no earlier one."""
+    report, place = reported("waiting", "skipped"), tmp_path / "report.json"
+    tell_unbegun(report, Ending("Ray did not start"), str(place))
+    written = json.loads(place.read_text())
+    assert [each["status"] for each in written["files"]] == ["left", "skipped"]
+    assert written["summary"]["ended_early"] == "Ray did not start"
+    assert "0 done, 0 failed, 1 skipped, 1 left for the next run" in capsys.readouterr().err

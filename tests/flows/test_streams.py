@@ -1,0 +1,121 @@
+"""flows/streams.py: files go on when they are ready, end when their feeders end, and fit the budget."""
+
+import pickle
+import threading
+import time
+from contextlib import suppress
+
+from fastapi.encoders import jsonable_encoder
+
+from flows.planning.file_run import FileRun
+from flows.reporting.tracker import Report
+from flows.streams import Admission, Stream
+from tasks.audio.types import AudioFile
+
+
+def files(count: int, seconds: float = 1.0) -> list[FileRun]:
+    """Return planned files of equal length."""
+    runs = [FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), f"/out/{i}.{{format}}") for i in range(count)]
+    Report(runs)
+    return runs
+
+
+def test_a_file_goes_on_when_all_feeders_have_put_it() -> None:
+    """The join of transcription and diarization: in the order in which files become complete."""
+    stream, (a, b) = Stream("align", "diarize"), files(2)
+    for file in (a, b, b, a):
+        stream.put(file)
+    stream.close("align")
+    stream.close("align")
+    assert not stream.closed_by("diarize")
+    stream.close("diarize")
+    assert list(stream.drain()) == [b, a]
+    assert list(stream.drain()) == []
+
+
+def test_a_file_that_one_feeder_lost_does_not_go_on() -> None:
+    """It has failed in the other branch."""
+    stream, (a, b) = Stream("align", "diarize"), files(2)
+    for file in (a, b, b):
+        stream.put(file)
+    stream.close("align")
+    stream.close("align")
+    assert not stream.closed_by("diarize")
+    stream.close("diarize")
+    assert list(stream.drain()) == [b]
+
+
+def test_a_stream_travels_as_an_empty_one() -> None:
+    """As Prefect sends it: pickled with the flow's parameters, and encoded for the API, without being drained."""
+    stream, (file,) = Stream("load audio"), files(1)
+    stream.put(file)
+    stream.close("load audio")
+    assert isinstance(pickle.loads(pickle.dumps(stream)), Stream)
+    with suppress(TypeError, ValueError):
+        jsonable_encoder(stream)
+    assert list(stream.drain()) == [file]
+
+
+def test_admission_keeps_decoded_audio_within_the_budget() -> None:
+    """Ten files of 32 kB each and room for 100 kB: never more than three at a time, and all of them in the end."""
+    planned = files(10)
+    admission = Admission(planned, budget_bytes=100_000, largest_bytes=100_000, most_files=lambda: 99)
+    most, admitted = 0, []
+    in_flight: set[FileRun] = set()
+
+    def finish_some() -> None:
+        while len(admitted) < len(planned):
+            time.sleep(0.01)
+            if in_flight:
+                admission.release(in_flight.pop())
+
+    finishing = threading.Thread(target=finish_some)
+    finishing.start()
+    for file in admission.drain():
+        in_flight.add(file)
+        admitted.append(file)
+        most = max(most, len(in_flight))
+    finishing.join()
+    assert admitted == planned
+    assert most == 3
+
+
+def test_a_file_larger_than_the_budget_is_admitted_alone() -> None:
+    """Rather than never."""
+    large, small = files(2, seconds=10)
+    admission = Admission([large, small], budget_bytes=1, largest_bytes=1_000_000, most_files=lambda: 99)
+    draining = admission.drain()
+    assert next(draining) is large
+    threading.Timer(0.05, admission.release, [large]).start()
+    assert next(draining) is small
+
+
+def test_a_stopped_admission_admits_no_more() -> None:
+    """Not even those that wait for room."""
+    planned = files(3)
+    admission = Admission(planned, budget_bytes=40_000, largest_bytes=40_000, most_files=lambda: 99)
+    threading.Timer(0.05, admission.stop).start()
+    assert list(admission.drain()) == planned[:1]
+    assert [file.begun for file in planned] == [True, False, False]
+
+
+def test_a_stopped_admission_fails_no_file_for_its_size() -> None:
+    """It is the next run's."""
+    admission = Admission(files(1, seconds=100 * 3600), budget_bytes=1, largest_bytes=1, most_files=lambda: 9)
+    admission.stop()
+    assert list(admission.drain()) == []
+    assert admission._pending[0].status == "waiting"  # type: ignore[index]
+
+
+def test_a_file_that_no_room_is_large_enough_for_fails_and_the_others_go_on() -> None:
+    """It says by how much, and what to do."""
+    planned = [*files(1, seconds=100 * 3600), *files(1)]
+    assert (
+        list(Admission(planned, budget_bytes=1_000_000, largest_bytes=3_000_000, most_files=lambda: 9).drain())
+        == planned[1:]
+    )
+    assert planned[0].status == "failed"
+    assert planned[0].error == (
+        "its 4 days, 4:00:00 of audio take 11,520 MB decoded, and Ray's object store holds 3 MB: cut it, or raise "
+        "--audio_budget"
+    )
