@@ -11,6 +11,7 @@ from flows.config.file_overrides import FileOptions
 from flows.planning.manifest import Entry
 from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
+from tasks.errors import message_of
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
