@@ -12,11 +12,15 @@ from rich.console import Console
 
 from flows.config.deadline import seconds_left
 from flows.config.inputs import Inputs
-from flows.config.parameters import Batch, RunSettings
+from flows.config.parameters import Batch
+from flows.config.pools import PoolSettings
+from flows.config.run import RunSettings
 from flows.pipeline import run_stages
+from flows.planning.discovery import read_batch_file
 from flows.planning.plan import Plan
+from flows.planning.selection import checked_entries
 from flows.pools.ahead import pools_for
-from flows.pools.sizing import PoolSettings
+from flows.preflight.check import check_absolute, notices
 from flows.preflight.models import check_models
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import EXPECTED, Ending, in_words
@@ -24,6 +28,7 @@ from flows.reporting.run import Run, final_state, logs_forwarded, say, tell_the_
 from flows.reporting.run_name import first_name, rename
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
+from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
@@ -62,13 +67,13 @@ def whisperx_batch(
     if batch.models.offline:
         go_offline()
     if runtime.deployment.id:
-        batch.check_absolute()
-    for notice in batch.notices():
+        check_absolute(batch, read_batch_file(batch.inputs.batch_file))
+    for notice in notices(batch):
         get_run_logger().warning(notice)
     # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
     waiting = get_run_logger().warning if runtime.deployment.id else None
-    with logs_forwarded(), claimed(batch.own_folder(), runtime.flow_run.id, waiting):
-        plan = Plan(batch, batch.check(), batch.ledger())
+    with logs_forwarded(), claimed(OutputFolder.of(batch).state_dir, runtime.flow_run.id, waiting):
+        plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
         rename(batch, len(plan.files))
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
@@ -156,5 +161,5 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
 
 def _begin(run: Run) -> None:
     run.plan.note_durations()
-    remove_drafts(run.batch.own_folder(), [file.pattern for file in run.plan.files])
+    remove_drafts(OutputFolder.of(run.batch).state_dir, [file.pattern for file in run.plan.files])
     tell_the_plan(run)

@@ -14,10 +14,12 @@ from ray.util import placement_group_table
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
+from flows.planning.selection import checked_entries
 from flows.pools.ahead import pools_ahead, pools_for
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
 from flows.services.ray_cluster import RaySession, ray_session
+from flows.state.folder import OutputFolder
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
 
@@ -37,7 +39,7 @@ def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan]:
         "write": {"output_dir": str(speech.parent / "out")},
     }
     batch = Batch.model_validate(defaults | options)
-    plan = Plan(batch, batch.check(), batch.ledger())
+    plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
     plan.recall()
     return batch, plan
 

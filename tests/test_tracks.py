@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sound_files import ffmpeg, two_tracks
 from test_plan import batch_of, do, missing, planned, with_manifest
 
+from flows.state.folder import OutputFolder
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.tracks import TrackChoice
 from tasks.languages import code_of_tag
@@ -142,7 +143,7 @@ def test_the_plan_of_a_known_film_shows_the_track_of_this_run(film: Path) -> Non
     assert (first.track, first.track_number) == ("aac, track 2 of 2: eng", 2)
     german = batch.model_copy(update={"transcribe": TranscribeOptions(model="tiny", language="de")})
     assert planned(german)["film.mkv"].source.track == "aac, track 1 of 2: ger"
-    ledger = batch.ledger()
+    ledger = OutputFolder.of(batch).ledger()
     for row in ledger.rows.values():
         row.pop("track_choice", None)
         row.pop("track_number", None)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.cli.options import Command
+    from flows.config.inputs import Entry
     from flows.config.parameters import Batch
-    from flows.planning.manifest import Entry
     from flows.planning.plan import Plan
 
 FAILED_BEFORE = 3
@@ -90,8 +90,11 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from pydantic import ValidationError
     from rich.console import Console
 
-    from flows.config.inputs import lists_removed
     from flows.planning.discovery import check_any_there
+    from flows.planning.flow_parameters import as_parameters, lists_removed
+    from flows.planning.selection import checked_entries
+    from flows.preflight.check import notices
+    from flows.state.folder import OutputFolder
     from flows.state.run_lock import claimed
     from tasks.bad_input import BadInput
     from tasks.storage.filesystems import BadPlace
@@ -99,19 +102,19 @@ def _run(command: "Command", inputs: list[str]) -> int:
     console = Console(file=sys.stderr)
     try:
         batch = command.batch(inputs)
-        entries = batch.check()
+        entries = checked_entries(batch)
         if not command.only:
             check_any_there(entries)
-        for notice in batch.notices():
+        for notice in notices(batch):
             console.print(notice, highlight=False)
         if command.dry_run:
             return _show_plan(batch, entries)
-        with claimed(batch.own_folder()):
+        with claimed(OutputFolder.of(batch).state_dir):
             plan = _plan_of_what_remains(batch, entries)
             if not (plan.needs_all_stages() or plan.stages()):
                 return _tell_that_nothing_remains(batch, plan, console)
-            with lists_removed(batch.own_folder()):
-                absolute = batch.as_parameters()
+            with lists_removed(OutputFolder.of(batch).state_dir):
+                absolute = as_parameters(batch)
                 # What runs from here on imports modules, and reads settings, from the current folder.
                 os.chdir(empty_folder())
                 return _run_flow(absolute, plan)
@@ -132,15 +135,16 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
     from flows.reporting.console import show_estimate, show_plan
+    from flows.state.folder import OutputFolder
     from flows.state.throughput import expected
 
-    plan = Plan(batch, entries, batch.ledger())
+    plan = Plan(batch, entries, OutputFolder.of(batch).ledger())
     plan.recall()
     plan.probe()
     check_models(batch, plan.stages(), plan.languages())
     console = Console()
     show_plan(plan.files, console, every_file=True)
-    show_estimate(expected(batch.own_folder(), plan.resume.options, plan.audio_left()), console)
+    show_estimate(expected(OutputFolder.of(batch).state_dir, plan.resume.options, plan.audio_left()), console)
     return int(all(file.status == "failed" for file in plan.files))
 
 
@@ -148,8 +152,9 @@ def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "Plan":
     """Look, before Prefect and Ray start, what there is to do. Raises BadInput if a model for it cannot be had."""
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
+    from flows.state.folder import OutputFolder
 
-    plan = Plan(batch, entries, batch.ledger())
+    plan = Plan(batch, entries, OutputFolder.of(batch).ledger())
     plan.recall()
     if not plan.needs_all_stages():
         plan.probe()

@@ -8,7 +8,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from flows.pools.sizing import PoolSettings
+from flows.config.pools import PoolSettings
 from tasks.align import AlignOptions
 from tasks.bad_input import BadInput, closest
 from tasks.diarize import DiarizeOptions

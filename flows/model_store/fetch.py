@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.config.parameters import Batch
+from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.lockfile import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
 from flows.model_store.requirements import Need, aligners_for, needs
-from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from tasks.models.sources import Bundle, Repository, Source
 
 

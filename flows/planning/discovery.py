@@ -3,8 +3,9 @@
 import os
 from urllib.parse import unquote, urlsplit
 
+from flows.config.inputs import Entry
 from flows.planning.expansion import expand
-from flows.planning.manifest import Entry, read_manifest
+from flows.planning.manifest import read_manifest
 from flows.planning.patterns import MEDIA, Patterns
 from flows.planning.text_files import as_utf8
 from tasks.bad_input import BadInput, one_line

@@ -4,13 +4,13 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
 from pydantic import ValidationError
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.inputs import Entry
 from flows.planning.text_files import decoded
 from tasks.bad_input import BadInput, one_line
 from tasks.faults import why
@@ -18,15 +18,6 @@ from tasks.storage import filesystems, io, urls
 
 PATH = "path"
 COLUMNS = [PATH, *FileOptions.model_fields]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file that a manifest names, and the line that does."""
-
-    path: str
-    options: FileOptions = AS_THE_BATCH
-    line: int = 0
 
 
 def read_manifest(manifest: str) -> list[Entry]:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from flows.config.file_overrides import FileOptions
+from flows.config.inputs import Entry
+from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun
-from flows.planning.manifest import Entry
 from flows.planning.output_paths import common_folder, escaped, name_below, output_patterns
 from flows.planning.resume import Resume, reason
+from flows.planning.selection import selects
 from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
@@ -24,14 +25,11 @@ from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
 from tasks.storage.filesystems import Print
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
-
 
 class Plan:
     """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
-    def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
+    def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out = escaped(urls.absolute(batch.write.output_dir))
@@ -48,7 +46,7 @@ class Plan:
                 missing=self.resume.all_stages(entry.options),
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
-            if batch.inputs.chooses(entry.path, ledger)
+            if selects(batch.inputs, entry.path, ledger)
         ]
         self.report = Report(self.files, ledger, self.resume.made_with)
         self.ledger = ledger

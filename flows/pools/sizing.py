@@ -4,9 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import floor
 
-from pydantic import Field
-
-from tasks.options import Options
+from flows.config.pools import PoolSettings
 
 STAGES = ("load audio", "transcribe", "diarize", "align", "write")
 """In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
@@ -16,26 +14,6 @@ memory of a further process. Chosen, not measured: two cores were the most at ha
 
 EXTRA_NUM_GPUS = 0.1
 """The share of an actor that a pool gets on top: two or three find room on a GPU beside the default pools."""
-
-
-class PoolSettings(Options):
-    """What each stage gets of the machines; what is left open is chosen from what there is."""
-
-    load_audio_num_tasks: int = Field(2, ge=1, description="files that are decoded at a time")
-    load_audio_num_cpus: float = Field(0.5, gt=0, description="CPUs reserved for each of them")
-    transcribe_actor_size: int | None = Field(None, ge=1, description="actors that transcribe (default: one a GPU)")
-    transcribe_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.4)")
-    transcribe_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-    align_actor_size: int | None = Field(None, ge=1, description="actors that align (default: one a GPU)")
-    align_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.3)")
-    align_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-    diarize_actor_size: int | None = Field(None, ge=1, description="actors that diarize (default: one a GPU)")
-    diarize_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.1)")
-    diarize_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-
-    def chosen(self) -> bool:
-        """Tell whether the user has said how a model's stage is to run."""
-        return any(value is not None for name, value in self if not name.startswith("load_audio"))
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from flows.config.parameters import Batch
+from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.requirements import Need, aligners_for
-from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.preflight.offline import check_here
 from flows.preflight.paths import check_model
 from tasks.alignment.selection import CROSS_ATTENTION
@@ -22,14 +22,10 @@ from tasks.models.registry import (
 )
 from tasks.models.sources import Repository
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
-
-
 OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
 
 
-def check_models(batch: "Batch", stages: frozenset[str], languages: Collection[str] = ()) -> None:
+def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str] = ()) -> None:
     """Raise BadInput if a model of these stages, in these languages that files are said to have, cannot be had.
 
     Offline that is any that is not here; else one that is named and that the Hub refuses. A Hub that does not answer
@@ -44,7 +40,7 @@ def check_models(batch: "Batch", stages: frozenset[str], languages: Collection[s
             _check_hub(batch, stages, languages)
 
 
-def check_names(batch: "Batch") -> None:
+def check_names(batch: Batch) -> None:
     """Raise BadInput for a model by a path that holds none, and for a Whisper model that there is not."""
     _check_not_shadowed(batch)
     if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
@@ -63,7 +59,7 @@ def check_names(batch: "Batch") -> None:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
 
 
-def _check_not_shadowed(batch: "Batch") -> None:
+def _check_not_shadowed(batch: Batch) -> None:
     """Raise BadInput if a folder here has the name of a model of the Hub: the libraries would load what it holds.
 
     It may have come with the recordings, and a model can run code.
@@ -76,7 +72,7 @@ def _check_not_shadowed(batch: "Batch") -> None:
             )
 
 
-def _names_on_the_hub(batch: "Batch") -> Iterator[tuple[str, str]]:
+def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
     """Yield, each with its option, the names in this batch that mean a certain model of the Hub to the libraries."""
     from faster_whisper.utils import available_models
 
@@ -89,7 +85,7 @@ def _names_on_the_hub(batch: "Batch") -> Iterator[tuple[str, str]]:
         yield "diarize_model", batch.diarize.diarize_model
 
 
-def _check_hub(batch: "Batch", stages: frozenset[str], languages: Collection[str]) -> None:
+def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str]) -> None:
     """Ask the Hub for those models that the user names, or that are gated; the others it has."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:

@@ -2,17 +2,14 @@
 
 import shlex
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
+from flows.config.parameters import Batch
 from flows.model_store.lockfile import missing, read_record
 from flows.model_store.requirements import aligners_for, needs
 from tasks.bad_input import BadInput
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
 
-
-def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) -> None:
+def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> None:
     """Raise BadInput, with all that is missing, if these stages cannot run with the models that are here."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
@@ -30,7 +27,7 @@ def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) ->
         )
 
 
-def offline_notices(batch: "Batch") -> list[str]:
+def offline_notices(batch: Batch) -> list[str]:
     """Return what the user should know of the languages that an offline run can align."""
     if not batch.models.offline or batch.transcribe.language:
         return []
@@ -41,7 +38,7 @@ def offline_notices(batch: "Batch") -> list[str]:
     return [f"--offline, and no --language: only aligners of {here} are known to be here"]
 
 
-def _command(batch: "Batch", languages: list[str]) -> str:
+def _command(batch: Batch, languages: list[str]) -> str:
     """Return the command that fetches what the batch needs."""
     words = [
         "whisperx-batch-models",

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from flows.config.file_overrides import FileOptions
-from flows.planning.manifest import Entry
+from flows.config.inputs import Entry
 from tasks.bad_input import BadInput, one_line
 from tasks.diarize import DiarizeOptions
 from tasks.faults import why

@@ -22,6 +22,7 @@ from flows.reporting.console import counted, plan_line, show_plan, show_summary,
 from flows.reporting.ending import Ending, RunBroken
 from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
+from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
 from tasks.faults import why
 from tasks.storage.filesystems import BadPlace
@@ -88,7 +89,7 @@ def _expected_finish(run: Run) -> str:
     if not run.plan.waiting():
         return "nothing is to be done now"
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    estimate = expected(run.batch.own_folder(), run.plan.resume.options, run.plan.audio_left())
+    estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
     if estimate is None:
         return "not known before the first files are through: see the progress" + stop
     seconds, speed = estimate
