@@ -19,9 +19,9 @@ from flows.pipeline import run_stages
 from flows.planning.discovery import read_batch_file
 from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries
-from flows.pools.ahead import pools_for
 from flows.preflight.check import check_absolute, notices
 from flows.preflight.models import check_models
+from flows.prepared import pools_for, take_plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import EXPECTED, Ending, in_words
 from flows.reporting.run import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
@@ -72,8 +72,10 @@ def whisperx_batch(
         get_run_logger().warning(notice)
     # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
     waiting = get_run_logger().warning if runtime.deployment.id else None
-    with logs_forwarded(), claimed(OutputFolder.of(batch).state_dir, runtime.flow_run.id, waiting):
-        plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
+    folder = OutputFolder.of(batch)
+    with logs_forwarded(), claimed(folder.state_dir, runtime.flow_run.id, waiting):
+        plan = take_plan() or Plan(batch, checked_entries(batch), folder.ledger())
+        plan.report.start_clock()
         rename(batch, len(plan.files))
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
