@@ -41,18 +41,18 @@ class Wanted:
         diarize = file.diarizing(batch.diarize)
         if diarize is None:
             return cls._by(batch, file, None)
-        identity, before = diarize.identity(batch.models), diarize.identity_without_parts(batch.models)
-        wanted = cls._by(batch, file, identity)
-        return wanted if before == identity else replace(wanted, before=cls._by(batch, file, before))
+        inputs, before = diarize.cache_inputs(batch.models), diarize.cache_inputs_without_parts(batch.models)
+        wanted = cls._by(batch, file, inputs)
+        return wanted if before == inputs else replace(wanted, before=cls._by(batch, file, before))
 
     @classmethod
     def _by(cls, batch: Batch, file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
         transcribe = file.transcribing(batch.transcribe)
-        stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
+        stages = {"transcribe": options_digest("transcribe", transcribe.cache_inputs(batch.models))}
         if batch.align:
             # An aligner that is named for no language is that of the language asked for.
             asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
-            stages["align"] = options_digest("align", batch.align.identity(batch.models), asked, upstream)
+            stages["align"] = options_digest("align", batch.align.cache_inputs(batch.models), asked, upstream)
         if diarize is not None:
             stages["diarize"] = options_digest("diarize", diarize)
         return cls(stages, options_digest("write", stages, batch.write.layout()))
