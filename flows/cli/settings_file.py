@@ -35,7 +35,7 @@ def user_file() -> Path:
 
 
 def settings_files() -> list[Path]:
-    """Return the settings files that are there; later ones win. Raises BadInput if the one that is named is missing."""
+    """Return the existing settings files; later ones win. Raises BadInput if the one in VARIABLE is missing."""
     if named := os.environ.get(VARIABLE):
         if not os.path.isfile(named):
             raise BadInput(f"{VARIABLE}: no file {named}")
@@ -44,7 +44,7 @@ def settings_files() -> list[Path]:
 
 
 def read_settings(options: Collection[str]) -> dict[str, Any]:
-    """Return what the settings files set of these options. Raises BadInput, which names the file."""
+    """Return the options that the settings files set. Raises BadInput, which names the file."""
     values: dict[str, Any] = {}
     for path in settings_files():
         try:

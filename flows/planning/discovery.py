@@ -1,4 +1,4 @@
-"""The inputs that the user names: which files they mean, and what is wrong with them, before anything starts."""
+"""From the inputs that the user names to the files that they mean."""
 
 import os
 from urllib.parse import unquote, urlsplit
@@ -16,7 +16,7 @@ from tasks.storage import filesystems, io, urls
 def find_inputs(
     inputs: list[str], batch_file: str | None = None, manifest: str | None = None, patterns: Patterns = MEDIA
 ) -> list[Entry]:
-    """Return the files that are meant, in order and once each: files, folders (searched), globs, lists of them.
+    """Return the files that are named, in order and once each, by path, folder (searched), glob, list or manifest.
 
     A file need not exist: that is its own failure. Raises BadInput.
     """
@@ -69,7 +69,7 @@ def read_batch_file(name: str | None) -> list[str]:
 
 
 def check_any_there(entries: list[Entry]) -> None:
-    """Raise BadInput if none of these files exists: then it is the command that is wrong, not a file."""
+    """Raise BadInput if none of these files exists: then the command is wrong, not a file."""
     if entries and all(_is_missing(entry.path) for entry in entries):
         first = ", ".join(one_line(entry.path) for entry in entries[:3])
         raise BadInput(f"no such file: {first}{f' and {len(entries) - 3:,} more' if entries[3:] else ''}")

@@ -1,4 +1,4 @@
-"""What is wrong with the models that are asked for, before anything starts: not here, and not to be had either."""
+"""Checks before the run that every model is present or can be downloaded."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -26,10 +26,10 @@ OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_mo
 
 
 def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str] = ()) -> None:
-    """Raise BadInput if a model of these stages, in these languages that files are said to have, cannot be had.
+    """Raise BadInput if a model is unavailable that these stages need for files in these languages.
 
-    Offline that is any that is not here; else one that is named and that the Hub refuses. A Hub that does not answer
-    is no reason: those who load the models try again, and say more.
+    Offline, every model must be on this machine; otherwise the Hub must not refuse one that the user names or that is
+    gated. A Hub that does not answer is no error here: the processes that load models try again, and say more.
     """
     if batch.align and CROSS_ATTENTION in batch.align.aligners().values() and "align" in stages:
         stages |= {"transcribe"}
@@ -41,7 +41,7 @@ def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str
 
 
 def check_names(batch: Batch) -> None:
-    """Raise BadInput for a model by a path that holds none, and for a Whisper model that there is not."""
+    """Raise BadInput for a path that holds no model, and for an unknown name of a Whisper model."""
     _check_not_shadowed(batch)
     if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
         from faster_whisper.utils import available_models
@@ -60,9 +60,9 @@ def check_names(batch: Batch) -> None:
 
 
 def _check_not_shadowed(batch: Batch) -> None:
-    """Raise BadInput if a folder here has the name of a model of the Hub: the libraries would load what it holds.
+    """Raise BadInput if something in the current folder has the name of a model of the Hub.
 
-    It may have come with the recordings, and a model can run code.
+    The libraries would load it instead; it may have come with the recordings, and a model can run code.
     """
     for option, name in _names_on_the_hub(batch):
         if os.path.lexists(name):
@@ -73,7 +73,7 @@ def _check_not_shadowed(batch: Batch) -> None:
 
 
 def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
-    """Yield, each with its option, the names in this batch that mean a certain model of the Hub to the libraries."""
+    """Yield (option, name) for the names in this batch that the libraries take for certain models of the Hub."""
     from faster_whisper.utils import available_models
 
     if batch.transcribe.model in available_models():
@@ -86,7 +86,7 @@ def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
 
 
 def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str]) -> None:
-    """Ask the Hub for those models that the user names, or that are gated; the others it has."""
+    """Ask the Hub for the models that the user names, or that are gated; the others are known to be there."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:
         _ask(Need("transcribe", whisper_source(batch.transcribe.model)), model_dir)

@@ -1,4 +1,4 @@
-"""A run that reaches for nothing outside: what of its models is here, and which command fetches the rest."""
+"""Checks of an offline run: whether its models are on this machine, and the command that fetches missing ones."""
 
 import shlex
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from tasks.bad_input import BadInput
 
 
 def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> None:
-    """Raise BadInput, with all that is missing, if these stages cannot run with the models that are here."""
+    """Raise BadInput, with everything that is missing, unless these stages' models are on this machine."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
     languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
@@ -28,7 +28,7 @@ def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> N
 
 
 def offline_notices(batch: Batch) -> list[str]:
-    """Return what the user should know of the languages that an offline run can align."""
+    """Return a notice of the languages that an offline run can align, unless the language is set."""
     if not batch.models.offline or batch.transcribe.language:
         return []
     pairs = aligners_for(read_record(batch.models.model_dir).languages, batch.align, batch.transcribe)
