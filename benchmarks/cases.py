@@ -12,8 +12,7 @@ from programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, GPU_ACTORS, NODES, OUR
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from conftest import built_models, package_folder, whisper_base
-
-from tasks.load_audio import Samples
+from tasks.audio.types import Samples
 
 Corpus = dict[int, int]
 """How many files there are, by their length in seconds."""

@@ -12,10 +12,11 @@ from flows.config.parameters import Batch
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
 from flows.reporting.console import Progress
-from flows.reporting.ending import Ending, in_words
+from flows.reporting.ending import Ending
 from flows.reporting.run import Run
 from flows.reporting.tracker import Report
 from flows.services.cancellation import noticing_cancellation
+from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files

@@ -8,12 +8,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from tasks.alignment.cross_attention import time_words
-from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, Rung, best_rung
-from tasks.faults import halving
+from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, select_timing_method
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.languages import by_language
-from tasks.load_audio import Audio, AudioFile, Samples, as_float
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
+from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
@@ -90,12 +91,12 @@ def align_transcript(
     if not transcript.result["segments"]:
         return transcript
     named = options.named(transcript.language, transcribe.fixed_language)
-    rung = best_rung(transcript.language, named, transcribe, models)
+    rung = select_timing_method(transcript.language, named, transcribe, models)
     _tell(rung, transcript.language, named)
     if rung.name == SEGMENTS:
         aligned = transcript
     elif rung.name == CROSS_ATTENTION:
-        aligned = halving(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
+        aligned = with_smaller_batches(1, lambda _: time_words(transcript, as_float(samples), transcribe, models))
     else:
         aligned = _forced(transcript, samples, rung, options, transcribe, models)
     return replace(aligned, aligned_by=rung.name, provisional=bool(rung.failed))
@@ -104,7 +105,7 @@ def align_transcript(
 def _forced(
     transcript: Transcript,
     samples: Samples,
-    rung: Rung,
+    rung: TimingMethod,
     options: AlignOptions,
     transcribe: TranscribeOptions,
     models: ModelOptions,
@@ -125,12 +126,12 @@ def _forced(
             print_progress=transcribe.print_progress,
         )
 
-    with share.computing:
+    with compute_limits.computing:
         # Segment by segment: there is no batch to halve.
-        return Transcript(transcript.language, halving(1, run))
+        return Transcript(transcript.language, with_smaller_batches(1, run))
 
 
-def _tell(rung: Rung, language: str, named: str | None) -> None:
+def _tell(rung: TimingMethod, language: str, named: str | None) -> None:
     """Warn, in the log of the file, of words that are not timed by the aligner that could be expected."""
     timed = {CROSS_ATTENTION: "Whisper's own attention times the words", SEGMENTS: "the text has its segments' times"}
     instead = timed.get(rung.name, f"{rung.name} times the words")

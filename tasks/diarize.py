@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
-from tasks.faults import halving
-from tasks.load_audio import Audio, AudioFile, Samples, as_float
-from tasks.models.cache import Lender, ModelOptions, loads
+from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.models.cache import load_counts
 from tasks.models.fingerprints import revision
-from tasks.models.local_copies import at_hand
+from tasks.models.instances import InstancePool
+from tasks.models.local_copies import ensure_local
+from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts
+from tasks.oom import with_smaller_batches
 from tasks.options import NotInKey, Options
 from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
@@ -68,16 +70,16 @@ class Diarization:
 
 
 @cache
-def diarizers(model: str, models: ModelOptions) -> "Lender[DiarizationPipeline]":
+def diarizers(model: str, models: ModelOptions) -> "InstancePool[DiarizationPipeline]":
     """Return the pipelines of this process: pyannote's hold state while they run."""
 
     def make() -> "DiarizationPipeline":
         from whisperx.diarize import DiarizationPipeline
 
-        loads["diarize"] += 1
-        return DiarizationPipeline(at_hand(model), device=models.torch_device(), cache_dir=models.model_dir)
+        load_counts["diarize"] += 1
+        return DiarizationPipeline(ensure_local(model), device=models.torch_device(), cache_dir=models.model_dir)
 
-    return Lender(make)
+    return InstancePool(make)
 
 
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
@@ -98,7 +100,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
 
     with diarizers(options.diarize_model, models).lend() as pipeline:
         largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
-        found = halving(largest, partial(run, pipeline))
+        found = with_smaller_batches(largest, partial(run, pipeline))
     frame, embeddings = found if options.speaker_embeddings else (found, None)
     turns = zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True)
     return Diarization(list(turns), embeddings)

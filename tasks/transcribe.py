@@ -12,11 +12,12 @@ from pydantic import Field, field_validator
 
 from tasks.audio.loudness import loud_seconds
 from tasks.audio.tracks import AudioTrack, TrackChoice
-from tasks.faults import halving
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
 from tasks.languages import language_code
-from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
-from tasks.models.cache import ModelOptions, share
+from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
+from tasks.models.options import ModelOptions
+from tasks.oom import with_smaller_batches
 from tasks.options import NoEffect, NotInKey
 from tasks.storage.results import releases, stage_task
 from tasks.whisper.batching import Batches
@@ -168,19 +169,21 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     from tasks.whisper.speech import find_speech, spoken_language
 
     with pipelines(options, models).lend() as pipeline:
-        speech = halving(1, lambda _: find_speech(pipeline, audio, options))
+        speech = with_smaller_batches(1, lambda _: find_speech(pipeline, audio, options))
         if not speech:
             return silence
         if not pipeline.model.model.is_multilingual:
             if language not in (None, "en"):
                 logger.warning("the model %s knows English alone: it is not asked for %s", options.model, language)
             language = "en"
-        language = language or halving(1, lambda _: spoken_language(pipeline, audio, speech))
+        language = language or with_smaller_batches(1, lambda _: spoken_language(pipeline, audio, speech))
         decoding = replace(pipeline.options, **options.decoding())
     # Others may listen for speech while this file waits for its turn to be decoded.
     whisper = batches(options, models)
     decoding = fitted(decoding, whisper.model)
-    segments = halving(options.batch_size, partial(_decode, whisper, audio, speech, language, decoding, options))
+    segments = with_smaller_batches(
+        options.batch_size, partial(_decode, whisper, audio, speech, language, decoding, options)
+    )
     plain = [
         {key: value.item() if isinstance(value, np.generic) else value for key, value in segment.items()}
         for segment in segments
@@ -217,7 +220,7 @@ def _decode(
         if options.print_progress:
             print(f"Progress: {len(segments) / len(speech) * 100:.2f}%...")  # noqa: T201, as WhisperX does
     if options.temperature_fallback:
-        with share.computing:
+        with compute_limits.computing:
             return list(decode_again(model, sounds, segments, tokenizer, decoding))
     return segments
 

@@ -153,7 +153,8 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of the `whisperx` program: it needs an ffmpeg on the PATH, and NLTK's data."""
     import imageio_ffmpeg
 
-    from tasks.alignment.punkt import cache_folder, ensure_sentence_data
+    from tasks.alignment.punkt import ensure_sentence_data
+    from tasks.models.local_copies import cache_folder
 
     programs = tmp_path_factory.mktemp("bin")
     shutil.copy(imageio_ffmpeg.get_ffmpeg_exe(), programs / "ffmpeg")
@@ -247,11 +248,10 @@ def _web() -> Iterator[str]:
 @pytest.fixture(name="hub")
 def _hub(tiny_en: str, small_models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["LocalHub"]:
     """A hub with the small models under their usual names, which huggingface_hub takes for the Hub in this process."""
+    from flows.preflight.hub import _refusal
     from huggingface_hub import constants, file_download
     from huggingface_hub.utils import _http
     from local_hub import LocalHub
-
-    from flows.model_store.hub import _refusal
 
     hub = LocalHub(
         {

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from conftest import SAMPLES
 from pydantic import ValidationError
+from tasks.audio.decoding import decode
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
 
 from tasks.align import AlignOptions, align_transcript
 from tasks.alignment import selection
-from tasks.load_audio import decode
-from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, Transcript
 
 CPU = ModelOptions(device="cpu", threads=4, model_cache_only=True)  # as no other test has it
@@ -20,7 +21,7 @@ TEXTS = (" 1 2 3.", " 你好世界。", " ♪", " |", "   ", " One. 4 5! Six?")
 
 @pytest.fixture(name="whisper")
 def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> TranscribeOptions:
-    share.take(parallel=1, threads=1)
+    compute_limits.take(parallel=1, threads=1)
     monkeypatch.setattr(selection, "_failed", {})
     monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
     return TranscribeOptions(model=tiny_en, compute_type="int8")
@@ -147,9 +148,9 @@ def test_a_makeshift_is_not_kept_for_the_next_run(
 ) -> None:
     """Prefect stores what the best aligner made, and not what was made because that could not be loaded."""
     from prefect import flow
+    from tasks.audio.types import Audio, AudioFile
 
     from tasks.align import align
-    from tasks.load_audio import Audio, AudioFile
     from tasks.storage.results import result_key
 
     def stored(align_model: str) -> tuple[Any, bool]:

@@ -13,7 +13,7 @@ from flows.config.parameters import Batch
 from flows.model_store.lockfile import Pinned, Record, write_record
 from flows.preflight.check import notices
 from flows.preflight.models import check_models, check_names
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 
 ALL = frozenset({"load audio", "transcribe", "align", "diarize", "write"})
 
@@ -27,10 +27,10 @@ def test_a_gated_model_without_a_token_is_refused_with_what_to_do(
     hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not after hours; with the token of somebody who has accepted the terms it passes, and a wrong one does not."""
-    from flows.model_store.hub import _refusal
+    from flows.preflight.hub import _refusal
 
     diarized = batch(tmp_path, diarize={})
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_models(diarized, ALL)
     assert f"--diarize_model {DIARIZER}: it is gated: accept its terms at {hub.url}/{DIARIZER}" in str(refused.value)
     assert "set HF_TOKEN" in str(refused.value)
@@ -54,7 +54,7 @@ def test_a_folder_that_has_the_name_of_a_model_is_not_taken_for_it(
     """It may have come with the recordings, and the libraries would load it, with the code that it names."""
     (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput, match=f"--{option} {name}: the current folder has something of this name"):
+    with pytest.raises(InvalidInput, match=f"--{option} {name}: the current folder has something of this name"):
         check_names(Batch.model_validate({"diarize": {}}))
 
 
@@ -77,7 +77,7 @@ def test_a_part_of_a_pipeline_that_is_gated_is_refused_too(hub: LocalHub, tmp_pa
     hub.gated.add("some/part")
     hub.repositories["some/pipeline"] = own
     for model in ("some/pipeline", str(own)):
-        with pytest.raises(BadInput, match="--diarize_model some/part: it is gated"):
+        with pytest.raises(InvalidInput, match="--diarize_model some/part: it is gated"):
             check_models(batch(tmp_path, diarize={"diarize_model": model}), ALL)
 
 
@@ -94,7 +94,7 @@ def test_a_model_that_is_not_on_the_hub_is_refused(
     hub: LocalHub, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     """Also a relative folder, of a deployment say, which looks like a name on the Hub."""
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_models(batch(tmp_path, **options), ALL)
     assert message in str(refused.value)
 
@@ -124,7 +124,7 @@ def test_offline_all_that_is_missing_is_listed_with_the_command_that_fetches_it(
         align={},
         diarize={"min_speakers": 2},
     )
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_models(wanted, ALL)
     first, *missing, _, command = str(refused.value).splitlines()
     assert first == f"--offline: missing in {tmp_path}:"
@@ -147,7 +147,7 @@ def test_offline_without_a_language_the_aligners_of_the_record_must_be_there(tmp
     """Those of no other language can be asked for; a notice says which they are."""
     write_record(str(tmp_path), Record(languages=["de", "ja"], models={}))
     anything = batch(tmp_path, offline=True)
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_models(anything, ALL)
     assert [line.split()[0] for line in str(refused.value).splitlines()[1:4]] == [
         "Systran/faster-whisper-small",
@@ -172,8 +172,8 @@ def test_offline_a_file_of_another_size_than_was_fetched_is_missing(tmp_path: Pa
     size = {"size": 10, "sha256": ""}
     files = {str((snapshot / "model.bin").relative_to(tmp_path)): size}
     write_record(str(tmp_path), Record.model_validate({"models": {"a/b": {"revision": "c0ffee", "files": files}}}))
-    with pytest.raises(BadInput, match=r"a/b \(Whisper\): models--a--b/snapshots/c0ffee/model.bin"):
+    with pytest.raises(InvalidInput, match=r"a/b \(Whisper\): models--a--b/snapshots/c0ffee/model.bin"):
         check_models(wanted, ALL)
     write_record(str(tmp_path), Record(models={"a/b": Pinned(revision="beef", files={})}))
-    with pytest.raises(BadInput, match=r"revision beef, which models\.json names"):
+    with pytest.raises(InvalidInput, match=r"revision beef, which models\.json names"):
         check_models(wanted, ALL)

@@ -15,7 +15,7 @@ from test_plan import batch_of, do, missing
 from flows.cli import clean as command
 from flows.config.parameters import Batch
 from flows.state.folder import OutputFolder
-from tasks.storage.io import put
+from tasks.storage.io import write_all
 
 
 @pytest.fixture(name="speech")
@@ -117,7 +117,7 @@ def test_results_in_a_store_are_removed_there(
 ) -> None:
     """By the store's own times."""
     monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "state"))
-    put({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
+    write_all({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
     batch = batch_of(speech, inputs={"inputs": [f"{bucket}/in/"]}, write={"output_dir": f"{bucket}/out"})
     do(batch, "transcribe", "align", "write")
     time.sleep(1.1)

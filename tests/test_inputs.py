@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.inputs import Entry, Inputs
+from flows.config.inputs import Inputs
 from flows.config.parameters import Batch
 from flows.planning.discovery import check_any_there, find_inputs, read_batch_file
 from flows.planning.flow_parameters import inputs_as_parameters
+from flows.planning.manifest import Entry
 from flows.planning.patterns import Patterns
 from flows.preflight.check import check_absolute
 from flows.preflight.paths import check_model, check_output_folder, check_report
-from tasks.bad_input import BadInput
-from tasks.storage.io import put
+from tasks.bad_input import InvalidInput
+from tasks.storage.io import write_all
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def test_a_batch_file_may_be_as_windows_saves_it(tmp_path: Path, encoding: str) 
 def test_what_windows_has_cut_short_is_refused(tmp_path: Path) -> None:
     """Rather than read as names that nobody gave."""
     (tmp_path / "list.txt").write_bytes("\ufeff/in/a.wav".encode("utf-16-le")[:-1])
-    with pytest.raises(BadInput, match=r"list.txt: .*truncated data"):
+    with pytest.raises(InvalidInput, match=r"list.txt: .*truncated data"):
         find_inputs([], str(tmp_path / "list.txt"))
 
 
@@ -137,7 +138,9 @@ def test_relative_lines_of_a_list_are_relative_to_the_current_folder(
     monkeypatch.chdir("/")
     assert [entry.path for entry in find_inputs([], parameters.batch_file)] == [str(tmp_path / "a.wav")]
     deployed = {"inputs": {"batch_file": str(tmp_path / "list")}, "write": {"output_dir": "/out"}}
-    with pytest.raises(BadInput, match=r"inputs.batch_file /.*/list names a.wav: a deployment needs absolute paths"):
+    with pytest.raises(
+        InvalidInput, match=r"inputs.batch_file /.*/list names a.wav: a deployment needs absolute paths"
+    ):
         check_absolute(Batch.model_validate(deployed), read_batch_file(str(tmp_path / "list")))
 
 
@@ -185,7 +188,7 @@ def test_a_hidden_folder_that_is_named_is_searched(hidden: Path) -> None:
 def test_objects_are_hidden_as_files_are_and_may_have_brackets(bucket: str) -> None:
     """In a folder and for wildcards of a store."""
     names = ["in/.Trash/a.wav", "in/b.wav", "in/c [1].wav", "[d]/e.wav", "[d]/.f.wav"]
-    put({f"{bucket}/{name}": b"x" for name in names})
+    write_all({f"{bucket}/{name}": b"x" for name in names})
 
     def found(name: str) -> list[str]:
         return [entry.path.removeprefix(f"{bucket}/") for entry in find_inputs([f"{bucket}/{name}"])]
@@ -195,14 +198,14 @@ def test_objects_are_hidden_as_files_are_and_may_have_brackets(bucket: str) -> N
     assert found("in/.Trash/*.wav") == found("in/.T*/*.wav") == ["in/.Trash/a.wav"]
     assert found("in/c [1].wav") == ["in/c [1].wav"]
     assert found("[d]") == ["[d]/e.wav"]
-    with pytest.raises(BadInput, match=r"nothing matches s3://.*/x\*.wav"):
+    with pytest.raises(InvalidInput, match=r"nothing matches s3://.*/x\*.wav"):
         found("x*.wav")
 
 
 def test_if_none_of_the_files_exists_the_inputs_are_wrong(tmp_path: Path) -> None:
     """One of several that is missing fails alone; whether a URL can be read is not known before it is opened."""
     gone = [Entry(str(tmp_path / f"{number}.wav")) for number in range(5)]
-    with pytest.raises(BadInput, match=r"no such file: .*/0.wav, .*/1.wav, .*/2.wav and 2 more$"):
+    with pytest.raises(InvalidInput, match=r"no such file: .*/0.wav, .*/1.wav, .*/2.wav and 2 more$"):
         check_any_there(gone)
     (tmp_path / "4.wav").touch()
     check_any_there(gone)
@@ -219,13 +222,13 @@ def test_if_none_of_the_files_exists_the_inputs_are_wrong(tmp_path: Path) -> Non
 )
 def test_inputs_that_are_wrong_as_a_whole_are_refused(inputs: list[str], batch_file: str | None, message: str) -> None:
     """With a sentence that names them."""
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InvalidInput, match=message):
         find_inputs(inputs, batch_file)
 
 
 def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
     """Nothing to do is most likely a mistake."""
-    with pytest.raises(BadInput, match="no audio or video file"):
+    with pytest.raises(InvalidInput, match="no audio or video file"):
         find_inputs([str(tmp_path)])
 
 
@@ -234,7 +237,7 @@ def test_a_folder_that_cannot_be_read_is_refused() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         os.mkdir(os.path.join(folder, "locked"), mode=0)
-        with as_nobody(), pytest.raises(BadInput, match="locked: Permission denied"):
+        with as_nobody(), pytest.raises(InvalidInput, match="locked: Permission denied"):
             find_inputs([folder])
 
 
@@ -242,11 +245,11 @@ def test_a_model_folder_must_exist_and_hold_a_model(tmp_path: Path) -> None:
     """Names of models and of hubs pass; folders are looked into."""
     check_model("model", "large-v3", ("model.bin",))
     check_model("model", "Systran/faster-whisper-tiny", ("model.bin",))
-    with pytest.raises(BadInput, match="--model /no/such/model: no such folder"):
+    with pytest.raises(InvalidInput, match="--model /no/such/model: no such folder"):
         check_model("model", "/no/such/model", ("model.bin",))
-    with pytest.raises(BadInput, match="no such folder"):
+    with pytest.raises(InvalidInput, match="no such folder"):
         check_model("model", "tests/no-model", ("model.bin",))
-    with pytest.raises(BadInput, match=r"no model.bin in this folder"):
+    with pytest.raises(InvalidInput, match=r"no model.bin in this folder"):
         check_model("model", str(tmp_path), ("model.bin",))
 
 
@@ -255,14 +258,14 @@ def test_a_report_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     check_report(str(tmp_path / "new" / "report.json"))
     assert list(tmp_path.iterdir()) == []
     for wrong in (tmp_path, Path("/dev/null/report.json"), Path("/proc/report.json")):
-        with pytest.raises(BadInput, match="--report"):
+        with pytest.raises(InvalidInput, match="--report"):
             check_report(str(wrong))
 
 
 def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """A file is in its place."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match=r"--output_dir .*/out: cannot write to .*/file: Not a directory"):
+    with pytest.raises(InvalidInput, match=r"--output_dir .*/out: cannot write to .*/file: Not a directory"):
         check_output_folder(str(tmp_path / "file" / "out"))
 
 
@@ -276,5 +279,5 @@ def test_an_output_folder_of_somebody_else_is_refused() -> None:
     """Before any work."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        with as_nobody(), pytest.raises(BadInput, match=r"cannot write to .*: Permission denied"):
+        with as_nobody(), pytest.raises(InvalidInput, match=r"cannot write to .*: Permission denied"):
             check_output_folder(os.path.join(folder, "out"))

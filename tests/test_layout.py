@@ -1,11 +1,11 @@
 """flows/pools/sizing.py: pools that fit the machines."""
 
 import pytest
+from flows.services.node import Node
 
 from flows.config.parameters import Batch
-from flows.config.pools import PoolSettings
 from flows.pools.ahead import all_by_cross_attention
-from flows.pools.sizing import Node, PoolSpec, plan_pools
+from flows.pools.sizing import PoolSettings, PoolSpec, plan_pools
 
 LAPTOP = Node(cpus=2, gpus=0)
 GPU_BOX = Node(cpus=16, gpus=1)

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from flows.config.file_overrides import FileOptions
-from flows.config.inputs import Entry
 from flows.planning.discovery import check_below, find_inputs
-from flows.planning.manifest import read_manifest
+from flows.planning.manifest import Entry, read_manifest
 from flows.preflight.paths import check_files
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -73,7 +72,7 @@ def test_urls_stay_what_they_are(tmp_path: Path) -> None:
 def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     """Of both kinds of manifest."""
     csv = "path,num_speakers,diarize,output\na.mp3,none,,\n,,,\n,2,,\nb.mp3,,maybe,\nc.mp3,1,,../x\nd.mp3,1,,,x\n"
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InvalidInput) as error:
         read_manifest(written(tmp_path, "m.csv", csv))
     lines = str(error.value).splitlines()
     assert [line.split(", line ")[1].split(":")[0] for line in lines] == ["2", "4", "5", "6", "7"]
@@ -81,7 +80,7 @@ def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert "num_speakers: Input should be a valid integer" in lines[0]
     assert "no path" in lines[1]
     assert "leads out of the output folder" in lines[3]
-    with pytest.raises(BadInput, match=r"(?s)line 1: not JSON.*2: not a JSON object.*3: langage: there is no"):
+    with pytest.raises(InvalidInput, match=r"(?s)line 1: not JSON.*2: not a JSON object.*3: langage: there is no"):
         read_manifest(written(tmp_path, "m.jsonl", '{"path": \n[1]\n{"path": "a.mp3", "langage": "de"}\n'))
 
 
@@ -96,19 +95,21 @@ def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
 )
 def test_a_csv_file_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
     """With what its first line must have."""
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InvalidInput, match=message):
         read_manifest(written(tmp_path, "m.csv", text))
 
 
 def test_a_manifest_in_a_windows_code_page_is_refused_with_what_to_do(tmp_path: Path) -> None:
     """Its letters could be those of any code page."""
     (tmp_path / "m.csv").write_bytes("path\r\nMüller.mp3\r\n".encode("cp1252"))
-    with pytest.raises(BadInput, match=r"m.csv: line 2 is not UTF-8 \(byte 7\): save the file as UTF-8, which Excel"):
+    with pytest.raises(
+        InvalidInput, match=r"m.csv: line 2 is not UTF-8 \(byte 7\): save the file as UTF-8, which Excel"
+    ):
         read_manifest(str(tmp_path / "m.csv"))
     (tmp_path / "m.csv").write_bytes("path\na.mp3\n".encode("utf-16")[:-1])
-    with pytest.raises(BadInput, match=r"m.csv: line 2 is not UTF-16"):
+    with pytest.raises(InvalidInput, match=r"m.csv: line 2 is not UTF-16"):
         read_manifest(str(tmp_path / "m.csv"))
-    with pytest.raises(BadInput, match="No such file"):
+    with pytest.raises(InvalidInput, match="No such file"):
         read_manifest(str(tmp_path / "missing.csv"))
 
 
@@ -118,7 +119,7 @@ def test_a_file_that_a_folder_names_too_has_the_manifests_options(tmp_path: Path
     manifest = written(tmp_path, "m.csv", "path,language\na.mp3,de\n")
     assert [entry.options.language for entry in find_inputs([str(tmp_path)], None, manifest)] == ["de"]
     twice = written(tmp_path, "m.csv", "path,language\na.mp3,de\na.mp3,fr\n")
-    with pytest.raises(BadInput, match=r"line 3: .*a.mp3 is in line 2 already, with other options"):
+    with pytest.raises(InvalidInput, match=r"line 3: .*a.mp3 is in line 2 already, with other options"):
         find_inputs([], None, twice)
 
 
@@ -130,16 +131,18 @@ def test_what_the_batch_cannot_do_for_a_file_is_refused() -> None:
         Entry("/c.mp3", FileOptions(output="x"), 4),
         Entry("/d.mp3", FileOptions(output="./X"), 5),
     ]
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InvalidInput) as error:
         check_files(entries, "m.csv", TranscribeOptions(), DiarizeOptions(max_speakers=2), rttm=False)
     assert [line.split(": ", 1)[1] for line in str(error.value).splitlines()] == [
         "Whisper knows no language 'klingon'; give a code such as 'en' or a name",
         "min_speakers 3 is more than max_speakers 2",
         "2 files have the output x",
     ]
-    with pytest.raises(BadInput, match="line 3: the batch has no options for diarization"):
+    with pytest.raises(InvalidInput, match="line 3: the batch has no options for diarization"):
         check_files(entries[1:2], "m.csv", TranscribeOptions(), None, rttm=False)
-    with pytest.raises(BadInput, match="line 4: output_format rttm holds speaker turns, and this file is not diarized"):
+    with pytest.raises(
+        InvalidInput, match="line 4: output_format rttm holds speaker turns, and this file is not diarized"
+    ):
         check_files(entries[2:3], "m.csv", TranscribeOptions(), DiarizeOptions(by_default=False), rttm=True)
 
 
@@ -177,7 +180,7 @@ def test_inputs_lie_below_the_allowed_roots(tmp_path: Path) -> None:
     check_below([Entry("https://host/a/f.wav?token=1")], ["https://host/a"])
     roots.append("https://host/a")
     for path in [*(str(tmp_path / name) for name in wrong), *urls]:
-        with pytest.raises(BadInput, match=r"line 7: .* lies below none of the --input_roots"):
+        with pytest.raises(InvalidInput, match=r"line 7: .* lies below none of the --input_roots"):
             check_below([Entry(path, line=7)], roots)
 
 

@@ -1,10 +1,10 @@
 """flows/pools/placement.py: actors and shares of GPUs that find their place, or are refused."""
 
 import pytest
+from flows.services.node import Node
 
-from flows.config.pools import PoolSettings
 from flows.pools.placement import Bundle, CannotBePlaced, place
-from flows.pools.sizing import STAGES, Node, PoolSpec, plan_pools
+from flows.pools.sizing import STAGES, PoolSettings, PoolSpec, plan_pools
 
 GPU_BOX = Node(cpus=16, gpus=1)
 

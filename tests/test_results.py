@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from conftest import CACHE
 from prefect.serializers import PickleSerializer
+from tasks.audio.types import AudioFile
+from tasks.models.options import ModelOptions
 
 from tasks.diarize import Diarization
-from tasks.load_audio import AudioFile
-from tasks.models.cache import ModelOptions
 from tasks.models.fingerprints import revision
 from tasks.models.registry import diarizer_parts
 from tasks.storage.results import (

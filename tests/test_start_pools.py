@@ -15,9 +15,10 @@ from ray.util import placement_group_table
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries
+from flows.pools.ahead import pools_for
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
-from flows.prepared import pools_for, prepared
+from flows.prepared import prepared
 from flows.services.ray_cluster import RaySession, ray_session
 from flows.state.folder import OutputFolder
 

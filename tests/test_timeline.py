@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
 from sound_files import ffmpeg, late_film
+from tasks.audio.decoding import decode, probe
+from tasks.audio.types import SAMPLE_RATE, Samples
 from test_plan import batch_of, do, missing, planned
 
 from flows.state.folder import OutputFolder
 from tasks.audio.timeline import TimeLine
-from tasks.load_audio import SAMPLE_RATE, Samples, decode, probe
 
 SECONDS = 2.889
 FIRST_WORD_S = 0.03

@@ -9,13 +9,14 @@ import pytest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 from sound_files import ffmpeg, two_tracks
+from tasks.audio.decoding import decode, probe
 from test_plan import batch_of, do, missing, planned, with_manifest
 
 from flows.state.folder import OutputFolder
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.tracks import TrackChoice
 from tasks.languages import code_of_tag
-from tasks.load_audio import decode, load_audio, probe
+from tasks.load_audio import load_audio
 from tasks.transcribe import TranscribeOptions
 
 HELLO = SAMPLES / "en" / "hello_world.wav"

@@ -15,12 +15,12 @@ def main() -> NoReturn:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     warnings.filterwarnings("ignore")
     options = _parse(sys.argv[1:])
-    from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.bad_input import InvalidInput
+    from tasks.storage.filesystems import UnsupportedLocation
 
     try:
         _clean(options.output_dir, options.results_dir, options.older_than, dry_run=options.dry_run)
-    except (BadInput, BadPlace, OSError) as error:
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:
@@ -50,12 +50,12 @@ def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bo
     from flows.state.cleanup import remove_results, stored_results, unneeded_results, unneeded_rows
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import claimed
-    from tasks.bad_input import BadInput
+    from tasks.bad_input import InvalidInput
     from tasks.storage.urls import absolute
 
     folder = OutputFolder(absolute(output_dir), results_dir)
     if not folder.state_dir.is_dir():
-        raise BadInput(f"{output_dir}: whisperx-batch has written nothing there")
+        raise InvalidInput(f"{output_dir}: whisperx-batch has written nothing there")
     with nullcontext() if dry_run else claimed(folder.state_dir):
         ledger = folder.ledger()
         results = list(stored_results(folder.results))

@@ -8,13 +8,15 @@ from typing import Any
 from prefect.states import State
 
 from flows.batch import whisperx_batch
-from flows.cli.exit_status import INTERRUPTED, exit_status
+from flows.cli.exit_status import exit_status
+from flows.cli.main import INTERRUPTED
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.preflight.services import check_prefect, check_ray
 from flows.prepared import prepared
 from flows.reporting import run
-from flows.reporting.ending import Ending, in_words, why_ended
+from flows.reporting.ending import Ending, why_ended
+from flows.services.failures import in_words
 from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
 from flows.services.ray_cluster import ray_session
 from tasks.storage.scratch import remove_abandoned

@@ -8,13 +8,15 @@ import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
-from flows.cli.exit_status import INTERRUPTED, exit_status
+from tasks.models.options import go_offline
+
+from flows.cli.exit_status import exit_status
+from flows.cli.main import INTERRUPTED
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
-from tasks.models.cache import go_offline
 
 if TYPE_CHECKING:
     from flows.cli.options import Command
@@ -80,15 +82,15 @@ def _run(command: "Command", inputs: list[str]) -> int:
     """Plan, and run what remains to be done. Returns the exit status."""
     from pydantic import ValidationError
 
-    from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.bad_input import InvalidInput
+    from tasks.storage.filesystems import UnsupportedLocation
 
     try:
         return _run_batch(command, inputs)
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
-    except (BadInput, BadPlace, OSError) as error:
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -99,8 +101,9 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     from rich.console import Console
 
     from flows.cli.plan import plan_remaining, report_nothing_remains, show
+    from flows.config.inputs import lists_removed
     from flows.planning.discovery import check_any_there
-    from flows.planning.flow_parameters import as_parameters, lists_removed
+    from flows.planning.flow_parameters import as_parameters
     from flows.planning.plan import Plan
     from flows.planning.selection import checked_entries
     from flows.preflight.check import notices

@@ -34,7 +34,7 @@ def main() -> NoReturn:
 
     from pydantic import ValidationError
 
-    from tasks.bad_input import BadInput
+    from tasks.bad_input import InvalidInput
 
     if command.hf_token:
         os.environ["HF_TOKEN"] = command.hf_token.get_secret_value()
@@ -42,7 +42,7 @@ def main() -> NoReturn:
         sys.exit(_run(command))
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, PROGRAM))
-    except (BadInput, OSError) as error:
+    except (InvalidInput, OSError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -64,11 +64,12 @@ def _parse(arguments: list[str]) -> "ModelsCommand":
 
 
 def _run(command: "ModelsCommand") -> int:
-    from flows.model_store.fetch import NotHad, provide
+    from tasks.models.options import go_offline
+
+    from flows.model_store.fetch import ModelUnavailable, ensure_models
     from flows.planning.flow_parameters import as_parameters
     from flows.preflight.models import check_names
-    from tasks.bad_input import BadInput
-    from tasks.models.cache import go_offline
+    from tasks.bad_input import InvalidInput
     from tasks.models.registry import default_aligners
     from tasks.transcribe import TranscribeOptions
 
@@ -76,13 +77,13 @@ def _run(command: "ModelsCommand") -> int:
         go_offline()
     batch = as_parameters(command.batch([]))
     if not batch.models.model_dir:
-        raise BadInput("--model_dir: name the folder that the models are to be in")
+        raise InvalidInput("--model_dir: name the folder that the models are to be in")
     check_names(batch)
     languages = [str(TranscribeOptions(language=language).language) for language in command.languages]
     failed = False
-    for told in provide(batch, languages):
-        failed |= isinstance(told, NotHad)
-        sys.stdout.write(f"failed   {told}\n" if isinstance(told, NotHad) else f"{told}\n")
+    for told in ensure_models(batch, languages):
+        failed |= isinstance(told, ModelUnavailable)
+        sys.stdout.write(f"failed   {told}\n" if isinstance(told, ModelUnavailable) else f"{told}\n")
         sys.stdout.flush()
     for language in sorted({*languages, *filter(None, [batch.transcribe.language])} - set(default_aligners())):
         sys.stdout.write(f"none     WhisperX has no aligner for {language!r}; --align_model names one\n")

@@ -22,7 +22,7 @@ def read_options(
     from pydantic import ValidationError
     from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
-    from tasks.bad_input import BadInput
+    from tasks.bad_input import InvalidInput
 
     source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(kind, root_parser=parser)
     for action in parser._actions:  # noqa: SLF001, argparse has no public name for them
@@ -34,7 +34,7 @@ def read_options(
         return CliApp.run(kind, cli_args=namespace, cli_settings_source=source), inputs
     except ValidationError as error:
         parser.exit(2, usage_errors(error, parser.prog))
-    except (BadInput, SettingsError) as error:
+    except (InvalidInput, SettingsError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
 
 

@@ -2,8 +2,8 @@
 
 from rich.console import Console
 
-from flows.config.inputs import Entry
 from flows.config.parameters import Batch
+from flows.planning.manifest import Entry
 from flows.planning.plan import Plan
 from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary

@@ -8,9 +8,9 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from flows.config.pools import PoolSettings
+from flows.pools.sizing import PoolSettings
 from tasks.align import AlignOptions
-from tasks.bad_input import BadInput, closest
+from tasks.bad_input import InvalidInput, closest
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
@@ -35,27 +35,27 @@ def user_file() -> Path:
 
 
 def settings_files() -> list[Path]:
-    """Return the existing settings files; later ones win. Raises BadInput if the one in VARIABLE is missing."""
+    """Return the existing settings files; later ones win. Raises InvalidInput if the one in VARIABLE is missing."""
     if named := os.environ.get(VARIABLE):
         if not os.path.isfile(named):
-            raise BadInput(f"{VARIABLE}: no file {named}")
+            raise InvalidInput(f"{VARIABLE}: no file {named}")
         return [Path(named)]
     return [path for path in (user_file(), Path(NAME)) if path.is_file()]
 
 
 def read_settings(options: Collection[str]) -> dict[str, Any]:
-    """Return the options that the settings files set. Raises BadInput, which names the file."""
+    """Return the options that the settings files set. Raises InvalidInput, which names the file."""
     values: dict[str, Any] = {}
     for path in settings_files():
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise BadInput(f"{path}: the settings file cannot be read: {error}") from None
+            raise InvalidInput(f"{path}: the settings file cannot be read: {error}") from None
         for key in found:
             if key not in options:
-                raise BadInput(f"{path}: there is no option {key!r}{closest(key, options)}")
+                raise InvalidInput(f"{path}: there is no option {key!r}{closest(key, options)}")
             if path == Path(NAME) and key not in HARMLESS:
-                raise BadInput(
+                raise InvalidInput(
                     f"{path.absolute()}: {key} cannot be set by a file in the current folder, which may have come with "
                     f"the recordings: move it to {user_file()}, or name the file in {VARIABLE}"
                 )

@@ -1,13 +1,13 @@
 """A batch and its options: the parameters of the flow, and so the form in Prefect's UI."""
 
 from pydantic import model_validator
+from tasks.models.options import ModelOptions
 
 from flows.config.inputs import Inputs
-from flows.config.pools import PoolSettings
-from flows.config.run import RunSettings
+from flows.config.parameters import RunSettings
+from flows.pools.sizing import PoolSettings
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions

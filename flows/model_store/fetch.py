@@ -6,18 +6,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.config.parameters import Batch
-from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.lockfile import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
-from flows.model_store.requirements import Need, aligners_for, needs
+from flows.model_store.requirements import ModelRequirement, aligners_for, required_models
+from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from tasks.models.sources import Bundle, Repository, Source
 
 
-class NotHad(RuntimeError):
+class ModelUnavailable(RuntimeError):
     """A model is not here in full, and could not be fetched; the message says why."""
 
 
-def provide(batch: Batch, languages: list[str]) -> Iterator[str | NotHad]:
-    """Fetch and check the models that a batch in these languages needs; yield for each what was done, or why not.
+def ensure_models(batch: Batch, languages: list[str]) -> Iterator[str | ModelUnavailable]:
+    """Fetch and check the models that a batch in these languages required_models; yield for each what was done, or why not.
 
     Raises BadInput.
     """
@@ -25,8 +25,8 @@ def provide(batch: Batch, languages: list[str]) -> Iterator[str | NotHad]:
     record, seen = read_record(model_dir), set()
     pairs = aligners_for(languages or record.languages, batch.align, batch.transcribe)
 
-    def unseen() -> list[Need]:
-        named = needs(batch.transcribe, pairs, batch.diarize, model_dir)
+    def unseen() -> list[ModelRequirement]:
+        named = required_models(batch.transcribe, pairs, batch.diarize, model_dir)
         return [need for need in named if key(need.source) not in seen]
 
     # Again and again: which parts a diarization pipeline has is known once it is here.
@@ -35,21 +35,21 @@ def provide(batch: Batch, languages: list[str]) -> Iterator[str | NotHad]:
         seen.add(key(need.source))
         try:
             yield _provide_one(need, model_dir, record, offline=batch.models.offline)
-        except NotHad as error:
+        except ModelUnavailable as error:
             yield error
 
 
-def _provide_one(need: Need, model_dir: str, record: Record, *, offline: bool) -> str:
+def _provide_one(need: ModelRequirement, model_dir: str, record: Record, *, offline: bool) -> str:
     source = need.source
     if isinstance(source, Repository) and Path(source.name).exists():
         if lacks := source.missing(model_dir):
-            raise NotHad(f"{need}: no {', '.join(lacks)}")
+            raise ModelUnavailable(f"{need}: no {', '.join(lacks)}")
         return f"yours    {need}"
     pinned = record.models.get(key(source))
     bad = damaged(pinned, model_dir) if pinned else []
     lacks = bad or missing(source, model_dir, record)
     if lacks and offline:
-        raise NotHad(f"{need}: missing or damaged: {', '.join(lacks)}")
+        raise ModelUnavailable(f"{need}: missing or damaged: {', '.join(lacks)}")
     if lacks:
         for name in bad:
             _remove(Path(model_dir, name), model_dir)
@@ -66,7 +66,7 @@ def _pin(source: Source, model_dir: str) -> Pinned:
     try:
         return pin(source, model_dir)
     except OSError as error:
-        raise NotHad(f"{source.name}: {error}") from error
+        raise ModelUnavailable(f"{source.name}: {error}") from error
 
 
 def _remove(path: Path, model_dir: str) -> None:
@@ -83,11 +83,11 @@ def _fetch(source: Source, model_dir: str, revision: str | None) -> None:
         if isinstance(source, Bundle):
             _fetch_bundle(source, model_dir)
         elif reason := refusal(source):
-            raise NotHad(f"{source.name}: {reason}")
+            raise ModelUnavailable(f"{source.name}: {reason}")
         else:
             _fetch_repository(source, model_dir, revision)
     except (*NETWORK_ERRORS, HubUnreachable) as error:
-        raise NotHad(f"{source.name}: could not be fetched: {error}") from error
+        raise ModelUnavailable(f"{source.name}: could not be fetched: {error}") from error
 
 
 def _fetch_repository(source: Repository, model_dir: str, revision: str | None) -> None:
@@ -114,4 +114,4 @@ def _fetch_bundle(source: Bundle, model_dir: str) -> None:
         getattr(torchaudio.pipelines, source.name).get_model(dl_kwargs=where)
     except RuntimeError as error:
         _remove(source.file(model_dir), model_dir)
-        raise NotHad(f"{source.name}: what was fetched does not load: {error}") from error
+        raise ModelUnavailable(f"{source.name}: what was fetched does not load: {error}") from error

@@ -3,13 +3,13 @@
 import os
 from urllib.parse import unquote, urlsplit
 
-from flows.config.inputs import Entry
+from tasks.errors import message_of
+
 from flows.planning.expansion import expand
-from flows.planning.manifest import read_manifest
+from flows.planning.manifest import Entry, read_manifest
 from flows.planning.patterns import MEDIA, Patterns
 from flows.planning.text_files import as_utf8
-from tasks.bad_input import BadInput, one_line
-from tasks.faults import why
+from tasks.bad_input import InvalidInput, one_line
 from tasks.storage import filesystems, io, urls
 
 
@@ -18,29 +18,29 @@ def find_inputs(
 ) -> list[Entry]:
     """Return the files that are named, in order and once each, by path, folder (searched), glob, list or manifest.
 
-    A file need not exist: that is its own failure. Raises BadInput.
+    A file need not exist: that is its own failure. Raises InvalidInput.
     """
     listed_paths = read_batch_file(batch_file)
     given = [*inputs, *listed_paths]
     if not given and not manifest:
-        raise BadInput("no input: name files, folders or globs, a --batch_file or a --manifest")
+        raise InvalidInput("no input: name files, folders or globs, a --batch_file or a --manifest")
     found = [Entry(path) for each in inputs for path in expand(each, patterns)]
     # In a list of thousands, what matches nothing is the failure of that one file.
     found += [Entry(path) for each in listed_paths for path in expand(each, patterns, must_match=False)]
     if given and not found:
-        raise BadInput(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}")
+        raise InvalidInput(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}")
     entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")
     # What a manifest says of a file counts, also where a folder has named it already.
     entries |= {entry.path: entry for entry in listed}
     if not entries:
-        raise BadInput(f"--manifest {one_line(manifest or '')}: it names no file")
+        raise InvalidInput(f"--manifest {one_line(manifest or '')}: it names no file")
     return list(entries.values())
 
 
 def _check_once(listed: list[Entry], manifest: str) -> None:
-    """Raise BadInput for files that a manifest names twice with different options."""
+    """Raise InvalidInput for files that a manifest names twice with different options."""
     first: dict[str, Entry] = {}
     wrong = [
         f"--manifest {one_line(manifest)}, line {entry.line}: {one_line(urls.shown(entry.path))} is in line "
@@ -49,30 +49,30 @@ def _check_once(listed: list[Entry], manifest: str) -> None:
         if first.setdefault(entry.path, entry).options != entry.options
     ]
     if wrong:
-        raise BadInput("\n".join(wrong))
+        raise InvalidInput("\n".join(wrong))
 
 
 def read_batch_file(name: str | None) -> list[str]:
     """Return the paths in a batch file: one a line, or separated by NULs, as `find -print0` writes any name.
 
-    Raises BadInput.
+    Raises InvalidInput.
     """
     if name is None:
         return []
     try:
         content = as_utf8(io.read(name))
     except (ValueError, OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--batch_file {one_line(name)}: {why(error)}") from None
+        raise InvalidInput(f"--batch_file {one_line(name)}: {message_of(error)}") from None
     if b"\0" in content:
         return [os.fsdecode(path) for path in content.split(b"\0") if path]
     return [os.fsdecode(line.strip()) for line in content.splitlines() if line.strip()]
 
 
 def check_any_there(entries: list[Entry]) -> None:
-    """Raise BadInput if none of these files exists: then the command is wrong, not a file."""
+    """Raise InvalidInput if none of these files exists: then the command is wrong, not a file."""
     if entries and all(_is_missing(entry.path) for entry in entries):
         first = ", ".join(one_line(entry.path) for entry in entries[:3])
-        raise BadInput(f"no such file: {first}{f' and {len(entries) - 3:,} more' if entries[3:] else ''}")
+        raise InvalidInput(f"no such file: {first}{f' and {len(entries) - 3:,} more' if entries[3:] else ''}")
 
 
 def _is_missing(path: str) -> bool:
@@ -84,11 +84,11 @@ def _is_missing(path: str) -> bool:
 
 
 def check_below(entries: list[Entry], roots: list[str]) -> None:
-    """Raise BadInput for files that lie below none of these folders, also by way of `..` or a symbolic link."""
+    """Raise InvalidInput for files that lie below none of these folders, also by way of `..` or a symbolic link."""
     allowed = [_resolved(root) for root in roots]
     outside = [entry for entry in entries if not any(_lies_below(_resolved(entry.path), root) for root in allowed)]
     if outside:
-        raise BadInput(
+        raise InvalidInput(
             "\n".join(
                 f"{f'line {entry.line}: ' if entry.line else ''}{one_line(urls.shown(entry.path))} lies below "
                 "none of the --input_roots"

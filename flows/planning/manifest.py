@@ -8,12 +8,12 @@ from io import StringIO
 from typing import Any
 
 from pydantic import ValidationError
+from tasks.errors import message_of
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
-from flows.config.inputs import Entry
+from flows.planning.manifest import Entry
 from flows.planning.text_files import decoded
-from tasks.bad_input import BadInput, one_line
-from tasks.faults import why
+from tasks.bad_input import InvalidInput, one_line
 from tasks.storage import filesystems, io, urls
 
 PATH = "path"
@@ -23,17 +23,17 @@ COLUMNS = [PATH, *FileOptions.model_fields]
 def read_manifest(manifest: str) -> list[Entry]:
     """Return what a manifest names, in order. Paths that are relative are so to its own folder.
 
-    The first line of a CSV file names its columns; an empty cell leaves an option as the batch has it. Raises BadInput,
+    The first line of a CSV file names its columns; an empty cell leaves an option as the batch has it. Raises InvalidInput,
     which tells of everything that is wrong in it.
     """
     try:
         text = decoded(io.read(manifest))
     except (ValueError, OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--manifest {one_line(manifest)}: {why(error)}") from None
+        raise InvalidInput(f"--manifest {one_line(manifest)}: {message_of(error)}") from None
     reader = _Reader(manifest)
     entries = list(reader.entries(text))
     if reader.errors:
-        raise BadInput("\n".join(reader.errors))
+        raise InvalidInput("\n".join(reader.errors))
     return entries
 
 

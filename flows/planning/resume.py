@@ -6,16 +6,17 @@ from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
+from tasks.errors import FileFault, describe, will_last
+from tasks.retries import RetryBudget
+
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun
-from flows.pools.task_runner import named
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
-from tasks.faults import FileFault, Patience, will_last
-from tasks.storage.filesystems import Print
-from tasks.storage.io import Stopped, print_of
+from tasks.storage.filesystems import FileVersion
+from tasks.storage.io import Stopped, version_of
 from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
@@ -50,7 +51,7 @@ class Wanted:
         transcribe = file.transcribing(batch.transcribe)
         stages = {"transcribe": options_digest("transcribe", transcribe.cache_inputs(batch.models))}
         if batch.align:
-            # An aligner that is named for no language is that of the language asked for.
+            # An aligner that is describe for no language is that of the language asked for.
             asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
             stages["align"] = options_digest("align", batch.align.cache_inputs(batch.models), asked, upstream)
         if diarize is not None:
@@ -74,7 +75,7 @@ class Resume:
         self._overwrite = batch.run.overwrite
         self._ledger = ledger
         self._stop = threading.Event()
-        self.patience = Patience(TRIES)
+        self.patience = RetryBudget(TRIES)
 
     def all_stages(self, file: FileOptions) -> frozenset[str]:
         """Return all that a file with these options goes through of which nothing is there."""
@@ -135,20 +136,20 @@ class Resume:
         digest = file.key.partition("-")[0]
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
-    def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
+    def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
         """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
         if language is None and "{language}" in file.pattern:
             return {}
-        return {name: print_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
+        return {name: version_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
 
-    def _owned(self, file: FileRun) -> tuple[dict[str, Print], dict[str, Print], str | None]:
+    def _owned(self, file: FileRun) -> tuple[dict[str, FileVersion], dict[str, FileVersion], str | None]:
         """Return the outputs in this file's places that may be replaced, those of another input, and that input.
 
         Those of this file, and of one with the same content, may be. Not those of an input that is gone: a share may
         not be mounted tonight, and a recording that was deleted may have no other transcript.
         """
-        ours: dict[str, Print] = {}
-        theirs: dict[str, Print] = {}
+        ours: dict[str, FileVersion] = {}
+        theirs: dict[str, FileVersion] = {}
         other = None
         digest = file.key.partition("-")[0]
         for path, row in self._ledger.owners(file.place[1]):
@@ -202,4 +203,4 @@ class Resume:
 
 def reason(error: Exception) -> str:
     """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
-    return str(error) if isinstance(error, FileFault) else named(error)
+    return str(error) if isinstance(error, FileFault) else describe(error)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from flows.pools.sizing import Node, PoolSpec
+from flows.pools.sizing import PoolSpec
+from flows.services.node import Node
 
 
 class CannotBePlaced(ValueError):

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import floor
 
-from flows.config.pools import PoolSettings
+from flows.pools.sizing import PoolSettings
 
 STAGES = ("load audio", "transcribe", "diarize", "align", "write")
 """In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""

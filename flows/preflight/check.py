@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable
 
-from flows.config.inputs import Entry
 from flows.config.parameters import Batch
+from flows.planning.manifest import Entry
 from flows.preflight.models import check_names
 from flows.preflight.offline import offline_notices
 from flows.preflight.paths import check_files, check_output_folder, check_reachable, check_report
 from flows.state.folder import OutputFolder
-from tasks.bad_input import BadInput, one_line
+from tasks.bad_input import InvalidInput, one_line
 from tasks.storage.urls import is_absolute, is_url
 
 
 def check(batch: Batch, entries: list[Entry]) -> None:
-    """Check the options, the models' names, and the folders that are written to. Raises BadInput."""
+    """Check the options, the models' names, and the folders that are written to. Raises InvalidInput."""
     check_files(
         entries, batch.inputs.manifest or "", batch.transcribe, batch.diarize, rttm="rttm" in batch.write.formats()
     )
@@ -25,11 +25,11 @@ def check(batch: Batch, entries: list[Entry]) -> None:
     if batch.run.report:
         check_report(batch.run.report)
     if batch.inputs.of_report and not batch.inputs.only:
-        raise BadInput("--of_report says which files failed: use it with --only failed")
+        raise InvalidInput("--of_report says which files failed: use it with --only failed")
 
 
 def check_absolute(batch: Batch, listed: Iterable[str]) -> None:
-    """Raise BadInput for a relative path in the batch or among those `listed` in its batch file.
+    """Raise InvalidInput for a relative path in the batch or among those `listed` in its batch file.
 
     A worker runs each flow in a new folder, which it removes at the end.
     """
@@ -46,10 +46,10 @@ def check_absolute(batch: Batch, listed: Iterable[str]) -> None:
         *(("inputs.input_roots", path) for path in inputs.input_roots),
     ]:
         if path and not is_absolute(path):
-            raise BadInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
+            raise InvalidInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
     for path in listed:
         if not is_absolute(path):
-            raise BadInput(
+            raise InvalidInput(
                 f"inputs.batch_file {one_line(inputs.batch_file or '')} names {one_line(path)}: "
                 "a deployment needs absolute paths"
             )

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from flows.config.parameters import Batch
-from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
-from flows.model_store.requirements import Need, aligners_for
+from flows.model_store.requirements import ModelRequirement, aligners_for
+from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.preflight.offline import check_here
 from flows.preflight.paths import check_model
 from tasks.alignment.selection import CROSS_ATTENTION
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.diarize import DiarizeOptions
 from tasks.models.fingerprints import repository_of
 from tasks.models.registry import (
@@ -26,7 +26,7 @@ OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_mo
 
 
 def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str] = ()) -> None:
-    """Raise BadInput if a model is unavailable that these stages need for files in these languages.
+    """Raise InvalidInput if a model is unavailable that these stages need for files in these languages.
 
     Offline, every model must be on this machine; otherwise the Hub must not refuse one that the user names or that is
     gated. A Hub that does not answer is no error here: the processes that load models try again, and say more.
@@ -41,13 +41,13 @@ def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str
 
 
 def check_names(batch: Batch) -> None:
-    """Raise BadInput for a path that holds no model, and for an unknown name of a Whisper model."""
+    """Raise InvalidInput for a path that holds no model, and for an unknown name of a Whisper model."""
     _check_not_shadowed(batch)
     if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
         from faster_whisper.utils import available_models
 
         if batch.transcribe.model not in available_models():
-            raise BadInput(
+            raise InvalidInput(
                 f"--model {batch.transcribe.model}: no such folder, and no such Whisper model; "
                 f"there are {', '.join(available_models())}"
             )
@@ -60,13 +60,13 @@ def check_names(batch: Batch) -> None:
 
 
 def _check_not_shadowed(batch: Batch) -> None:
-    """Raise BadInput if something in the current folder has the name of a model of the Hub.
+    """Raise InvalidInput if something in the current folder has the name of a model of the Hub.
 
     The libraries would load it instead; it may have come with the recordings, and a model can run code.
     """
     for option, name in _names_on_the_hub(batch):
         if os.path.lexists(name):
-            raise BadInput(
+            raise InvalidInput(
                 f"--{option} {name}: the current folder has something of this name; if you mean that, write "
                 f"--{option} ./{name}, else start the command in another folder"
             )
@@ -89,24 +89,24 @@ def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str])
     """Ask the Hub for the models that the user names, or that are gated; the others are known to be there."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:
-        _ask(Need("transcribe", whisper_source(batch.transcribe.model)), model_dir)
+        _ask(ModelRequirement("transcribe", whisper_source(batch.transcribe.model)), model_dir)
     for language, name in aligners_for(sorted(languages), batch.align, batch.transcribe) if "align" in stages else ():
         if name and (source := aligner_source(language, name)):
-            _ask(Need("align", source, language), model_dir)
+            _ask(ModelRequirement("align", source, language), model_dir)
     if "diarize" in stages and batch.diarize:
         _ask_for_pipeline(batch.diarize.diarize_model, model_dir)
 
 
-def _ask(need: Need, model_dir: str | None) -> None:
+def _ask(need: ModelRequirement, model_dir: str | None) -> None:
     if not isinstance(need.source, Repository) or os.path.exists(need.source.name):
         return
     if need.source.missing(model_dir) and (reason := refusal(need.source)):
-        raise BadInput(f"--{OPTIONS[need.stage]} {need.source.name}: {reason}")
+        raise InvalidInput(f"--{OPTIONS[need.stage]} {need.source.name}: {reason}")
 
 
 def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
     pipeline, *parts = diarizer_sources(model, model_dir)
-    _ask(Need("diarize", pipeline), model_dir)
+    _ask(ModelRequirement("diarize", pipeline), model_dir)
     if pipeline.folder(model_dir) is None:
         try:
             fetch_pipeline_config(pipeline, model_dir)
@@ -114,4 +114,4 @@ def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
             raise HubUnreachable(str(error)) from error
         _, *parts = diarizer_sources(model, model_dir)
     for part in parts:
-        _ask(Need("diarize", part), model_dir)
+        _ask(ModelRequirement("diarize", part), model_dir)

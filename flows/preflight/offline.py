@@ -5,16 +5,18 @@ from collections.abc import Collection
 
 from flows.config.parameters import Batch
 from flows.model_store.lockfile import missing, read_record
-from flows.model_store.requirements import aligners_for, needs
-from tasks.bad_input import BadInput
+from flows.model_store.requirements import aligners_for, required_models
+from tasks.bad_input import InvalidInput
 
 
 def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> None:
-    """Raise BadInput, with everything that is missing, unless these stages' models are on this machine."""
+    """Raise InvalidInput, with everything that is missing, unless these stages' models are on this machine."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
     languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
-    named = needs(batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir)
+    named = required_models(
+        batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir
+    )
     gone = [
         f"  {need}: {', '.join(lacks)}"
         for need in named
@@ -22,7 +24,7 @@ def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> N
     ]
     if gone:
         where = model_dir or "the caches of this machine"
-        raise BadInput(
+        raise InvalidInput(
             "\n".join([f"--offline: missing in {where}:", *gone, "To fetch it:", f"  {_command(batch, languages)}"])
         )
 
@@ -39,7 +41,7 @@ def offline_notices(batch: Batch) -> list[str]:
 
 
 def _command(batch: Batch, languages: list[str]) -> str:
-    """Return the command that fetches what the batch needs."""
+    """Return the command that fetches what the batch required_models."""
     words = [
         "whisperx-batch-models",
         "--model_dir",

@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from pydantic import ValidationError
+from tasks.errors import message_of
 
 from flows.config.file_overrides import FileOptions
-from flows.config.inputs import Entry
-from tasks.bad_input import BadInput, one_line
+from flows.planning.manifest import Entry
+from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
-from tasks.faults import why
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
@@ -19,7 +19,7 @@ from tasks.transcribe import TranscribeOptions
 def check_files(
     entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None, *, rttm: bool
 ) -> None:
-    """Raise BadInput for overrides that do not fit the options of the batch, and for outputs named twice."""
+    """Raise InvalidInput for overrides that do not fit the options of the batch, and for outputs named twice."""
     wrong = []
     first: dict[FileOptions, Entry] = {}
     for entry in entries:
@@ -42,11 +42,11 @@ def check_files(
         if counted > 1
     ]
     if wrong:
-        raise BadInput("\n".join(wrong))
+        raise InvalidInput("\n".join(wrong))
 
 
 def check_output_folder(folder: str) -> None:
-    """Raise BadInput unless the output folder can be written to or created; of a URL, unless it can be reached."""
+    """Raise InvalidInput unless the output folder can be written to or created; of a URL, unless it can be reached."""
     if urls.is_url(folder):
         check_reachable("output_dir", folder)
     else:
@@ -54,7 +54,7 @@ def check_output_folder(folder: str) -> None:
 
 
 def _check_writable(option: str, given: str, folder: Path) -> None:
-    """Raise BadInput unless a file can be created in this folder, or where that would be made; none is left."""
+    """Raise InvalidInput unless a file can be created in this folder, or where that would be made; none is left."""
     there = folder.absolute()
     while not os.path.lexists(there):
         there = there.parent
@@ -62,29 +62,31 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise BadInput(f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {why(error)}") from None
+        raise InvalidInput(
+            f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {message_of(error)}"
+        ) from None
 
 
 def check_reachable(option: str, url: str) -> None:
-    """Raise BadInput unless the store of a URL answers."""
+    """Raise InvalidInput unless the store of a URL answers."""
     try:
         io.print_of(urls.join(url, "whisperx-batch"))
     except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(urls.shown(url))}: {why(error)}") from None
+        raise InvalidInput(f"--{option} {one_line(urls.shown(url))}: {message_of(error)}") from None
 
 
 def check_report(report: str) -> None:
-    """Raise BadInput unless a report can be written to this file."""
+    """Raise InvalidInput unless a report can be written to this file."""
     if urls.is_url(report):
         check_reachable("report", report)
         return
     if os.path.isdir(report):
-        raise BadInput(f"--report {one_line(report)}: this is a folder; name a file")
+        raise InvalidInput(f"--report {one_line(report)}: this is a folder; name a file")
     _check_writable("report", report, Path(report).parent)
 
 
 def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
-    """Raise BadInput for a model named by a path where no folder is, or none with one of the files that it `holds`."""
+    """Raise InvalidInput for a model named by a path where no folder is, or none with one of the files that it `holds`."""
     if urls.is_url(model):
         _check_model_url(option, model, holds)
         return
@@ -92,15 +94,15 @@ def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
     looks_like_path = model.startswith(("/", ".", "~")) or len(rest) > 1 or bool(rest and os.path.isdir(first))
     if os.path.isdir(model):
         if not any(os.path.exists(os.path.join(model, name)) for name in holds):
-            raise BadInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
+            raise InvalidInput(f"--{option} {one_line(model)}: no {' or '.join(holds)} in this folder")
     elif looks_like_path and not os.path.isfile(model):
-        raise BadInput(f"--{option} {one_line(model)}: no such folder")
+        raise InvalidInput(f"--{option} {one_line(model)}: no such folder")
 
 
 def _check_model_url(option: str, model: str, holds: tuple[str, ...]) -> None:
     try:
         found = filesystems.find(model)
     except (OSError, filesystems.BadPlace) as error:
-        raise BadInput(f"--{option} {one_line(urls.shown(model))}: {why(error)}") from None
+        raise InvalidInput(f"--{option} {one_line(urls.shown(model))}: {message_of(error)}") from None
     if not any(name.endswith(f"/{held}") for name in found for held in holds):
-        raise BadInput(f"--{option} {one_line(urls.shown(model))}: no {' or '.join(holds)} there")
+        raise InvalidInput(f"--{option} {one_line(urls.shown(model))}: no {' or '.join(holds)} there")

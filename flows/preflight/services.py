@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 
 MAX_WAIT_S = 6.0
 """How long to wait for a service that has only just been started."""
@@ -21,13 +21,13 @@ LOCAL = ("auto", "local")
 
 
 def check_ray(address: str | None) -> None:
-    """Raise BadInput if nothing answers at the Ray cluster's address: Ray itself would try for 80 s."""
+    """Raise InvalidInput if nothing answers at the Ray cluster's address: Ray itself would try for 80 s."""
     option = "--ray_address" if address else "RAY_ADDRESS"
     address = address or os.environ.get("RAY_ADDRESS")
     if not address or address in LOCAL:
         return
     if address.startswith("ray://"):
-        raise BadInput(
+        raise InvalidInput(
             f"{option} {address}: a Ray client does not survive a break in the network; run whisperx-batch on a "
             "machine of the cluster with the address of its head, such as head:6379"
         )
@@ -37,7 +37,7 @@ def check_ray(address: str | None) -> None:
     except ValueError:
         host, port = None, None
     if not host or not port:
-        raise BadInput(f"{option} {address}: name a host and a port, such as head:6379")
+        raise InvalidInput(f"{option} {address}: name a host and a port, such as head:6379")
 
     def problem() -> str | None:
         try:
@@ -50,7 +50,7 @@ def check_ray(address: str | None) -> None:
 
 
 def check_prefect() -> None:
-    """Raise BadInput if PREFECT_API_URL does not answer, or refuses access."""
+    """Raise InvalidInput if PREFECT_API_URL does not answer, or refuses access."""
     url = PREFECT_API_URL.value()
     if url:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
@@ -64,7 +64,7 @@ def _prefect_problem() -> str | None:
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise BadInput(
+            raise InvalidInput(
                 f"PREFECT_API_URL {PREFECT_API_URL.value()}: the server refuses us (HTTP {status}): set "
                 "PREFECT_API_AUTH_STRING, or PREFECT_API_KEY, to what it asks for"
             ) from None
@@ -75,11 +75,11 @@ def _prefect_problem() -> str | None:
 
 
 def _wait(service: str, problem: Callable[[], str | None]) -> None:
-    """Wait until a service has no problem. Raises BadInput after MAX_WAIT_S."""
+    """Wait until a service has no problem. Raises InvalidInput after MAX_WAIT_S."""
     deadline, said = time.monotonic() + MAX_WAIT_S, False
     while found := problem():
         if time.monotonic() > deadline:
-            raise BadInput(f"{service} does not answer: {found}")
+            raise InvalidInput(f"{service} does not answer: {found}")
         if not said:
             sys.stderr.write(f"waiting for {service}: {found}\n")
             said = True

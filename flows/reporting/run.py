@@ -14,18 +14,19 @@ from prefect.context import FlowRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Cancelled, Completed, Failed, State
 from rich.console import Console
+from tasks.errors import message_of
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts, plan_text, report_text
 from flows.reporting.console import counted, plan_line, show_plan, show_summary, summary_line
-from flows.reporting.ending import Ending, RunBroken
+from flows.reporting.ending import Ending
 from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
+from flows.services.failures import RunBroken
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
-from tasks.faults import why
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.urls import shown
 
 FAILED_BEFORE = "FailedBefore"
@@ -78,8 +79,8 @@ def tell_the_plan(run: Run) -> None:
         try:
             # Should this process be killed, the report is that of this run, and of no earlier one.
             report.write(run.batch.run.report)
-        except (OSError, BadPlace) as error:
-            run.console.print(f"--report {shown(run.batch.run.report)}: {why(error)}", markup=False)
+        except (OSError, UnsupportedLocation) as error:
+            run.console.print(f"--report {shown(run.batch.run.report)}: {message_of(error)}", markup=False)
     show_plan(report.files, run.console)
     get_run_logger().info(plan_line(report.files))
     run.artifacts.show("plan", plan_text(report, _expected_finish(run)), plan_line(report.files))
@@ -98,7 +99,7 @@ def _expected_finish(run: Run) -> str:
 
 
 def tell_the_end(run: Run) -> None:
-    """Say what became of every file, and why the run ended if not all had their turn; wait until Prefect knows."""
+    """Say what became of every file, and message_of the run ended if not all had their turn; wait until Prefect knows."""
     report = run.plan.report
     if report.ending:
         report.leave(report.files)
@@ -125,7 +126,7 @@ def tell_unbegun(report: Report, ending: Ending, place: str | None) -> None:
     report.leave(report.files)
     show_summary(report, Console(file=sys.stderr))
     if place:
-        with suppress(OSError, BadPlace):
+        with suppress(OSError, UnsupportedLocation):
             report.write(place)
 
 

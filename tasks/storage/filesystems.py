@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from tasks.faults import FileFault
+from tasks.errors import FileFault
 from tasks.storage.urls import is_url, shown
 
 EXTRAS = {
@@ -27,11 +27,11 @@ NOT_FOUND = 404
 LASTING_STATUSES = {400, 401, 403, 405, 406, 407, 410, 451}
 """Of HTTP: answers that another try does not change."""
 
-Print = tuple[int, int]
+FileVersion = tuple[int, int]
 """Size and mtime_ns of a file, or of an object size and a number for its version: what tells that it was changed."""
 
 
-class BadPlace(FileFault):
+class UnsupportedLocation(FileFault):
     """The place is none that can be read from, or written to."""
 
 
@@ -41,18 +41,20 @@ def _filesystem(url: str) -> Any:
 
     protocol = url.partition("://")[0].lower()
     if "::" in url:
-        raise BadPlace(f"{shown(url)}: chained URLs are not read")
+        raise UnsupportedLocation(f"{shown(url)}: chained URLs are not read")
     try:
         # Without its own record of what is there, which another program or the last run has changed since.
         return fsspec.filesystem(protocol, use_listings_cache=False, **_patience(protocol))
     except ImportError:
         extra = EXTRAS.get(protocol)
         wanted = f"pip install 'whisperx-batch[{extra}]'" if extra else f"install fsspec's package for {protocol}"
-        raise BadPlace(f"{protocol}:// needs a package that is not installed: {wanted}") from None
+        raise UnsupportedLocation(f"{protocol}:// needs a package that is not installed: {wanted}") from None
     except ValueError:
-        raise BadPlace(f"{protocol}:// is no protocol that fsspec knows") from None
+        raise UnsupportedLocation(f"{protocol}:// is no protocol that fsspec knows") from None
     except TypeError:
-        raise BadPlace(f"{protocol}:// needs more than a URL and the environment tell, and is not read") from None
+        raise UnsupportedLocation(
+            f"{protocol}:// needs more than a URL and the environment tell, and is not read"
+        ) from None
 
 
 def _patience(protocol: str) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def _patience(protocol: str) -> dict[str, Any]:
 
 
 def filesystem(url: str) -> Any:
-    """Return fsspec's file system for a URL. Credentials are those of the environment. Raises BadPlace."""
+    """Return fsspec's file system for a URL. Credentials are those of the environment. Raises UnsupportedLocation."""
     return _filesystem(url if "::" in url else url.partition("://")[0] + "://")
 
 
@@ -94,7 +96,7 @@ def as_os_errors(location: str) -> Iterator[None]:
         raise OSError(errno.EACCES if lasting else errno.EIO, why, shown(location)) from None
 
 
-def print_from(info: dict[str, Any]) -> Print:
+def version_from(info: dict[str, Any]) -> FileVersion:
     """Return the print of an object, from what fsspec tells of it."""
     version = next((info[name] for name in VERSIONS if info.get(name)), "")
     stamp = int.from_bytes(hashlib.blake2b(str(version).encode(), digest_size=7).digest(), "big") if version else 0
@@ -102,23 +104,23 @@ def print_from(info: dict[str, Any]) -> Print:
     return -1 if size is None else int(size), stamp
 
 
-def find(folder: str) -> dict[str, Print]:
+def find(folder: str) -> dict[str, FileVersion]:
     """Return what lies at any depth below a URL, with its print; a URL of one object has that alone. Raises OSError."""
     with as_os_errors(folder):
         files = filesystem(folder)
         return _as_urls(folder, files.find(folder, detail=True))
 
 
-def glob(pattern: str) -> dict[str, Print]:
-    """Return the objects that a URL with wildcards means. Raises OSError, BadPlace."""
+def glob(pattern: str) -> dict[str, FileVersion]:
+    """Return the objects that a URL with wildcards means. Raises OSError, UnsupportedLocation."""
     with as_os_errors(pattern):
         return _as_urls(pattern, filesystem(pattern).glob(pattern, detail=True))
 
 
-def _as_urls(url: str, found: dict[str, dict[str, Any]]) -> dict[str, Print]:
+def _as_urls(url: str, found: dict[str, dict[str, Any]]) -> dict[str, FileVersion]:
     protocol = url.partition("://")[0]
     return {
-        name if is_url(name) else f"{protocol}://{name}": print_from(info)
+        name if is_url(name) else f"{protocol}://{name}": version_from(info)
         for name, info in sorted(found.items())
         if info.get("type") != "directory"
     }
