@@ -16,12 +16,11 @@ import numpy as np
 import torch
 import whisperx
 import whisperx.alignment
-from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, as_float
 
 from tasks.alignment import forced as ours
 from tasks.alignment.emissions import emissions
 from tasks.alignment.punkt import ensure_sentence_data
+from tasks.load_audio import SAMPLE_RATE, as_float, decode
 
 SECONDS = 30 * 60
 SEGMENTS = 64

@@ -12,7 +12,8 @@ from programs import ACTORS, ALL, COLD_AND_WARM, COMPUTE, GPU_ACTORS, NODES, OUR
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from conftest import built_models, package_folder, whisper_base
-from tasks.audio.types import Samples
+
+from tasks.load_audio import Samples
 
 Corpus = dict[int, int]
 """How many files there are, by their length in seconds."""

@@ -14,11 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
-from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, as_float
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
+from tasks.load_audio import SAMPLE_RATE, as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions
 from tasks.whisper.batching import Batches, Decoded
 from tasks.whisper.loading import pipelines
@@ -29,7 +27,7 @@ FILES = 8
 
 def main(audio: str, model: str, number: int, device: Literal["cuda", "cpu"] = "cpu") -> None:
     """Decode the clips in both ways, each after a warm-up."""
-    compute_limits.take(parallel=4 if device == "cuda" else 1, threads=1)
+    share.take(parallel=4 if device == "cuda" else 1, threads=1)
     options = TranscribeOptions(model=model, language="en", compute_type="default")
     with pipelines(options, ModelOptions(device=device)).lend() as pipeline:
         whisper, decoding = pipeline.model, replace(pipeline.options, **options.decoding())

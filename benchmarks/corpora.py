@@ -10,8 +10,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from conftest import SAMPLES, TWO_SPEAKERS
-from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Samples
+
+from tasks.load_audio import SAMPLE_RATE, Samples, decode
 
 STEP = 7_919
 """Samples between the beginnings of two files, a prime: no two files have the same content until the loop is used up

@@ -15,8 +15,7 @@ from services import Services, cluster, nothing
 from services import box as make_up
 
 from flows.services.allocator_env import KEEP_MEMORY
-from tasks.alignment.punkt import ensure_sentence_data
-from tasks.models.local_copies import cache_folder
+from tasks.alignment.punkt import cache_folder, ensure_sentence_data
 
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from conftest import COMMAND, cut_speech, package_folder
 from test_plan import batch_of, do
 
-from tasks.storage.io import digest_of
+from tasks.storage.atomic import digest_of
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import Transcript
 

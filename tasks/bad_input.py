@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class InvalidInput(ValueError):
+class BadInput(ValueError):
     """The inputs as a whole are wrong: nothing is run."""
 
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from tasks.audio.container import IGNORE_LENGTH, CannotBeOpened, UnreadableAudio, fault, open_container
 from tasks.audio.duration import extent_of, longest_s, said_duration_s
+from tasks.audio.mono import SAMPLE_RATE as SAMPLE_RATE  # noqa: PLC0414 - others import it from here
+from tasks.audio.mono import Samples as Samples  # noqa: PLC0414 - the same
 from tasks.audio.mono import check_rate, frames_of, mono
 from tasks.audio.phase import Phase
 from tasks.audio.timeline import TimeLine, end_in_header_s, time_line
 from tasks.audio.tracks import ANY_TRACK, TrackChoice, choose
-from tasks.audio.types import SAMPLE_RATE as SAMPLE_RATE  # noqa: PLC0414 - others import it from here
-from tasks.audio.types import Samples as Samples  # noqa: PLC0414 - the same
 from tasks.storage import io
 from tasks.storage.results import stage_task
 

@@ -8,15 +8,15 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
-from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization, assign_speakers
-from tasks.errors import FileFault
+from tasks.faults import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
+from tasks.load_audio import AudioFile
 from tasks.options import Options
 from tasks.storage import io
-from tasks.storage.filesystems import FileVersion
-from tasks.storage.io import version_of
+from tasks.storage.filesystems import Print
+from tasks.storage.io import print_of
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
@@ -96,7 +96,7 @@ class WriteOptions(Options):
 class Earlier:
     """What earlier runs wrote in the outputs' places, by extension."""
 
-    outputs: dict[str, FileVersion] = field(default_factory=dict)
+    outputs: dict[str, Print] = field(default_factory=dict)
     same: frozenset[str] = frozenset()
     """Those that were written for the same content and options as now."""
 
@@ -117,9 +117,9 @@ class Facts(TypedDict):
 class Written:
     """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
 
-    outputs: dict[str, FileVersion]
+    outputs: dict[str, Print]
     language: str
-    changed: dict[str, FileVersion] = field(default_factory=dict)
+    changed: dict[str, Print] = field(default_factory=dict)
     speakers: int | None = None
     aligned_by: str | None = None
     note: str | None = None
@@ -154,7 +154,7 @@ def put(
     outputs: dict[str, str],
     earlier: Earlier | None = None,
     note: Callable[[dict[str, bytes]], None] = lambda _: None,
-) -> tuple[dict[str, FileVersion], dict[str, FileVersion]]:
+) -> tuple[dict[str, Print], dict[str, Print]]:
     """Write each content, by its extension, to its place in `outputs`, after it was given to `note`.
 
     What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
@@ -162,8 +162,8 @@ def put(
     options. Without `earlier` it is replaced. Returns the prints of the outputs, and of those that are left alone
     because they were changed. Raises OutputNotOurs.
     """
-    kept: dict[str, FileVersion] = {}
-    changed: dict[str, FileVersion] = {}
+    kept: dict[str, Print] = {}
+    changed: dict[str, Print] = {}
     if earlier is not None:
         for extension, output in outputs.items():
             found, to_keep = _found(output, contents[extension], earlier, extension)
@@ -179,9 +179,9 @@ def put(
 
 def _found(
     output: str, new: bytes, earlier: Earlier, extension: str
-) -> tuple[FileVersion | None, Literal["written", "changed"] | None]:
+) -> tuple[Print | None, Literal["written", "changed"] | None]:
     """Return the print of what is in an output's place, and why it is to be left there, if it is."""
-    found = version_of(output)
+    found = print_of(output)
     if found is None or found == earlier.outputs.get(extension):
         return found, None
     there = io.read(output)

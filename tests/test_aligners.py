@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
 from tasks.alignment import selection
-from tasks.alignment.selection import CROSS_ATTENTION, MOST, SEGMENTS, select_timing_method
-from tasks.models.cache import load_counts
+from tasks.alignment.selection import CROSS_ATTENTION, MOST, SEGMENTS, best_rung
+from tasks.models.cache import ModelOptions, loads, share
 from tasks.models.registry import default_aligners
 from tasks.whisper.loading import WhisperOptions
 
@@ -19,7 +17,7 @@ NOBODYS = "nobody/no-such-aligner"
 
 @pytest.fixture(name="whisper")
 def _whisper(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> WhisperOptions:
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     # As if long ago: no test waits for what another could not load.
     monkeypatch.setattr(selection, "_failed", {})
     monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [])
@@ -30,15 +28,15 @@ def test_the_last_few_languages_stay_warm(whisper: WhisperOptions, small_models:
     """The one that was used the longest ago makes room; who has it may go on with it."""
     model, languages = str(small_models / "align-tiny"), ["de", "en", "es", "fr", "it", "nl"]
     assert len(languages) == MOST + 1
-    before = load_counts["align"]
-    first = {language: select_timing_method(language, model, whisper, CPU) for language in languages[:MOST]}
-    assert select_timing_method("de", model, whisper, CPU).aligner is first["de"].aligner
-    assert load_counts["align"] - before == MOST
-    select_timing_method(languages[MOST], model, whisper, CPU)  # en goes
-    assert select_timing_method("de", model, whisper, CPU).aligner is first["de"].aligner
-    assert load_counts["align"] - before == MOST + 1
-    assert select_timing_method("en", model, whisper, CPU).aligner is not first["en"].aligner
-    assert load_counts["align"] - before == MOST + 2
+    before = loads["align"]
+    first = {language: best_rung(language, model, whisper, CPU) for language in languages[:MOST]}
+    assert best_rung("de", model, whisper, CPU).aligner is first["de"].aligner
+    assert loads["align"] - before == MOST
+    best_rung(languages[MOST], model, whisper, CPU)  # en goes
+    assert best_rung("de", model, whisper, CPU).aligner is first["de"].aligner
+    assert loads["align"] - before == MOST + 1
+    assert best_rung("en", model, whisper, CPU).aligner is not first["en"].aligner
+    assert loads["align"] - before == MOST + 2
     assert first["en"].aligner[0].training is False
 
 
@@ -46,24 +44,24 @@ def test_a_language_without_aligner_does_not_drop_those_of_others(whisper: Whisp
     """Once it is known to fail: the first try needs the room of one."""
     model, languages = str(small_models / "align-tiny"), ["de", "en", "es", "fr", "it"]
     models = CPU.model_copy(update={"threads": 5})
-    select_timing_method("cy", NOBODYS, whisper, models)
-    first = {language: select_timing_method(language, model, whisper, models).aligner for language in languages}
-    before = load_counts["align"]
+    best_rung("cy", NOBODYS, whisper, models)
+    first = {language: best_rung(language, model, whisper, models).aligner for language in languages}
+    before = loads["align"]
     for language in languages:
-        rung = select_timing_method("cy", NOBODYS, whisper, models)
+        rung = best_rung("cy", NOBODYS, whisper, models)
         assert (rung.name, len(rung.failed)) == (CROSS_ATTENTION, 1)
-        assert select_timing_method(language, model, whisper, models).aligner is first[language]
-    assert load_counts["align"] == before
+        assert best_rung(language, model, whisper, models).aligner is first[language]
+    assert loads["align"] == before
 
 
 def test_what_cannot_be_loaded_is_followed_by_the_next_best(whisper: WhisperOptions) -> None:
     """The named aligner, WhisperX's, Whisper's attention, nothing; with what went wrong each time."""
-    rung = select_timing_method("ja", NOBODYS, whisper, CPU)
+    rung = best_rung("ja", NOBODYS, whisper, CPU)
     assert rung.name == CROSS_ATTENTION
     assert [failed.partition(":")[0] for failed in rung.failed] == [NOBODYS, default_aligners()["ja"]]
     assert "OSError" in rung.failed[0]
     gone = whisper.model_copy(update={"model": "/no/such/folder"})
-    rung = select_timing_method("cy", NOBODYS, gone, CPU)
+    rung = best_rung("cy", NOBODYS, gone, CPU)
     assert rung.name == SEGMENTS
     assert [failed.partition(":")[0] for failed in rung.failed] == [NOBODYS, CROSS_ATTENTION]
 
@@ -74,15 +72,15 @@ def test_a_language_without_an_aligner_has_whispers_attention(whisper: WhisperOp
 
     with pytest.raises(ValueError, match="No default align-model for language: cy"):
         whisperx.load_align_model("cy", "cpu")
-    rung = select_timing_method("cy", None, whisper, CPU)
+    rung = best_rung("cy", None, whisper, CPU)
     assert (rung.name, rung.failed) == (CROSS_ATTENTION, [])
 
 
 def test_whispers_attention_that_was_asked_for_needs_nothing_else(whisper: WhisperOptions) -> None:
     """No aligner is tried before it."""
-    before = load_counts["align"]
-    rung = select_timing_method("en", CROSS_ATTENTION, whisper, CPU)
-    assert (rung.name, rung.failed, load_counts["align"]) == (CROSS_ATTENTION, [], before)
+    before = loads["align"]
+    rung = best_rung("en", CROSS_ATTENTION, whisper, CPU)
+    assert (rung.name, rung.failed, loads["align"]) == (CROSS_ATTENTION, [], before)
 
 
 def test_a_load_that_failed_is_not_tried_file_by_file(
@@ -90,18 +88,16 @@ def test_a_load_that_failed_is_not_tried_file_by_file(
 ) -> None:
     """Nor for ever: after some minutes it may be there."""
     place = tmp_path / "aligner"
-    assert select_timing_method("cy", str(place), whisper, CPU).failed
+    assert best_rung("cy", str(place), whisper, CPU).failed
     place.symlink_to(small_models / "align-tiny")
-    assert select_timing_method("cy", str(place), whisper, CPU).name == CROSS_ATTENTION
+    assert best_rung("cy", str(place), whisper, CPU).name == CROSS_ATTENTION
     monkeypatch.setattr(selection, "FORGET_S", 0.0)
-    rung = select_timing_method("cy", str(place), whisper, CPU)
+    rung = best_rung("cy", str(place), whisper, CPU)
     assert (rung.name, rung.failed) == (str(place), [])
 
 
 def test_an_aligner_computes_in_full_precision(small_models: Path) -> None:
     """As in the `whisperx` program; TensorFloat-32 gives a GPU's words other times and scores."""
     with torch.backends.cudnn.flags(allow_tf32=True):
-        select_timing_method(
-            "en", str(small_models / "align-tiny"), WhisperOptions(), ModelOptions(device="cpu", threads=7)
-        )
+        best_rung("en", str(small_models / "align-tiny"), WhisperOptions(), ModelOptions(device="cpu", threads=7))
         assert not torch.backends.cudnn.allow_tf32

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from tasks.audio.types import AudioFile
-
 from flows.planning.file_run import FileRun
 from flows.reporting.artifacts import ROWS, plan_text, report_text
 from flows.reporting.ending import Ending
 from flows.reporting.tracker import Report
+from tasks.load_audio import AudioFile
 from tasks.write import Written
 
 

@@ -8,10 +8,9 @@ import av
 import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
-from tasks.audio.decoding import decode, probe
-from tasks.audio.types import SAMPLE_RATE, as_float
 
 from tasks.audio.container import UnreadableAudio
+from tasks.load_audio import SAMPLE_RATE, as_float, decode, probe
 
 
 def encode(path: Path, codec: str, *, rate: int, layout: str, video: bool = False) -> Path:

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX
 from sound_files import LOSSLESS, LOSSY
-from tasks.audio.decoding import decode, probe
-from tasks.audio.types import SAMPLE_RATE, Samples
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
 from flows.planning.patterns import AUDIO_EXTENSIONS
 from tasks.audio.container import UnreadableAudio
+from tasks.load_audio import SAMPLE_RATE, Samples, decode, probe
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -90,7 +88,7 @@ WORDS = (
 
 def test_every_coding_has_the_words_of_its_wav(recordings: dict[str, Path], tiny_en: str) -> None:
     """Through Whisper, also at 8 kHz and at 5 kbit/s."""
-    compute_limits.take(parallel=1, threads=2)
+    share.take(parallel=1, threads=2)
     options = TranscribeOptions(model=tiny_en, compute_type="int8")
     texts = {}
     for name in WORDS:
@@ -161,7 +159,7 @@ def test_an_mp4_without_its_index_says_so(recordings: dict[str, Path], tmp_path:
 
 
 def test_a_file_that_is_cut_off_is_no_fault_of_the_storage(recordings: dict[str, Path], tmp_path: Path) -> None:
-    """FFmpeg says EIO, as of a compute_limits that is gone; it would be read again and again."""
+    """FFmpeg says EIO, as of a share that is gone; it would be read again and again."""
     (tmp_path / "a.webm").write_bytes(recordings["meeting.webm"].read_bytes()[:200])
     for read in (probe, decode):
         with pytest.raises(UnreadableAudio, match="not audio that FFmpeg reads: Input/output error"):

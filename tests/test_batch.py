@@ -25,12 +25,12 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.states import State
 from ray._private.internal_api import get_memory_info_reply, get_state_from_address
-from tasks.audio.types import SAMPLE_RATE
 from test_audio import encode
 
 from flows.batch import whisperx_batch
 from flows.config.parameters import Batch
 from tasks.formats import EXTENSIONS
+from tasks.load_audio import SAMPLE_RATE
 from tasks.write import WriteOptions
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")

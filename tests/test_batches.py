@@ -12,12 +12,10 @@ import pytest
 from conftest import TWO_SPEAKERS
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import TranscriptionOptions
-from tasks.audio.decoding import decode
-from tasks.audio.types import as_float
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
-from tasks.oom import GpuOutOfMemory
 
+from tasks.faults import GpuOutOfMemory
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.batching import Batches, Decoded
 from tasks.whisper.loading import pipelines, whisper_model
@@ -96,7 +94,7 @@ class Decoder:
 
 @pytest.fixture(name="options")
 def _options(tiny_en: str) -> TranscribeOptions:
-    compute_limits.take(parallel=2, threads=1)
+    share.take(parallel=2, threads=1)
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.state.run_lock import claimed
-from tasks.bad_input import InvalidInput
+from tasks.bad_input import BadInput
 
 HOLDER = """
 import sys, time
@@ -28,7 +28,7 @@ def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:
         assert holder.stdout
         assert holder.stdin
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InvalidInput, match="another run is writing there"), claimed(folder):
+        with pytest.raises(BadInput, match="another run is writing there"), claimed(folder):
             pass
         told: list[str] = []
 
@@ -53,5 +53,5 @@ def test_a_folder_of_another_user_is_refused_and_an_open_one_is_closed(tmp_path:
         assert folder.stat().st_mode & 0o777 == 0o755
     if os.geteuid() == 0:  # only root can give a folder away
         os.chown(folder, 12345, -1)
-        with pytest.raises(InvalidInput, match="belongs to another user"), claimed(folder):
+        with pytest.raises(BadInput, match="belongs to another user"), claimed(folder):
             pass

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
-from tasks.audio.decoding import decode
-from tasks.audio.types import as_float
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
 from tasks.align import AlignOptions, align_transcript
 from tasks.alignment.cross_attention import _whole_words
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
 from tasks.whisper.loading import whisper_model
 
@@ -19,7 +17,7 @@ CPU = ModelOptions(device="cpu", threads=1)
 @pytest.fixture(scope="module", name="timed")
 def _timed(tiny_en: str) -> tuple[Transcript, Transcript]:
     """A telephone call, before and after its words are timed."""
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     options = TranscribeOptions(model=tiny_en, language="en", compute_type="int8")
     samples = decode(str(TWO_SPEAKERS))
     spoken = transcribe_samples(samples, options, CPU)

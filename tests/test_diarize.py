@@ -7,20 +7,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import TWO_SPEAKERS
-from tasks.audio.decoding import decode
-from tasks.diarization.pipelines import diarizers
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
-from tasks.oom import GpuOutOfMemory
 
-from tasks.diarize import Diarization, DiarizeOptions, diarize_samples
+from tasks.diarize import Diarization, DiarizeOptions, diarize_samples, diarizers
+from tasks.faults import GpuOutOfMemory
+from tasks.load_audio import decode
+from tasks.models.cache import ModelOptions, share
 
 CPU = ModelOptions(device="cpu", threads=1)
 
 
 @pytest.fixture(name="options")
 def _options(small_models: Path) -> DiarizeOptions:
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     return DiarizeOptions(diarize_model=str(small_models / "diarize-tiny"))
 
 

@@ -5,10 +5,9 @@ import os
 
 import pytest
 import torch
-from tasks.oom import GpuOutOfMemory, is_out_of_memory, is_poisoning, with_smaller_batches
-from tasks.retries import RetryBudget, is_passing, retry
 
 from tasks.audio.container import UnreadableAudio
+from tasks.faults import GpuOutOfMemory, Patience, again, halving, is_out_of_memory, is_passing, is_poisoning
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_batches_are_halved_down_to_one() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(GpuOutOfMemory, match="gpu_oom") as raised:
-        with_smaller_batches(16, never_fits)
+        halving(16, never_fits)
     assert tried == [16, 8, 4, 2, 1]
     assert raised.value.__context__ is None
 
@@ -82,7 +81,7 @@ def test_batches_are_halved_down_to_one() -> None:
 def test_other_errors_are_not_taken_for_a_full_gpu() -> None:
     """They come through as they are."""
     with pytest.raises(ZeroDivisionError):
-        with_smaller_batches(8, lambda size: size // 0)
+        halving(8, lambda size: size // 0)
 
 
 def test_reading_is_tried_again_while_the_fault_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,21 +94,21 @@ def test_reading_is_tried_again_while_the_fault_may_pass(monkeypatch: pytest.Mon
             raise faults.pop()
         return "read"
 
-    assert retry(read) == "read"
+    assert again(read) == "read"
     faults += [OSError(errno.EIO, "io")] * 9
-    gone = RetryBudget(tries=3)
+    gone = Patience(tries=3)
     for _ in range(4):
         with pytest.raises(OSError, match="io"):
             gone.again(read)
     assert len(faults) == 2  # three tries for the first file, two for the second, one each for the others
     with pytest.raises(FileNotFoundError):
-        retry(lambda: os.stat("/no/such/file"))
+        again(lambda: os.stat("/no/such/file"))
 
 
 def test_faults_that_last_cost_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many corrupt files must not keep one hiccup of a share from being tried retry."""
+    """Many corrupt files must not keep one hiccup of a share from being tried again."""
     monkeypatch.setattr("tasks.faults.RETRY_DELAYS_S", [0.0, 0.0])
-    patience = RetryBudget(tries=1)
+    patience = Patience(tries=1)
     for _ in range(60):
         with pytest.raises(FileNotFoundError):
             patience.again(lambda: os.stat("/no/such/file"))

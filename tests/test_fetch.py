@@ -10,9 +10,9 @@ from conftest import DIARIZER
 from local_hub import TOKEN, LocalHub
 
 from flows.config.parameters import Batch
-from flows.model_store.fetch import ModelUnavailable, ensure_models
+from flows.model_store.fetch import NotHad, provide
 from flows.model_store.lockfile import Pinned, add_to_record, damaged, read_record
-from tasks.bad_input import InvalidInput
+from tasks.bad_input import BadInput
 from tasks.models.fingerprints import revision
 from tasks.models.sources import Repository
 
@@ -51,8 +51,7 @@ def _whisper(hub: LocalHub, tmp_path: Path) -> Path:
 def told(batch: Batch) -> list[str]:
     """Fetch; return the first word of what was said of each model."""
     return [
-        f"{type(each).__name__}: {each}" if isinstance(each, ModelUnavailable) else each.split()[0]
-        for each in ensure_models(batch, [])
+        f"{type(each).__name__}: {each}" if isinstance(each, NotHad) else each.split()[0] for each in provide(batch, [])
     ]
 
 
@@ -80,9 +79,7 @@ def test_a_damaged_file_is_fetched_again_at_the_revision_that_is_pinned(
     broken = next(models / name for name in pinned.files if name.endswith("model.bin"))
     broken.resolve().write_bytes(bytes(199_999) + b"x")
     assert [Path(name).name for name in damaged(pinned, str(models))] == ["model.bin"]
-    assert told(batch(models, offline=True))[0].startswith(
-        "ModelUnavailable: speech/whisper (Whisper): missing or damaged: "
-    )
+    assert told(batch(models, offline=True))[0].startswith("NotHad: speech/whisper (Whisper): missing or damaged: ")
     assert told(batch(models)) == ["fetched", "there"]
     assert damaged(pinned, str(models)) == []
     assert read_record(str(models)).models["speech/whisper"] == pinned
@@ -151,14 +148,14 @@ def test_a_hub_that_is_away_is_said_to_be(hub: LocalHub, tmp_path: Path, monkeyp
     )
     said = told(batch(tmp_path / "models"))
     assert len(said) == 2
-    assert said[0].startswith("ModelUnavailable: speech/whisper: could not be fetched: ")
+    assert said[0].startswith("NotHad: speech/whisper: could not be fetched: ")
 
 
 def test_a_record_that_is_broken_is_named(tmp_path: Path) -> None:
     """And not taken for an empty one, which would be written over it."""
     (tmp_path / "models.json").write_text("{")
-    with pytest.raises(InvalidInput, match=r"models.json cannot be read"):
-        list(ensure_models(batch(tmp_path), []))
+    with pytest.raises(BadInput, match=r"models.json cannot be read"):
+        list(provide(batch(tmp_path), []))
 
 
 def test_a_record_that_names_files_outside_of_its_folder_is_refused(tmp_path: Path) -> None:
@@ -166,8 +163,8 @@ def test_a_record_that_names_files_outside_of_its_folder_is_refused(tmp_path: Pa
     for name in ("../precious", "/precious"):
         pinned = {"revision": None, "files": {name: {"size": 1, "sha256": ""}}}
         (tmp_path / "models.json").write_text(json.dumps({"models": {ALIGNER: pinned}}))
-        with pytest.raises(InvalidInput, match=r"(?s)models.json cannot be read.*leads out of the folder"):
-            list(ensure_models(batch(tmp_path), []))
+        with pytest.raises(BadInput, match=r"(?s)models.json cannot be read.*leads out of the folder"):
+            list(provide(batch(tmp_path), []))
 
 
 def test_what_a_damaged_file_links_to_outside_of_the_folder_stays(hub: LocalHub, tmp_path: Path) -> None:

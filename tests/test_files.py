@@ -11,15 +11,15 @@ import pytest
 from flows.planning.output_paths import escaped
 from flows.state.drafts import remove_drafts
 from tasks.alignment.punkt import ensure_sentence_data
-from tasks.storage.atomic import STALE_S, atomic_write, new_draft
+from tasks.storage.atomic import STALE_S, new_draft, whole_file
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
     """What is there stays until then."""
     path = tmp_path / "new" / "a.txt"
-    with atomic_write(path) as file:
+    with whole_file(path) as file:
         file.write("old")
-    with atomic_write(path) as file:
+    with whole_file(path) as file:
         file.write("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -30,7 +30,7 @@ def test_a_failure_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
 
     def write() -> None:
-        with atomic_write(tmp_path / "a.txt") as file:
+        with whole_file(tmp_path / "a.txt") as file:
             file.write("half")
             raise ZeroDivisionError
 

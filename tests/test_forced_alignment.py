@@ -17,15 +17,14 @@ from conftest import SAMPLES, TWO_SPEAKERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.data import load as nltk_load
-from tasks.audio.decoding import decode
-from tasks.audio.types import as_float
-from tasks.models.compute_limits import compute_limits
 from whisperx.alignment import backtrack, get_trellis, merge_repeats
 
 from tasks.alignment.emissions import emissions
 from tasks.alignment.forced import align
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.alignment.trellis import token_spans
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import share
 
 Segment = dict[str, Any]
 
@@ -62,7 +61,7 @@ def said(text: str, start: float, end: float, **more: Any) -> Segment:
 
 @pytest.fixture(scope="module", name="aligners", autouse=True)
 def _aligners(small_models: Path) -> Iterator[dict[str, Any]]:
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     torch.set_num_threads(1)
     for language in ("en", "de"):
         ensure_sentence_data(language)

@@ -17,10 +17,9 @@ import numpy as np
 import psutil
 import pytest
 from conftest import TWO_SPEAKERS
-from tasks.audio.decoding import decode, probe
-from tasks.audio.types import SAMPLE_RATE
 
 from tasks.audio.container import FORMATS, UnreadableAudio, open_container
+from tasks.load_audio import SAMPLE_RATE, decode, probe
 
 NO_RECORDING = "no recording: a playlist, text, pictures or another format that is not read"
 

@@ -9,13 +9,10 @@ import jiwer
 import numpy as np
 import pytest
 from conftest import SAMPLES
-from tasks.audio.decoding import decode
-from tasks.audio.types import Samples, as_float
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
 from tasks.align import AlignOptions, align_transcript
-from tasks.models.cache import load_counts
+from tasks.load_audio import Samples, as_float, decode
+from tasks.models.cache import ModelOptions, loads, share
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
 from tasks.whisper.loading import pipelines
 
@@ -35,7 +32,7 @@ CLIPS = {
 
 @pytest.fixture(scope="module", name="options")
 def _options(base: str) -> TranscribeOptions:
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     return TranscribeOptions(model=base, compute_type="int8")
 
 
@@ -47,12 +44,12 @@ def _batch(
     languages = ("es", "fr", "ja", "zh")
     named = ",".join(f"{language}={small_models}/align-{language}" for language in languages)
     align = AlignOptions(align_model=f"English={small_models}/align-tiny,{named}")
-    before, spoken, aligned = load_counts.copy(), {}, {}
+    before, spoken, aligned = loads.copy(), {}, {}
     for clip in CLIPS:
         samples = decode(str(SAMPLES / f"{clip}.wav"))
         spoken[clip] = transcribe_samples(samples, options, HERE)
         aligned[clip] = align_transcript(spoken[clip], samples, align, options, HERE)
-    return spoken, aligned, load_counts - before
+    return spoken, aligned, loads - before
 
 
 def text_of(transcript: Transcript) -> str:
@@ -115,9 +112,9 @@ def test_a_file_that_begins_with_speech_is_taken_for_the_language_that_whisperx_
 
 
 def test_one_files_language_and_prompt_do_not_reach_the_next(options: TranscribeOptions) -> None:
-    """Though all compute_limits the weights and the pipelines."""
+    """Though all share the weights and the pipelines."""
     samples = decode(str(SAMPLES / "es" / "pangrama.wav"))
-    before, alone = load_counts.copy(), transcribe_samples(samples, options, HERE)
+    before, alone = loads.copy(), transcribe_samples(samples, options, HERE)
     own = {
         "language": "fr",
         "initial_prompt": "Un conte.",
@@ -132,7 +129,7 @@ def test_one_files_language_and_prompt_do_not_reach_the_next(options: Transcribe
     assert translated.language == "es"
     assert translated.result["segments"] != alone.result["segments"]
     assert transcribe_samples(samples, options, HERE) == alone
-    assert load_counts == before
+    assert loads == before
 
 
 def test_the_language_that_whisperx_writes_is_en_whatever_it_has_detected(

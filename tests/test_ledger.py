@@ -8,7 +8,7 @@ import pytest
 
 from flows.state.ledger import FOLDER, LEDGER, Ledger
 from flows.state.ledger_rows import Row, Written
-from tasks.storage.filesystems import FileVersion
+from tasks.storage.filesystems import Print
 from tasks.storage.io import digest_of
 from tasks.storage.write_ahead import WriteAhead
 from tasks.write import Facts
@@ -26,7 +26,7 @@ def begun(folder: Path) -> Ledger:
     return ledger
 
 
-def outputs(**prints: FileVersion) -> Written:
+def outputs(**prints: Print) -> Written:
     """Return outputs as a run notes them."""
     return Written(language="en", speakers=None, aligned_by=None, note=None, outputs=prints, changed={})
 

@@ -5,39 +5,36 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tasks.models.compute_limits import compute_limits
-from tasks.models.instances import InstancePool
-from tasks.models.options import ModelOptions
 
-from tasks.models.cache import cached_model, load_counts
+from tasks.models.cache import Lender, ModelOptions, loads, share, warm
 
 
 @pytest.fixture(name="two_threads", autouse=True)
 def _two_threads() -> None:
-    compute_limits.take(parallel=2, threads=1)
+    share.take(parallel=2, threads=1)
 
 
 def test_threads_that_ask_at_once_load_a_model_once() -> None:
     """The others wait for it."""
 
-    @cached_model("test")
+    @warm("test")
     def load(name: str) -> object:
         time.sleep(0.05)
         return object()
 
-    before = load_counts["test"]
+    before = loads["test"]
     with ThreadPoolExecutor(8) as pool:
         models = list(pool.map(load, ["a"] * 8))
     assert len(set(map(id, models))) == 1
     assert load("b") is not models[0]
-    assert load_counts["test"] - before == 2
+    assert loads["test"] - before == 2
 
 
 def test_of_many_models_the_last_used_are_kept() -> None:
     """Those that are there are had at once, also while another is loading."""
     loading, go_on = threading.Event(), threading.Event()
 
-    @cached_model("test", most=2)
+    @warm("test", most=2)
     def load(name: str) -> object:
         if name == "slow":
             loading.set()
@@ -60,7 +57,7 @@ def test_a_load_that_failed_is_tried_again() -> None:
     """The next file finds the network back."""
     tries = []
 
-    @cached_model("test")
+    @warm("test")
     def load() -> int:
         tries.append(1)
         if len(tries) == 1:
@@ -76,7 +73,7 @@ def test_no_more_instances_are_lent_than_threads_compute() -> None:
     """Eight threads, two at a time, each alone with its instance."""
     made, at_once, most = [], 0, 0
     lock = threading.Lock()
-    lender = InstancePool(lambda: made.append(threading.Lock()) or made[-1])
+    lender = Lender(lambda: made.append(threading.Lock()) or made[-1])
 
     def use(_: int) -> None:
         nonlocal at_once, most
@@ -99,7 +96,7 @@ def test_no_more_instances_are_lent_than_threads_compute() -> None:
 
 def test_an_instance_comes_back_after_a_failure() -> None:
     """A bad file does not use up a model."""
-    lender = InstancePool(object)
+    lender = Lender(object)
     for _ in range(5):
         with pytest.raises(ValueError, match="bad"), lender.lend():
             raise ValueError("bad")

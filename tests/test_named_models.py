@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tasks.models.options import ModelOptions
 
 from tasks.alignment.selection import _load
+from tasks.models.cache import ModelOptions
 from tasks.models.registry import DEFAULT_PLDA, aligner_source, default_aligners, whisper_source
 from tasks.models.sources import Bundle, Repository
 

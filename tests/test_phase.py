@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
 from sound_files import ffmpeg
-from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Samples
+
+from tasks.load_audio import SAMPLE_RATE, Samples, decode
 
 SAYS = "its two channels cancel each other when they are mixed"
 

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX
-from tasks.audio.decoding import decode, probe
-from tasks.audio.types import AudioFile
-from tasks.retries import is_passing
 
-from tasks.load_audio import load_audio
+from tasks.faults import is_passing
+from tasks.load_audio import AudioFile, decode, load_audio, probe
 from tasks.storage import io
-from tasks.storage.io import Stopped, digest_of, local_copy, read, version_of, write_all
+from tasks.storage.io import Stopped, digest_of, local_copy, print_of, put, read
 from tasks.storage.urls import join
 
 
@@ -23,23 +21,23 @@ def test_what_is_put_can_be_read_and_has_a_print(tmp_path: Path, bucket: str) ->
     """The same in both kinds of place; the print changes with the content, also when the size does not."""
     for folder in (str(tmp_path), bucket):
         place = join(folder, "new/folder/a.txt")
-        assert version_of(place) is None
-        write_all({place: b"one"})
-        first = version_of(place)
+        assert print_of(place) is None
+        put({place: b"one"})
+        first = print_of(place)
         assert first
-        assert (read(place), first[0], version_of(place)) == (b"one", 3, first)
-        write_all({place: b"two"})
-        assert version_of(place) != first
+        assert (read(place), first[0], print_of(place)) == (b"one", 3, first)
+        put({place: b"two"})
+        assert print_of(place) != first
         io.remove(place)
         io.remove(place)
-        assert version_of(place) is None
+        assert print_of(place) is None
 
 
 def test_of_several_outputs_all_or_none_take_their_places(tmp_path: Path) -> None:
     """The folder of the last cannot be made: the first stays as it was, and no draft is left."""
-    write_all({str(tmp_path / "a"): b"old"})
+    put({str(tmp_path / "a"): b"old"})
     with pytest.raises(FileExistsError):
-        write_all({str(tmp_path / "a"): b"new", str(tmp_path / "a" / "b"): b"new"})
+        put({str(tmp_path / "a"): b"new", str(tmp_path / "a" / "b"): b"new"})
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
 
 
@@ -47,7 +45,7 @@ def test_a_digest_stands_for_the_content_wherever_it_lies(tmp_path: Path, bucket
     """Results of a local file hold for the same file in a store. More than one block of it is read."""
     content = os.urandom(9 << 20)
     for folder in (str(tmp_path), bucket):
-        write_all({join(folder, "a.bin"): content})
+        put({join(folder, "a.bin"): content})
     assert digest_of(str(tmp_path / "a.bin")) == digest_of(join(bucket, "a.bin"))
 
 
@@ -63,7 +61,7 @@ def test_reading_ends_when_the_run_does(tmp_path: Path) -> None:
 
 def test_a_local_copy_is_there_for_as_long_as_it_is_needed(bucket: str) -> None:
     """With the extension of the original, by which some formats are told."""
-    write_all({join(bucket, "a b.wav"): b"sound"})
+    put({join(bucket, "a b.wav"): b"sound"})
     with local_copy(join(bucket, "a b.wav")) as path:
         assert (Path(path).read_bytes(), Path(path).suffix) == (b"sound", ".wav")
     assert not os.path.lexists(path)

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from conftest import SAMPLES
 from pydantic import ValidationError
-from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, as_float
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
 from tasks.audio.loudness import loud_seconds
+from tasks.load_audio import SAMPLE_RATE, Audio, AudioFile, as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe, transcribe_samples
 from tasks.whisper.loading import pipelines
 
@@ -21,7 +19,7 @@ CUT = "its beginning is cut"
 
 @pytest.fixture(name="options")
 def _options(tiny_en: str) -> TranscribeOptions:
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tasks.audio.types import AudioFile
 
 from flows.planning.file_run import FileRun
 from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from tasks.bad_input import one_line
+from tasks.load_audio import AudioFile
 from tasks.write import Written
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
-from tasks.audio.decoding import decode, probe
-from tasks.audio.types import SAMPLE_RATE
+
+from tasks.load_audio import SAMPLE_RATE, decode, probe
 
 SECONDS = 11
 SOUND = TWO_SPEAKERS.read_bytes()[-2 * SAMPLE_RATE * SECONDS :]

@@ -9,7 +9,7 @@ from conftest import COMMAND, TWO_SPEAKERS
 from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
 from flows.preflight.services import check_prefect, check_ray
-from tasks.bad_input import InvalidInput
+from tasks.bad_input import BadInput
 
 NOBODY = "127.0.0.1:9"
 
@@ -44,12 +44,12 @@ def test_a_server_that_refuses_the_password_is_told_from_one_that_is_away(api_ur
     """With the variable to set."""
     check_prefect()
     wrong = temporary_settings({PREFECT_API_AUTH_STRING: "whisperx-batch:wrong"})
-    with wrong, pytest.raises(InvalidInput, match=r"HTTP 401.*PREFECT_API_AUTH_STRING"):
+    with wrong, pytest.raises(BadInput, match=r"HTTP 401.*PREFECT_API_AUTH_STRING"):
         check_prefect()
 
 
 @pytest.mark.parametrize("address", ["head", "head:port", "ray://head:10001"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     """With an example of one."""
-    with pytest.raises(InvalidInput, match="such as head:6379"):
+    with pytest.raises(BadInput, match="such as head:6379"):
         check_ray(address)

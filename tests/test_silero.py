@@ -6,17 +6,16 @@ import sys
 import pytest
 import torch
 from conftest import SAMPLES
-from tasks.audio.decoding import decode
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
 
+from tasks.load_audio import decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 
 
 def test_silero_finds_speech_without_a_download(tiny_en: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """WhisperX would load it through `torch.hub`, from GitHub."""
     monkeypatch.setattr("torch.hub.load", lambda *_, **__: pytest.fail("silero was downloaded"))
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     options = TranscribeOptions(model=tiny_en, compute_type="int8", vad_method="silero")
     transcript = transcribe_samples(
         decode(str(SAMPLES / "en" / "hello_world.wav")), options, ModelOptions(device="cpu")

@@ -10,7 +10,7 @@ import pytest
 from conftest import COMMAND, SAMPLES, TWO_SPEAKERS
 
 from tasks.storage.filesystems import find
-from tasks.storage.io import read, write_all
+from tasks.storage.io import put, read
 
 
 def options(tiny_en: str, small_models: Path) -> list[str]:
@@ -40,7 +40,7 @@ def test_the_same_batch_here_and_in_a_store_has_the_same_outputs(
     pile: Path, bucket: str, alone: dict[str, str], tmp_path: Path, tiny_en: str, small_models: Path
 ) -> None:
     """To the last byte; a file that is not there fails alone; a second run, on another machine, has nothing to do."""
-    write_all({f"{bucket}/{path.relative_to(pile)}": path.read_bytes() for path in pile.rglob("*") if path.is_file()})
+    put({f"{bucket}/{path.relative_to(pile)}": path.read_bytes() for path in pile.rglob("*") if path.is_file()})
     alone |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     alone["XDG_STATE_HOME"] = str(tmp_path / "state")
     fast = options(tiny_en, small_models)

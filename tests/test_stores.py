@@ -4,12 +4,12 @@ import errno
 import traceback
 
 import pytest
-from tasks.audio.decoding import probe
-from tasks.retries import is_passing
 
 from tasks.audio.container import UnreadableAudio
-from tasks.storage.filesystems import UnsupportedLocation, find, glob
-from tasks.storage.io import open_location, read, remove, version_of, write_all
+from tasks.faults import is_passing
+from tasks.load_audio import probe
+from tasks.storage.filesystems import BadPlace, find, glob
+from tasks.storage.io import opened, print_of, put, read, remove
 from tasks.storage.urls import join
 
 SECRET = "geheim"
@@ -17,7 +17,7 @@ SECRET = "geheim"
 
 def test_a_bucket_is_searched_like_a_folder(bucket: str) -> None:
     """At any depth, and by wildcards."""
-    write_all({join(bucket, name): b"x" for name in ("a.mp3", "b/c.wav", "b/d.txt")})
+    put({join(bucket, name): b"x" for name in ("a.mp3", "b/c.wav", "b/d.txt")})
     assert list(find(bucket)) == [join(bucket, name) for name in ("a.mp3", "b/c.wav", "b/d.txt")]
     assert list(glob(join(bucket, "**/*.wav"))) == [join(bucket, "b/c.wav")]
 
@@ -33,8 +33,8 @@ def test_a_bucket_that_is_not_there_is_no_fault_that_passes(s3: str) -> None:
 
 def test_what_goes_wrong_with_an_objects_content_is_no_fault_of_the_store(bucket: str) -> None:
     """It is raised as it is: as a fault that may pass it would be tried again and again."""
-    write_all({join(bucket, "a.mp3"): b"no audio"})
-    with pytest.raises(ValueError, match="invalid literal"), open_location(join(bucket, "a.mp3")) as file:
+    put({join(bucket, "a.mp3"): b"no audio"})
+    with pytest.raises(ValueError, match="invalid literal"), opened(join(bucket, "a.mp3")) as file:
         int(file.read())
     with pytest.raises(UnreadableAudio, match="not audio that FFmpeg reads"):
         probe(join(bucket, "a.mp3"))
@@ -43,8 +43,8 @@ def test_what_goes_wrong_with_an_objects_content_is_no_fault_of_the_store(bucket
 def test_an_object_that_goes_while_it_is_read_is_a_fault_of_the_store(bucket: str) -> None:
     """Raised as of a file system."""
     url = join(bucket, "a.mp3")
-    write_all({url: bytes(1 << 20)})
-    with open_location(url, 1 << 10) as file:
+    put({url: bytes(1 << 20)})
+    with opened(url, 1 << 10) as file:
         assert file.read(10) == bytes(10)
         remove(url)
         assert file.seek(1 << 19) == file.tell()
@@ -62,7 +62,7 @@ def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:
     with pytest.raises(OSError, match="503") as busy:
         read(f"{web}/503")
     assert is_passing(busy.value)
-    assert version_of(f"{web}/404") is None
+    assert print_of(f"{web}/404") is None
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_an_answer_that_stays_the_same_is_not_asked_for_again(web: str) -> None:
 )
 def test_what_cannot_be_read_from_says_so(url: str, message: str) -> None:
     """And what to install."""
-    with pytest.raises(UnsupportedLocation, match=message):
+    with pytest.raises(BadPlace, match=message):
         read(url)

@@ -6,11 +6,11 @@ import time
 from contextlib import suppress
 
 from fastapi.encoders import jsonable_encoder
-from tasks.audio.types import AudioFile
 
 from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Report
 from flows.streams import Admission, Stream
+from tasks.load_audio import AudioFile
 
 
 def files(count: int, seconds: float = 1.0) -> list[FileRun]:

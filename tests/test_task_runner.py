@@ -13,23 +13,22 @@ from typing import Any
 
 import pytest
 import ray
-from flows.services.failures import ModelsNotLoaded
-from flows.services.node import Node
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import Completed, State
-from tasks.audio.types import AudioFile
-from tasks.models.options import ModelOptions
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
-from flows.pools.sizing import PoolSpec
+from flows.pools.replica import ModelsNotLoaded
+from flows.pools.sizing import Node, PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import Models
 from flows.services.allocator_env import KEEP_MEMORY
+from tasks.load_audio import AudioFile
+from tasks.models.cache import ModelOptions
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 

@@ -11,21 +11,21 @@ from typing import Any
 
 import httpx
 import pytest
-from flows.services.failures import ModelsNotLoaded, in_words
-from flows.services.prefect_events import flush
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
-from tasks.audio.types import AudioFile
 
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
+from flows.pools.replica import ModelsNotLoaded
 from flows.pools.sizing import PoolSpec
-from flows.reporting.ending import Ending, why_ended
+from flows.pools.task_runner import flush
+from flows.reporting.ending import Ending, in_words, why_ended
 from flows.reporting.run import final_state, logs_forwarded, tell_unbegun
 from flows.reporting.tracker import Report
+from tasks.load_audio import AudioFile
 
 LOGGER = logging.getLogger("flows.pools.dispatcher")
 

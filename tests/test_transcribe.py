@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
-from tasks.audio.decoding import decode
-from tasks.audio.types import as_float
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
-from tasks.oom import GpuOutOfMemory
 
+from tasks.faults import GpuOutOfMemory
+from tasks.load_audio import as_float, decode
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.loading import pipelines, whisper_model
 
@@ -20,7 +18,7 @@ CPU = ModelOptions(device="cpu", threads=1)
 
 @pytest.fixture(name="options")
 def _options(tiny_en: str) -> TranscribeOptions:
-    compute_limits.take(parallel=1, threads=1)
+    share.take(parallel=1, threads=1)
     return TranscribeOptions(model=tiny_en, compute_type="int8")
 
 

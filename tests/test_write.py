@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tasks.audio.types import AudioFile
 
 from tasks.diarize import Diarization
+from tasks.load_audio import AudioFile
 from tasks.transcribe import Transcript
 from tasks.write import Earlier, OutputNotOurs, WriteOptions, Written, write
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from tasks.bad_input import InvalidInput, closest
+from tasks.bad_input import BadInput, closest
 
 PREFIX = "WHISPERX_BATCH_"
 OTHERS = {
@@ -37,13 +37,11 @@ class Environment(EnvSettingsSource):
 
 
 def check_environment(options: set[str]) -> None:
-    """Raise InvalidInput for a variable with our prefix that sets nothing: most likely it is misspelt."""
+    """Raise BadInput for a variable with our prefix that sets nothing: most likely it is misspelt."""
     for variable in os.environ:
         name = variable.lower().removeprefix(PREFIX.lower())
         if not variable.upper().startswith(PREFIX) or name in options | OTHERS or name.startswith("test_"):
             continue
         if name == "inputs":
-            raise InvalidInput(
-                f"{variable}: inputs are named on the command line, or in the file of {PREFIX}BATCH_FILE"
-            )
-        raise InvalidInput(f"{variable}: there is no such option{closest(name, options)}; unset it or correct it")
+            raise BadInput(f"{variable}: inputs are named on the command line, or in the file of {PREFIX}BATCH_FILE")
+        raise BadInput(f"{variable}: there is no such option{closest(name, options)}; unset it or correct it")

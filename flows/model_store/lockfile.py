@@ -8,9 +8,9 @@ from typing import Annotated
 from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from tasks.bad_input import InvalidInput, one_line
+from tasks.bad_input import BadInput, one_line
 from tasks.models.sources import Bundle, Repository, Source
-from tasks.storage.atomic import atomic_write, sha256_of
+from tasks.storage.atomic import sha256_of, whole_file
 
 RECORD = "models.json"
 
@@ -47,23 +47,23 @@ class Record(BaseModel):
 
 
 def read_record(model_dir: str | None) -> Record:
-    """Return what was fetched into this folder; nothing, if nothing was. Raises InvalidInput."""
+    """Return what was fetched into this folder; nothing, if nothing was. Raises BadInput."""
     try:
         return Record.model_validate_json(Path(model_dir or "", RECORD).read_bytes()) if model_dir else Record()
     except FileNotFoundError:
         return Record()
     except (OSError, ValidationError) as error:
-        raise InvalidInput(f"--model_dir {one_line(model_dir or '')}: {RECORD} cannot be read: {error}") from None
+        raise BadInput(f"--model_dir {one_line(model_dir or '')}: {RECORD} cannot be read: {error}") from None
 
 
 def write_record(model_dir: str, record: Record) -> None:
     """Write the record, in one step."""
-    with atomic_write(Path(model_dir, RECORD)) as file:
+    with whole_file(Path(model_dir, RECORD)) as file:
         file.write(record.model_dump_json(indent=1) + "\n")
 
 
 def add_to_record(model_dir: str, name: str, pinned: Pinned, language: str | None) -> None:
-    """Add a model, and the language that it is the aligner of, to what the record holds by now. Raises InvalidInput."""
+    """Add a model, and the language that it is the aligner of, to what the record holds by now. Raises BadInput."""
     with FileLock(Path(model_dir, f".{RECORD}.lock")):  # other processes fetch into the same folder
         record = read_record(model_dir)
         record.models[name] = pinned

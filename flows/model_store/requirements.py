@@ -1,4 +1,4 @@
-"""The models that a batch required_models."""
+"""The models that a batch needs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tasks.transcribe import TranscribeOptions
 
 
 @dataclass(frozen=True)
-class ModelRequirement:
+class Need:
     """A model, and the stage that loads it; for an aligner, its language."""
 
     stage: str
@@ -25,23 +25,23 @@ class ModelRequirement:
         return f"{self.source.name} ({what[self.stage]})"
 
 
-def required_models(
+def needs(
     transcribe: TranscribeOptions,
     aligners: Iterable[tuple[str, str | None]],
     diarize: DiarizeOptions | None,
     model_dir: str | None,
-) -> list[ModelRequirement]:
+) -> list[Need]:
     """Return the models that are needed, with `aligners` as (language, name or None for WhisperX's own).
 
     Not those that packages ship: both VADs, the sentence data. Nor those that a diarization pipeline names which is
     itself not here yet.
     """
-    found = [ModelRequirement("transcribe", whisper_source(transcribe.model))]
+    found = [Need("transcribe", whisper_source(transcribe.model))]
     for language, name in aligners:
         source = aligner_source(language, name)
-        found += [ModelRequirement("align", source, language)] if source else []
+        found += [Need("align", source, language)] if source else []
     if diarize:
-        found += [ModelRequirement("diarize", part) for part in diarizer_sources(diarize.diarize_model, model_dir)]
+        found += [Need("diarize", part) for part in diarizer_sources(diarize.diarize_model, model_dir)]
     return found
 
 

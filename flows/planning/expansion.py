@@ -5,10 +5,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from tasks.errors import message_of
-
 from flows.planning.patterns import Patterns, is_hidden, names_hidden
-from tasks.bad_input import InvalidInput, one_line
+from tasks.bad_input import BadInput, one_line
+from tasks.faults import why
 from tasks.storage import filesystems, io, urls
 
 ESCAPED = re.compile(r"\[([*?[])\]")
@@ -32,7 +31,7 @@ def absolute_input(name: str) -> str:
 def expand(name: str, patterns: Patterns, *, must_match: bool = True) -> list[str]:
     """Return the files that an input means; a file that is named need not exist.
 
-    A glob without a match is taken for the name of a file, unless it `must_match`. Raises InvalidInput.
+    A glob without a match is taken for the name of a file, unless it `must_match`. Raises BadInput.
     """
     path = absolute_input(name)
     if urls.is_url(path):
@@ -52,7 +51,7 @@ def expand(name: str, patterns: Patterns, *, must_match: bool = True) -> list[st
 
 def _unmatched(name: str, *, must_match: bool) -> str:
     if must_match:
-        raise InvalidInput(f"nothing matches {one_line(urls.shown(name))}")
+        raise BadInput(f"nothing matches {one_line(urls.shown(name))}")
     return urls.absolute(name)
 
 
@@ -69,7 +68,7 @@ def _expand_url(url: str, patterns: Patterns, *, must_match: bool) -> list[str]:
             return [url]
         matches = _not_hidden(filesystems.glob(url), url)
     except (OSError, filesystems.BadPlace) as error:
-        raise InvalidInput(f"{one_line(urls.shown(url))}: {message_of(error)}") from None
+        raise BadInput(f"{one_line(urls.shown(url))}: {why(error)}") from None
     return patterns.not_excluded(matches) if matches else [_unmatched(url, must_match=must_match)]
 
 
@@ -94,7 +93,7 @@ def _search(folder: str, patterns: Patterns) -> Iterator[str]:
     """Yield the files of a folder and of those below it that the patterns enter, by their paths in it."""
 
     def refuse(error: OSError) -> None:
-        raise InvalidInput(f"folder {one_line(str(error.filename))}: {error.strerror}")
+        raise BadInput(f"folder {one_line(str(error.filename))}: {error.strerror}")
 
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = filter(patterns.enters, folders)

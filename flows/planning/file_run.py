@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tasks.audio.types import BYTES_PER_SECOND, AudioFile
-
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.pools.sizing import STAGES
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
+from tasks.load_audio import BYTES_PER_SECOND, AudioFile
 from tasks.storage import urls
 from tasks.storage.results import StoredResult
 from tasks.storage.write_ahead import WriteAhead

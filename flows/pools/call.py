@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from prefect.states import State
 
-from flows.pools.outcome import Outcome
+from flows.pools.task_runner import Outcome
 
 LEAST_S, SLOWEST = 1800.0, 20.0
 """The time that a stage may take if the user sets none: half an hour, for models that are yet to be downloaded, and 20

@@ -20,17 +20,15 @@ from ray.exceptions import (
     RayError,
     RayTaskError,
 )
-from tasks.errors import describe
 
 from flows.pools.call import Call
-from flows.pools.failure_policy import DIED
-from flows.pools.outcome import Outcome
 from flows.pools.pool import Pool
-from flows.pools.replica import Member
+from flows.pools.replica import Member, PoolNotUp
 from flows.pools.room import Room
-from flows.pools.startup import Startup
+from flows.pools.startup import DIED, Startup
+from flows.pools.task_runner import Outcome, named
 from flows.pools.worker import Models
-from flows.services.failures import PoolNotUp, brief, in_words
+from flows.reporting.ending import brief, in_words
 from flows.services.ray_watch import RayGone, watch_ray
 
 logger = logging.getLogger(__name__)
@@ -229,7 +227,7 @@ class Dispatcher:
             slow = f"worker timed out: the stage took more than {call.limit_s:.0f} s ({DEATHS} times)"
             self._died(call, member, life, slow if member.hung else WORKER_DIED)
         else:
-            _fail(call, describe(error.cause if isinstance(error, RayTaskError) else error))
+            _fail(call, named(error.cause if isinstance(error, RayTaskError) else error))
 
     def _is_in_doubt(self, member: Member, life: int) -> bool:
         """Tell whether an actor that is unavailable may be alive: we have not killed it, nor heard of its death."""

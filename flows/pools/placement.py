@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from flows.pools.sizing import PoolSpec
-from flows.services.node import Node
+from flows.pools.sizing import Node, PoolSpec
 
 
 class CannotBePlaced(ValueError):

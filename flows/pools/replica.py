@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
-from tasks.oom import is_out_of_memory
 
 from flows.pools.call import Call
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import Models, StageActor
+from flows.reporting.ending import RunBroken, brief
 from flows.services.allocator_env import runtime_env
-from flows.services.failures import RunBroken, brief
+from tasks.faults import is_out_of_memory
 
 RELOAD_S = 1.0
 """How long after its death an actor is told to load its models again."""

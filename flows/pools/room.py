@@ -8,8 +8,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.pools.placement import Bundle, CannotBePlaced, place
-from flows.pools.sizing import PoolSpec
-from flows.services.node import Node
+from flows.pools.sizing import Node, PoolSpec
 from flows.services.ray_records import holders, in_words
 
 

@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any, Literal
 
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError, WorkerCrashedError
-from tasks.retries import is_passing
 
 from flows.pools.pool import Pool
-from flows.pools.replica import RELOAD_S, Member
+from flows.pools.replica import RELOAD_S, Member, ModelsNotLoaded, PoolNotUp
 from flows.pools.room import Room
 from flows.pools.worker import Models
-from flows.services.failures import ModelsNotLoaded, PoolNotUp, brief
+from flows.reporting.ending import brief
 from flows.services.ray_records import memory_at_death, record_of
+from tasks.faults import is_passing
 
 logger = logging.getLogger(__name__)
 

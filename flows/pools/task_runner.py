@@ -37,9 +37,8 @@ from prefect.utilities.annotations import quote
 # What the engine tells the API of a state with; see _tell.
 from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect_ray import RayTaskRunner
-from tasks.errors import will_last
-from tasks.oom import is_poisoning
 
+from tasks.faults import is_poisoning, will_last
 from tasks.storage.results import StoredResult
 
 if TYPE_CHECKING:
@@ -171,10 +170,10 @@ def _error(state: State[Any]) -> str | None:
     if state.is_completed():
         return None
     failure = exception_of(state)
-    return describe(failure) if failure else state.message or state.name
+    return named(failure) if failure else state.message or state.name
 
 
-def describe(error: BaseException) -> str:
+def named(error: BaseException) -> str:
     """Return an exception's name and words."""
     return f"{type(error).__name__}: {error}"
 

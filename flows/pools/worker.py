@@ -1,4 +1,4 @@
-"""The process that holds a stage's models: one Ray actor with a compute_limits of the machine."""
+"""The process that holds a stage's models: one Ray actor with a share of the machine."""
 
 import gc
 import logging
@@ -12,17 +12,12 @@ from prefect.context import TaskRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.states import State
 from pydantic import SecretStr
-from tasks.diarization.pipelines import diarizers
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions, go_offline
 
-from flows.pools.outcome import Outcome
-from flows.pools.task_engine import Sessions
-from flows.services.prefect_events import flush
+from flows.pools.task_runner import Outcome, Sessions, flush
 from tasks.align import AlignOptions
-from tasks.alignment.selection import select_timing_method
-from tasks.diarize import DiarizeOptions
-from tasks.models.cache import load_counts
+from tasks.alignment.selection import best_rung
+from tasks.diarize import DiarizeOptions, diarizers
+from tasks.models.cache import ModelOptions, go_offline, loads, share
 from tasks.transcribe import TranscribeOptions
 from tasks.whisper.loading import pipelines
 
@@ -71,7 +66,7 @@ class StageProcess:
     """
 
     def __init__(self, parallel: int, threads: int, *, offline: bool = False) -> None:
-        compute_limits.take(parallel, threads)
+        share.take(parallel, threads)
         # Here, where Ray comes by again after a restart; libraries that are not yet imported read both.
         if offline:
             go_offline()
@@ -99,7 +94,7 @@ class StageProcess:
             pipelines(batch.transcribe, batch.models).fill()
         language = batch.transcribe.fixed_language
         if "align" in stages and batch.align and language:
-            select_timing_method(language, batch.align.named(language, language), batch.transcribe, batch.models)
+            best_rung(language, batch.align.named(language, language), batch.transcribe, batch.models)
         if "diarize" in stages and batch.diarize:
             diarizers(batch.diarize.diarize_model, batch.models).fill()
 
@@ -119,12 +114,12 @@ class StageProcess:
     def facts(self) -> ActorFacts:
         """Send what Prefect still holds of states and logs, and return this actor's facts."""
         flush()
-        stages = {stage: count for stage, count in load_counts.items() if stage in ("transcribe", "align", "diarize")}
+        stages = {stage: count for stage, count in loads.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:
-        """Return the compute_limits of its GPU's memory that no process uses; 1 without a GPU."""
+        """Return the share of its GPU's memory that no process uses; 1 without a GPU."""
         import torch  # here: an actor without models has no use for it
 
         if not torch.cuda.is_available():

@@ -9,11 +9,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import State
 from ray.exceptions import RayError
 
-from flows.pools.outcome import exception_of
 from flows.pools.placement import CannotBePlaced
+from flows.pools.task_runner import exception_of
 from flows.services.prefect_server import ServerFailed
-from tasks.bad_input import InvalidInput
-from tasks.storage.filesystems import UnsupportedLocation
+from tasks.bad_input import BadInput
+from tasks.storage.filesystems import BadPlace
 
 GO_ON = "the same command goes on where it stopped"
 
@@ -22,7 +22,7 @@ class RunBroken(Exception):
     """The run as a whole has failed, not some of its files; its words say why."""
 
 
-EXPECTED = (RunBroken, CannotBePlaced, ServerFailed, InvalidInput, UnsupportedLocation)
+EXPECTED = (RunBroken, CannotBePlaced, ServerFailed, BadInput, BadPlace)
 """Errors of a run whose words say it all to its user."""
 
 

@@ -27,8 +27,8 @@ from prefect.settings import (
 from prefect.states import State
 
 from flows.host.signals import signals_blocked
+from flows.pools.task_runner import flush
 from flows.services import server_process
-from flows.services.prefect_events import flush
 
 QUICK_SERVER = {
     # A task run costs the server 58 core-ms at the defaults and 12 with these.

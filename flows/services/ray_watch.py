@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import ray
 
-from flows.services.failures import GO_ON, RunBroken
+from flows.reporting.ending import GO_ON, RunBroken
 
 LOOK_EVERY_S = 2.0
 GONE_AFTER_S = 15.0

@@ -3,7 +3,7 @@
 import sys
 from typing import Any, TypedDict, cast
 
-from tasks.storage.filesystems import FileVersion
+from tasks.storage.filesystems import Print
 from tasks.write import Facts
 
 ONE_WRITE_NS = 5 * 10**9
@@ -13,16 +13,16 @@ ONE_WRITE_NS = 5 * 10**9
 class Written(Facts):
     """Outputs that were written together, for one content and one set of options."""
 
-    outputs: dict[str, FileVersion]
+    outputs: dict[str, Print]
     """By extension; as they were when they were written."""
-    changed: dict[str, FileVersion]
+    changed: dict[str, Print]
     """Those that somebody has changed, as they were found then."""
 
 
 class Refused(TypedDict):
     """A failure that will come again as long as the file, the options and the releases that met it stay the same."""
 
-    content: FileVersion
+    content: Print
     made_with: str
     error: str
 
@@ -86,7 +86,7 @@ def _joined(before: Written | None, new: Written) -> Written:
     return cast(Written, {**new, **both})
 
 
-def outputs_of(row: Row) -> dict[str, FileVersion]:
+def outputs_of(row: Row) -> dict[str, Print]:
     """Return all outputs of a file, as they were when they were written."""
     return {
         extension: found for each in row.get("written", {}).values() for extension, found in each["outputs"].items()
@@ -110,7 +110,7 @@ def row_from(learnt: dict[str, Any]) -> Row:
     return cast(Row, learnt)
 
 
-def _prints(found: dict[str, Any]) -> dict[str, FileVersion]:
+def _prints(found: dict[str, Any]) -> dict[str, Print]:
     return {extension: (int(size), int(time)) for extension, (size, time) in found.items()}
 
 
@@ -123,7 +123,7 @@ def _of_version_0_1(learnt: dict[str, Any]) -> dict[str, Any]:
     key, changed = learnt.pop("key", ""), learnt.pop("changed", {})
     facts = {name: learnt.pop(name, None) for name in Facts.__annotations__}
     newest = max((time for _, time in outputs.values()), default=0)
-    groups: dict[str, dict[str, FileVersion]] = {}
+    groups: dict[str, dict[str, Print]] = {}
     for extension, (size, time) in outputs.items():
         groups.setdefault(key if time >= newest - ONE_WRITE_NS else "", {})[extension] = (size, time)
     return {

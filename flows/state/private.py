@@ -5,21 +5,21 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from tasks.bad_input import InvalidInput
+from tasks.bad_input import BadInput
 from tasks.storage.atomic import new_draft
 
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder if it is missing, with mode 0700. Raises OSError, InvalidInput if it belongs to another user.
+    """Make the folder if it is missing, with mode 0700. Raises OSError, BadInput if it belongs to another user.
 
     A mode by which others may write is tightened. Where that has no effect, as on Windows shares, it is left.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.stat()
     if status.st_uid != _uid_of_new_files(folder):
-        raise InvalidInput(
+        raise BadInput(
             f"{folder} belongs to another user (uid {status.st_uid}), whose results would be taken for yours: use "
             "another --output_dir, or remove that folder"
         )

@@ -19,8 +19,8 @@ from prefect.exceptions import PrefectException
 from prefect.states import Crashed, State
 
 from flows.state.private import make_private
-from tasks.bad_input import InvalidInput
-from tasks.storage.atomic import atomic_write
+from tasks.bad_input import BadInput
+from tasks.storage.atomic import whole_file
 
 PAGE = 200
 
@@ -31,7 +31,7 @@ def claimed(
 ) -> Iterator[None]:
     """Hold an output folder, by our own `folder` in it, for one run.
 
-    While another run holds it, waits for its end after having told `waiting` for whom; without that, raises InvalidInput.
+    While another run holds it, waits for its end after having told `waiting` for whom; without that, raises BadInput.
 
     The system frees the lock of a process that is gone, also on storage that machines share. What that process left
     is the name of its flow run, which Prefect would show as running for ever: that run is ended as crashed. The same
@@ -46,10 +46,8 @@ def claimed(
         lock.acquire(timeout=-1 if waiting else 0, poll_interval=1)
     except OSError as error:
         if not isinstance(error, Timeout):
-            raise InvalidInput(f"--output_dir {folder.parent}: {error.strerror}: {folder}") from None
-        raise InvalidInput(
-            f"--output_dir {folder.parent}: {_who(owner)} is writing there; wait for it to end"
-        ) from None
+            raise BadInput(f"--output_dir {folder.parent}: {error.strerror}: {folder}") from None
+        raise BadInput(f"--output_dir {folder.parent}: {_who(owner)} is writing there; wait for it to end") from None
     try:
         if flow_run_id is not None:
             _end_run_of(owner, flow_run_id)
@@ -71,7 +69,7 @@ def _is_held(lock: FileLock) -> bool:
 
 
 def _sign(owner: Path, flow_run_id: str) -> None:
-    with suppress(OSError), atomic_write(owner) as file:
+    with suppress(OSError), whole_file(owner) as file:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         json.dump({"flow_run_id": flow_run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}, file)
 

@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from tasks.storage.atomic import atomic_write
+from tasks.storage.atomic import whole_file
 
 SPEEDS = "speed.json"
 """In our own folder: seconds of audio for each second of the stages, by the digest of the batch's options."""
@@ -18,7 +18,7 @@ def known_speed(folder: Path, options: str) -> float | None:
 def note_speed(folder: Path, options: str, audio_s: float, wall_s: float) -> None:
     """Remember the speed of a batch that did some work."""
     if audio_s and wall_s:
-        with suppress(OSError), atomic_write(folder / SPEEDS) as file:
+        with suppress(OSError), whole_file(folder / SPEEDS) as file:
             json.dump(_read(folder) | {options: round(audio_s / wall_s, 3)}, file)
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.alignment.punkt import sentence_splitter
-from tasks.audio.types import SAMPLE_RATE
-from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions
+from tasks.load_audio import SAMPLE_RATE
+from tasks.models.cache import ModelOptions, share
 from tasks.transcribe import TranscribeOptions, Transcript
 from tasks.whisper.features import log_mel
 from tasks.whisper.loading import whisper_model
@@ -35,7 +34,7 @@ def time_words(
     )
     segments: list[dict[str, Any]] = []
     for segment in transcript.result["segments"]:
-        with compute_limits.computing:
+        with share.computing:
             words = _timed_words(segment, audio, model, tokenizer)
         segments += _sentences(segment, words, transcript.language)
     return Transcript(

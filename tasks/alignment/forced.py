@@ -16,7 +16,7 @@ from tasks.alignment.emissions import emissions
 from tasks.alignment.punkt import sentence_splitter
 from tasks.alignment.trellis import token_spans
 from tasks.alignment.word_timing import Time, timed_sentences
-from tasks.audio.types import SAMPLE_RATE
+from tasks.load_audio import SAMPLE_RATE
 
 logger = logging.getLogger(__name__)
 

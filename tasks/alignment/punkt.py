@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.models.cache import cached_model
+from tasks.models.cache import warm
 from tasks.storage.atomic import new_draft
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def ensure_sentence_data(language: str) -> None:
             draft.rmdir()
 
 
-@cached_model("sentences")
+@warm("sentences")
 def sentence_splitter(language: str) -> "PunktTokenizer":
     """Load what splits a text of `language` into sentences, the same as WhisperX does."""
     from nltk.tokenize import PunktTokenizer

@@ -1,16 +1,14 @@
-"""What times words: the last few languages' aligners stay cached_model; where none can be loaded there are other ways."""
+"""What times words: the last few languages' aligners stay warm; where none can be loaded there are other ways."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.alignment.punkt import ensure_sentence_data
-from tasks.models.cache import cached_model
-from tasks.models.local_copies import ensure_local
-from tasks.models.options import ModelOptions
+from tasks.faults import again, is_poisoning
+from tasks.models.cache import ModelOptions, warm
+from tasks.models.local_copies import at_hand
 from tasks.models.registry import default_aligners, refuse_download
-from tasks.oom import is_poisoning
-from tasks.retries import retry
 from tasks.whisper.loading import WhisperOptions, whisper_model
 
 CROSS_ATTENTION = "whisper"
@@ -24,12 +22,12 @@ FORGET_S = 600.0
 """How long a load that failed counts for the files that come after: none of them waits for a hub that is away."""
 
 
-class AlignerUnavailable(Exception):
+class CannotLoad(Exception):
     """An aligner cannot be loaded, now or as of late."""
 
 
 @dataclass
-class TimingMethod:
+class Rung:
     """What times the words of a file, and why what would be better does not."""
 
     name: str
@@ -43,7 +41,7 @@ _failed: dict[object, tuple[float, str]] = {}
 
 
 def _aligner(language: str, model: str, models: ModelOptions) -> Any:
-    """Return an aligner; it keeps no state, so the threads of this process share it. Raises AlignerUnavailable.
+    """Return an aligner; it keeps no state, so the threads of this process share it. Raises CannotLoad.
 
     A load that failed of late is not tried: to make room for it, an aligner that is in use would be dropped.
     """
@@ -54,21 +52,21 @@ def _aligner(language: str, model: str, models: ModelOptions) -> Any:
 def _check_not_failed(*key: object) -> None:
     since, reason = _failed.get(key, (0.0, ""))
     if reason and time.monotonic() < since + FORGET_S:
-        raise AlignerUnavailable(reason)
+        raise CannotLoad(reason)
 
 
-@cached_model("align", most=MOST)
+@warm("align", most=MOST)
 def _loaded(language: str, model: str, models: ModelOptions) -> Any:
-    """Load an aligner. Raises AlignerUnavailable."""
+    """Load an aligner. Raises CannotLoad."""
     _check_not_failed(language, model, models)  # while this thread waited for another that tried
     try:
-        return retry(lambda: _load(language, model, models))
+        return again(lambda: _load(language, model, models))
     except Exception as error:
         if is_poisoning(error):
             raise
         reason = f"{type(error).__name__}: {error}"
         _failed[language, model, models] = time.monotonic(), reason
-        raise AlignerUnavailable(reason) from error
+        raise CannotLoad(reason) from error
 
 
 def _load(language: str, model: str, models: ModelOptions) -> Any:
@@ -80,12 +78,12 @@ def _load(language: str, model: str, models: ModelOptions) -> Any:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     ensure_sentence_data(language)
     if models.offline:
-        refuse_download(language, ensure_local(model), models)
+        refuse_download(language, at_hand(model), models)
     try:
         return whisperx.load_align_model(
             language,
             models.torch_device(),
-            model_name=ensure_local(model),
+            model_name=at_hand(model),
             model_dir=models.model_dir,
             model_cache_only=models.model_cache_only,
         )
@@ -94,21 +92,19 @@ def _load(language: str, model: str, models: ModelOptions) -> Any:
         raise error.__context__ or error from None
 
 
-def select_timing_method(
-    language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions
-) -> TimingMethod:
+def best_rung(language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions) -> Rung:
     """Load what times the words of a language best: the aligner that is `named`, WhisperX's, or Whisper itself."""
     failed: list[str] = []
     for name in dict.fromkeys((named, None if named == CROSS_ATTENTION else default_aligners().get(language))):
         if name and name != CROSS_ATTENTION:
             try:
-                return TimingMethod(name, _aligner(language, name, models), failed)
-            except AlignerUnavailable as error:
+                return Rung(name, _aligner(language, name, models), failed)
+            except CannotLoad as error:
                 failed.append(f"{name}: {error}")
     try:
         whisper_model(whisper, models)
     except Exception as error:
         if is_poisoning(error):
             raise
-        return TimingMethod(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
-    return TimingMethod(CROSS_ATTENTION, failed=failed)
+        return Rung(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
+    return Rung(CROSS_ATTENTION, failed=failed)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import av
 
 from tasks.audio.riff import has_uncounted_sound
-from tasks.errors import LASTING_ERRNOS, FileFault, message_of
+from tasks.faults import LASTING_ERRNOS, FileFault, why
 from tasks.storage import filesystems, io, urls
 
 FORMATS = (
@@ -128,8 +128,8 @@ def fault(path: str, what: str, error: Exception) -> Exception:
     """Return what to raise: an error of the storage as it is, for another try may help, else the file's own fault."""
     number = error.errno if isinstance(error, OSError) else None
     if number in PASSING_ERRNOS and not (number == errno.EIO and _reads_to_its_end(path)):
-        return OSError(number, f"{what}: {message_of(error)}")
-    return UnreadableAudio(f"{what}: {message_of(error)}")
+        return OSError(number, f"{what}: {why(error)}")
+    return UnreadableAudio(f"{what}: {why(error)}")
 
 
 def _reads_to_its_end(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.audio.mono import SAMPLE_RATE, Samples
 
 QUIET = 0.003
 """Root mean square of samples in [-1, 1): -50 dB, the noise of a quiet room."""

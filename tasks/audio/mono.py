@@ -10,7 +10,7 @@ from tasks.audio.container import UnreadableAudio
 from tasks.audio.duration import seconds_of
 from tasks.audio.phase import STEREO, Phase
 from tasks.audio.timeline import TimeLine
-from tasks.errors import message_of
+from tasks.faults import why
 
 SAMPLE_RATE = 16_000
 
@@ -84,6 +84,6 @@ def frames_of(
             yield frame, seconds_of(packet.pts, packet.time_base) if start is None and not good else start
             good += 1
     if broken and not good:
-        raise UnreadableAudio(f"no packet of its audio decodes: {message_of(broken)}")
+        raise UnreadableAudio(f"no packet of its audio decodes: {why(broken)}")
     if stream.duration and not good:
         raise UnreadableAudio("its header promises audio, and there is none: cut off, or it lies in another file")

@@ -1,4 +1,4 @@
-"""The models of this process: loaded once, kept cached_model, and used by no more threads than the process may fill."""
+"""The models of this process: loaded once, kept warm, and used by no more threads than the process may fill."""
 
 import os
 import threading
@@ -65,22 +65,22 @@ class Share:
         self.take(parallel=1, threads=0)
 
     def take(self, parallel: int, threads: int) -> None:
-        """Set the compute_limits. 0 `threads` leaves the libraries' own defaults."""
+        """Set the share. 0 `threads` leaves the libraries' own defaults."""
         self.parallel = parallel
         self.threads = threads
         self.computing = threading.BoundedSemaphore(parallel)
 
 
-compute_limits = Share()
-load_counts: Counter[str] = Counter()
+share = Share()
+loads: Counter[str] = Counter()
 """How often this process has loaded a model, per stage."""
 
 
-def cached_model(stage: str, most: int | None = None) -> Callable[[Callable[P, M]], Callable[P, M]]:
-    """Keep what a loader returns, one for each set of arguments, and count the load_counts of `stage`.
+def warm(stage: str, most: int | None = None) -> Callable[[Callable[P, M]], Callable[P, M]]:
+    """Keep what a loader returns, one for each set of arguments, and count the loads of `stage`.
 
     With `most`, the one that was used the longest ago makes room; who still uses it may go on. Unlike with
-    functools.cache, threads that ask for a model while it load_counts wait for it instead of loading it again.
+    functools.cache, threads that ask for a model while it loads wait for it instead of loading it again.
     """
 
     def decorate(load: Callable[P, M]) -> Callable[P, M]:
@@ -96,7 +96,7 @@ def cached_model(stage: str, most: int | None = None) -> Callable[[Callable[P, M
         @wraps(load)
         def loaded(*args: P.args, **kwargs: P.kwargs) -> M:
             key = (args, tuple(kwargs.items()))
-            if found := find(key):  # without waiting for another that load_counts
+            if found := find(key):  # without waiting for another that loads
                 return found[0]
             with loading:
                 if found := find(key):
@@ -107,7 +107,7 @@ def cached_model(stage: str, most: int | None = None) -> Callable[[Callable[P, M
                 model = load(*args, **kwargs)
                 with looking:
                     kept[key] = model
-                    load_counts[stage] += 1
+                    loads[stage] += 1
                 return model
 
         return loaded
@@ -115,7 +115,7 @@ def cached_model(stage: str, most: int | None = None) -> Callable[[Callable[P, M
     return decorate
 
 
-class InstancePool(Generic[M]):
+class Lender(Generic[M]):
     """Lends interchangeable instances of a model that is not thread-safe, one to each computing thread."""
 
     def __init__(self, make: Callable[[], M]) -> None:
@@ -125,16 +125,16 @@ class InstancePool(Generic[M]):
         self._lock = threading.Lock()
 
     def fill(self) -> None:
-        """Make all the instances that the compute_limits can use at a time."""
-        for _ in range(compute_limits.parallel):
+        """Make all the instances that the share can use at a time."""
+        for _ in range(share.parallel):
             with self._lock:
-                if self._made < compute_limits.parallel:
+                if self._made < share.parallel:
                     self._idle.append(self._make_one())
 
     @contextmanager
     def lend(self) -> Iterator[M]:
         """Lend an instance for the length of a `with`; wait while the process computes all that it may."""
-        with compute_limits.computing:
+        with share.computing:
             with self._lock:
                 instance = self._idle.pop() if self._idle else self._make_one()
             try:

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from tasks.models.local_copies import ensure_local
+from tasks.models.local_copies import at_hand
 from tasks.models.sources import Repository
 from tasks.storage.atomic import sha256_of
 from tasks.storage.io import digest_of
@@ -25,7 +25,7 @@ def revision(model: str, cache_dir: str | None, *, offline: bool) -> str:
 
     A name of a model that is neither here nor to be asked for stands for itself.
     """
-    model = ensure_local(model)
+    model = at_hand(model)
     if os.path.isdir(model):
         files = sorted(path for path in Path(model).rglob("*") if path.is_file())
         return _joined(f"{path.relative_to(model)} {digest_of(str(path))}" for path in files)

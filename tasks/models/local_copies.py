@@ -8,13 +8,13 @@ from functools import cache
 
 from filelock import FileLock
 
-from tasks.models.local_copies import cache_folder
+from tasks.alignment.punkt import cache_folder
 from tasks.storage import filesystems, urls
 from tasks.storage.scratch import scratch_folder
 
 
 @cache
-def ensure_local(model: str) -> str:
+def at_hand(model: str) -> str:
     """Return the path of a copy of a model that is named by a URL; any other name as it is. Raises OSError, BadPlace.
 
     A copy is made once on each machine, and anew when the model has changed.

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from tasks.models.cache import ModelOptions
 from tasks.models.fingerprints import part_revisions, repository_of
-from tasks.models.local_copies import ensure_local
-from tasks.models.options import ModelOptions
+from tasks.models.local_copies import at_hand
 from tasks.models.sources import Bundle, Repository, Source
 
 WHISPER = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",))
@@ -33,7 +33,7 @@ DEFAULT_PLDA = "pyannote/speaker-diarization-community-1"
 
 def whisper_source(model: str) -> Repository:
     """Return where a Whisper model comes from."""
-    model = ensure_local(model)
+    model = at_hand(model)
     wanted = tuple(name for group in WHISPER for name in group)
     return Repository(
         model if os.path.isdir(model) else repository_of(model), WHISPER, (*wanted, "preprocessor_config.json")
@@ -50,7 +50,7 @@ def aligner_source(language: str, model: str | None) -> Source | None:
 
         if name in torchaudio.pipelines.__all__:
             return Bundle(name)
-    return Repository(ensure_local(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
+    return Repository(at_hand(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
 
 
 def refuse_download(language: str, model: str | None, models: ModelOptions) -> None:
@@ -78,7 +78,7 @@ def default_aligners() -> dict[str, str]:
 
 def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
     """Return where a pyannote pipeline comes from, then the models that its config.yaml names, if that is here."""
-    model = ensure_local(model)
+    model = at_hand(model)
     pipeline = Repository(model, PIPELINE)
     folder = pipeline.folder(model_dir)
     config = model if os.path.isfile(model) else folder and folder / "config.yaml"

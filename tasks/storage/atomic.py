@@ -69,7 +69,7 @@ def sync_folder(folder: str | Path) -> None:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[TextIO]:
+def whole_file(path: Path) -> Iterator[TextIO]:
     """Open a text file, in UTF-8, that takes its place, over what is there, once it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = new_draft(path.parent)

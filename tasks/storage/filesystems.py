@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from tasks.errors import FileFault
+from tasks.faults import FileFault
 from tasks.storage.urls import is_url, shown
 
 EXTRAS = {
@@ -27,11 +27,11 @@ NOT_FOUND = 404
 LASTING_STATUSES = {400, 401, 403, 405, 406, 407, 410, 451}
 """Of HTTP: answers that another try does not change."""
 
-FileVersion = tuple[int, int]
+Print = tuple[int, int]
 """Size and mtime_ns of a file, or of an object size and a number for its version: what tells that it was changed."""
 
 
-class UnsupportedLocation(FileFault):
+class BadPlace(FileFault):
     """The place is none that can be read from, or written to."""
 
 
@@ -41,20 +41,18 @@ def _filesystem(url: str) -> Any:
 
     protocol = url.partition("://")[0].lower()
     if "::" in url:
-        raise UnsupportedLocation(f"{shown(url)}: chained URLs are not read")
+        raise BadPlace(f"{shown(url)}: chained URLs are not read")
     try:
         # Without its own record of what is there, which another program or the last run has changed since.
         return fsspec.filesystem(protocol, use_listings_cache=False, **_patience(protocol))
     except ImportError:
         extra = EXTRAS.get(protocol)
         wanted = f"pip install 'whisperx-batch[{extra}]'" if extra else f"install fsspec's package for {protocol}"
-        raise UnsupportedLocation(f"{protocol}:// needs a package that is not installed: {wanted}") from None
+        raise BadPlace(f"{protocol}:// needs a package that is not installed: {wanted}") from None
     except ValueError:
-        raise UnsupportedLocation(f"{protocol}:// is no protocol that fsspec knows") from None
+        raise BadPlace(f"{protocol}:// is no protocol that fsspec knows") from None
     except TypeError:
-        raise UnsupportedLocation(
-            f"{protocol}:// needs more than a URL and the environment tell, and is not read"
-        ) from None
+        raise BadPlace(f"{protocol}:// needs more than a URL and the environment tell, and is not read") from None
 
 
 def _patience(protocol: str) -> dict[str, Any]:
@@ -67,7 +65,7 @@ def _patience(protocol: str) -> dict[str, Any]:
 
 
 def filesystem(url: str) -> Any:
-    """Return fsspec's file system for a URL. Credentials are those of the environment. Raises UnsupportedLocation."""
+    """Return fsspec's file system for a URL. Credentials are those of the environment. Raises BadPlace."""
     return _filesystem(url if "::" in url else url.partition("://")[0] + "://")
 
 
@@ -96,7 +94,7 @@ def as_os_errors(location: str) -> Iterator[None]:
         raise OSError(errno.EACCES if lasting else errno.EIO, why, shown(location)) from None
 
 
-def version_from(info: dict[str, Any]) -> FileVersion:
+def print_from(info: dict[str, Any]) -> Print:
     """Return the print of an object, from what fsspec tells of it."""
     version = next((info[name] for name in VERSIONS if info.get(name)), "")
     stamp = int.from_bytes(hashlib.blake2b(str(version).encode(), digest_size=7).digest(), "big") if version else 0
@@ -104,23 +102,23 @@ def version_from(info: dict[str, Any]) -> FileVersion:
     return -1 if size is None else int(size), stamp
 
 
-def find(folder: str) -> dict[str, FileVersion]:
+def find(folder: str) -> dict[str, Print]:
     """Return what lies at any depth below a URL, with its print; a URL of one object has that alone. Raises OSError."""
     with as_os_errors(folder):
         files = filesystem(folder)
         return _as_urls(folder, files.find(folder, detail=True))
 
 
-def glob(pattern: str) -> dict[str, FileVersion]:
-    """Return the objects that a URL with wildcards means. Raises OSError, UnsupportedLocation."""
+def glob(pattern: str) -> dict[str, Print]:
+    """Return the objects that a URL with wildcards means. Raises OSError, BadPlace."""
     with as_os_errors(pattern):
         return _as_urls(pattern, filesystem(pattern).glob(pattern, detail=True))
 
 
-def _as_urls(url: str, found: dict[str, dict[str, Any]]) -> dict[str, FileVersion]:
+def _as_urls(url: str, found: dict[str, dict[str, Any]]) -> dict[str, Print]:
     protocol = url.partition("://")[0]
     return {
-        name if is_url(name) else f"{protocol}://{name}": version_from(info)
+        name if is_url(name) else f"{protocol}://{name}": print_from(info)
         for name, info in sorted(found.items())
         if info.get("type") != "directory"
     }

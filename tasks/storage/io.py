@@ -9,32 +9,32 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from tasks.errors import FileFault
+from tasks.faults import FileFault
 from tasks.storage.atomic import DRAFT, new_draft, sync_folder, write_new
-from tasks.storage.filesystems import FileVersion, as_os_errors, filesystem, find, version_from
+from tasks.storage.filesystems import Print, as_os_errors, filesystem, find, print_from
 from tasks.storage.scratch import scratch_folder
 from tasks.storage.urls import is_url, path_in
 
 CHUNK_BYTES = 1 << 20
 
 
-def version_of(location: str) -> FileVersion | None:
+def print_of(location: str) -> Print | None:
     """Return the print of what is there, None if nothing is. Raises OSError, BadPlace."""
     try:
         if not is_url(location):
             return _print(os.stat(location))
         with as_os_errors(location):
-            return version_from(filesystem(location).info(location))
+            return print_from(filesystem(location).info(location))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _print(status: os.stat_result) -> FileVersion:
+def _print(status: os.stat_result) -> Print:
     return status.st_size, status.st_mtime_ns
 
 
 @contextmanager
-def open_location(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
+def opened(location: str, block_bytes: int = 8 << 20) -> Iterator[BinaryIO]:
     """Open for reading, also here and there; in such pieces where it is not local. Raises OSError, BadPlace."""
     if not is_url(location):
         with open(location, "rb", buffering=0) as file:
@@ -81,11 +81,11 @@ def _seeks(file: Any) -> bool:
 
 def read(location: str) -> bytes:
     """Return all that is there. Raises OSError, BadPlace."""
-    with open_location(location) as file:
+    with opened(location) as file:
         return file.read()
 
 
-def write_all(contents: dict[str, bytes]) -> dict[str, FileVersion]:
+def put(contents: dict[str, bytes]) -> dict[str, Print]:
     """Write each content to its location, over what is there: whole or not at all. Raises OSError, BadPlace.
 
     On this machine's file systems all are on the disk before the first takes its place, and all places are when this
@@ -95,7 +95,7 @@ def write_all(contents: dict[str, bytes]) -> dict[str, FileVersion]:
     for location in local:
         os.makedirs(os.path.dirname(location), exist_ok=True)
     drafts = {location: new_draft(Path(location).parent) for location in local}
-    prints: dict[str, FileVersion] = {}
+    prints: dict[str, Print] = {}
     try:
         for location, draft in drafts.items():
             write_new(draft, local[location])
@@ -110,7 +110,7 @@ def write_all(contents: dict[str, bytes]) -> dict[str, FileVersion]:
     for location in contents.keys() - local.keys():
         with as_os_errors(location):
             filesystem(location).pipe_file(location, contents[location])
-            prints[location] = version_from(filesystem(location).info(location))
+            prints[location] = print_from(filesystem(location).info(location))
     return prints
 
 
@@ -159,7 +159,7 @@ def local_copy(location: str) -> Iterator[str]:
         copy = os.path.join(folder, f"copy{os.path.splitext(path_in(location))[1][:16]}")
         with as_os_errors(location):
             files = filesystem(location)
-            expected = version_from(files.info(location))[0]
+            expected = print_from(files.info(location))[0]
             files.get_file(location, copy)
             got = os.path.getsize(copy)
             if expected not in (-1, got):
@@ -177,7 +177,7 @@ def digest_of(path: str, stop: threading.Event | None = None) -> str:
     Without instructions of its own in the processor it is twice as fast as SHA-256: 570 to 280 MiB a CPU second.
     """
     digest = hashlib.blake2b(digest_size=16)
-    with open_location(path) as file:
+    with opened(path) as file:
         while chunk := file.read(CHUNK_BYTES):
             if stop and stop.is_set():
                 raise Stopped

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.models.compute_limits import compute_limits
+from tasks.models.cache import share
 from tasks.whisper.features import log_mel
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Batches:
     def __init__(self, model: "WhisperModel", *, mixed: bool) -> None:
         self.model = model
         self._mixed = mixed
-        self._threads = 1 if mixed else compute_limits.parallel
+        self._threads = 1 if mixed else share.parallel
         self._decoders = ThreadPoolExecutor(self._threads, "decoder")
         # Files' threads add to both, and what they add is removed: each at one stroke, so they need no lock.
         self._waiting: list[_Batch] = []
@@ -70,12 +70,12 @@ class Batches:
     ) -> Iterator[Decoded]:
         """Yield what is said in each chunk of a file, 16 kHz mono samples, in their order.
 
-        The features of a batch are computed while those before it are decoded. The caller holds no compute_limits of the
+        The features of a batch are computed while those before it are decoded. The caller holds no share of the
         process's computing.
         """
 
         def batch(first: int) -> _Batch:
-            with compute_limits.computing:
+            with share.computing:
                 features = [log_mel(self.model, sound) for sound in sounds[first : first + batch_size]]
             return _Batch(np.stack(features), tokenizer, options, batch_size)
 
@@ -107,7 +107,7 @@ class Batches:
 
     def _computed(self, batch: _Batch) -> list[Decoded]:
         """Decode a batch as one of the threads that compute."""
-        with compute_limits.computing:
+        with share.computing:
             return self._generate(batch)[0]
 
     def _filled(self, batch: _Batch) -> list[Decoded]:

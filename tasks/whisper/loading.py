@@ -5,11 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tasks.models.cache import cached_model
-from tasks.models.compute_limits import compute_limits
-from tasks.models.instances import InstancePool
-from tasks.models.local_copies import ensure_local
-from tasks.models.options import ModelOptions
+from tasks.models.cache import Lender, ModelOptions, share, warm
+from tasks.models.local_copies import at_hand
 from tasks.options import Options
 from tasks.whisper.batching import Batches
 
@@ -33,16 +30,16 @@ class WhisperOptions(Options):
 
 
 def whisper_model(options: WhisperOptions, models: ModelOptions) -> "WhisperModel":
-    """Return Whisper's weights; the threads of this process compute_limits them."""
+    """Return Whisper's weights; the threads of this process share them."""
     return batches(options, models).model
 
 
 def batches(options: WhisperOptions, models: ModelOptions) -> Batches:
-    """Return Whisper's decoder, which all files of this process compute_limits."""
+    """Return Whisper's decoder, which all files of this process share."""
     return _batches(options.model, options.compute_type, models)
 
 
-@cached_model("transcribe")
+@warm("transcribe")
 def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     from whisperx.asr import WhisperModel
 
@@ -53,25 +50,25 @@ def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     # float32 the last digits of avg_logprob vary with what is decoded beside: no file's must depend on the others.
     mixed = device == "cuda"
     weights = WhisperModel(
-        ensure_local(model),
+        at_hand(model),
         device=device,
         compute_type=default if compute_type == "default" else compute_type,
-        cpu_threads=compute_limits.threads or 4,  # 4 is the default of the `whisperx` program
-        num_workers=1 if mixed else compute_limits.parallel,
+        cpu_threads=share.threads or 4,  # 4 is the default of the `whisperx` program
+        num_workers=1 if mixed else share.parallel,
         download_root=models.model_dir,
         local_files_only=models.model_cache_only,
     )
     return Batches(weights, mixed=mixed)
 
 
-def pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[FasterWhisperPipeline]":
-    """Return the pipelines of this process. Their VAD keeps state while it listens, so threads cannot compute_limits one."""
+def pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
+    """Return the pipelines of this process. Their VAD keeps state while it listens, so threads cannot share one."""
     loaded = options.model_dump(include=set(WhisperOptions.model_fields))
     return _pipelines(WhisperOptions(**loaded), models)
 
 
 @cache
-def _pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[FasterWhisperPipeline]":
+def _pipelines(options: WhisperOptions, models: ModelOptions) -> "Lender[FasterWhisperPipeline]":
     def make() -> "FasterWhisperPipeline":
         import whisperx
 
@@ -84,7 +81,7 @@ def _pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[F
             model=whisper_model(options, models),
         )
 
-    return InstancePool(make)
+    return Lender(make)
 
 
 def _silero(options: WhisperOptions) -> Any:

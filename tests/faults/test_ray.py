@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import ray
-from flows.services.failures import PoolNotUp
-from flows.services.node import Node
-from tasks.models.options import ModelOptions
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
-from flows.pools.sizing import PoolSpec
+from flows.pools.replica import PoolNotUp
+from flows.pools.sizing import Node, PoolSpec
 from flows.pools.worker import Models
+from tasks.models.cache import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 DRIVER = Path(__file__).parent / "troubled_driver.py"

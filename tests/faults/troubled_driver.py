@@ -12,17 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from flows.services.node import Node
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
-from tasks.models.options import ModelOptions
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
-from flows.pools.sizing import PoolSpec
+from flows.pools.sizing import Node, PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner
 from flows.pools.worker import Models
+from tasks.models.cache import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 TASKS = 5

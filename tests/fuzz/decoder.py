@@ -14,9 +14,8 @@ from fuzzing import FOLDER, fuzz
 from sound_files import record
 
 with atheris.instrument_imports(include=["tasks.load_audio", "tasks.audio.container"]):
-    from tasks.audio.decoding import decode, probe
-
     from tasks.audio.container import UnreadableAudio
+    from tasks.load_audio import decode, probe
 
 LONGEST_S = 3600
 """What a header of so many seconds takes is the budget's affair."""
