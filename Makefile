@@ -56,3 +56,4 @@ lint: setup
 	$(RUN)/ruff check
 	$(RUN)/ruff format --check
 	$(RUN)/mypy flows tasks deployments
+	$(RUN)/lint-imports

@@ -32,6 +32,8 @@ def measure(kind: str, lines: int) -> None:
     """Plan in this process, and print the seconds and the memory of each step."""
     from flows.config.parameters import Batch
     from flows.planning.plan import Plan
+    from flows.planning.selection import checked_entries
+    from flows.state.folder import OutputFolder
 
     def told(step: str, began: float) -> float:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -48,11 +50,11 @@ def measure(kind: str, lines: int) -> None:
                 "write": {"output_dir": f"{folder}/out"},
             }
         )
-        batch.own_folder().mkdir(parents=True)
+        OutputFolder.of(batch).state_dir.mkdir(parents=True)
         began = told("imports", time.monotonic())
-        entries = batch.check()
+        entries = checked_entries(batch)
         began = told("manifest read and checked", began)
-        plan = Plan(batch, entries, batch.ledger())
+        plan = Plan(batch, entries, OutputFolder.of(batch).ledger())
         began = told("plan", began)
         plan.begin()
         told("ledger written", began)

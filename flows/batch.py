@@ -12,12 +12,16 @@ from rich.console import Console
 
 from flows.config.deadline import seconds_left
 from flows.config.inputs import Inputs
-from flows.config.parameters import Batch, RunSettings
+from flows.config.parameters import Batch
+from flows.config.pools import PoolSettings
+from flows.config.run import RunSettings
 from flows.pipeline import run_stages
+from flows.planning.discovery import read_batch_file
 from flows.planning.plan import Plan
-from flows.pools.ahead import pools_for
-from flows.pools.sizing import PoolSettings
+from flows.planning.selection import checked_entries
+from flows.preflight.check import check_absolute, notices
 from flows.preflight.models import check_models
+from flows.prepared import pools_for, take_plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import Ending
 from flows.reporting.run import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
@@ -25,6 +29,7 @@ from flows.reporting.run_name import first_name, rename
 from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
+from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
@@ -63,13 +68,15 @@ def whisperx_batch(
     if batch.models.offline:
         go_offline()
     if runtime.deployment.id:
-        batch.check_absolute()
-    for notice in batch.notices():
+        check_absolute(batch, read_batch_file(batch.inputs.batch_file))
+    for notice in notices(batch):
         get_run_logger().warning(notice)
     # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
     waiting = get_run_logger().warning if runtime.deployment.id else None
-    with logs_forwarded(), claimed(batch.own_folder(), runtime.flow_run.id, waiting):
-        plan = Plan(batch, batch.check(), batch.ledger())
+    folder = OutputFolder.of(batch)
+    with logs_forwarded(), claimed(folder.state_dir, runtime.flow_run.id, waiting):
+        plan = take_plan() or Plan(batch, checked_entries(batch), folder.ledger())
+        plan.report.start_clock()
         rename(batch, len(plan.files))
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
@@ -157,5 +164,5 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
 
 def _begin(run: Run) -> None:
     run.plan.note_durations()
-    remove_drafts(run.batch.own_folder(), [file.pattern for file in run.plan.files])
+    remove_drafts(OutputFolder.of(run.batch).state_dir, [file.pattern for file in run.plan.files])
     tell_the_plan(run)

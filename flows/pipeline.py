@@ -20,6 +20,7 @@ from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
+from flows.state.folder import OutputFolder
 from flows.state.throughput import note_speed
 from flows.streams import MEGABYTE, Admission, Stream
 
@@ -56,7 +57,9 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
             plan.resume.stop()
             threads.join()
             _note_written(written, report)
-    note_speed(run.batch.own_folder(), plan.resume.options, report.audio_s, progress.seconds - pools.waited_s)
+    note_speed(
+        OutputFolder.of(run.batch).state_dir, plan.resume.options, report.audio_s, progress.seconds - pools.waited_s
+    )
     if threads.interrupted:
         report.ending = Ending(threads.interrupted, interrupted=True)
     elif threads.error:
@@ -106,7 +109,7 @@ def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFl
     transcribing, diarizing, aligning = Stream("load audio"), Stream("load audio"), Stream("transcribe")
     last = "align" if batch.align else "transcribe"
     writing = Stream(last, "diarize") if batch.diarize else Stream(last)
-    keeping = Keeping(batch.results_folder(), refresh=batch.run.overwrite)
+    keeping = Keeping(OutputFolder.of(batch).results, refresh=batch.run.overwrite)
     with_models = {"models": batch.models, "keeping": keeping}
     stages: dict[StageFlow, dict[str, Any]] = {
         load_audio_files: {

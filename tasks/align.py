@@ -1,7 +1,7 @@
 """Stage align: word timings, from WhisperX's forced alignment or from Whisper's own cross-attention."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -41,11 +41,11 @@ class AlignOptions(Options):
     @field_validator("align_model")
     @classmethod
     def _names_languages(cls, align_model: str | None) -> str | None:
-        by_language(align_model)
+        by_language(align_model)  # raises ValueError
         return align_model
 
-    def aligners(self) -> dict[str, str]:
-        """Return the aligners that are named, by language; one that is named for no language has the key ''."""
+    def aligners(self) -> Mapping[str, str]:
+        """Return `align_model` by language; the key of an aligner for no language in particular is ''."""
         return by_language(self.align_model)
 
     def named(self, language: str, asked: str | None) -> str | None:
@@ -65,8 +65,8 @@ class AlignOptions(Options):
         text = ",".join(f"{language}={name}" if language else name for language, name in changed.items())
         return self.model_copy(update={"align_model": text or None})
 
-    def identity(self, models: ModelOptions) -> dict[str, Any]:
-        """Return what tells one alignment of the same transcript from another: the options that change it, the weights.
+    def cache_inputs(self, models: ModelOptions) -> dict[str, Any]:
+        """Return what an alignment depends on besides the transcript: the options, the weights, the releases.
 
         The default aligner of a language is the one that this version of WhisperX names.
         """
@@ -76,7 +76,7 @@ class AlignOptions(Options):
             else revision(name, models.model_dir, offline=models.model_cache_only)
             for language, name in self.aligners().items()
         }
-        return {**self.model_dump(), **releases("torch"), "align_model": weights}
+        return {**self.key_fields(), **releases("torch"), "align_model": weights}
 
 
 def align_transcript(

@@ -1,7 +1,7 @@
 """Stage diarize: who speaks when, with a pyannote.audio pipeline, beside transcription and alignment."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,7 @@ from tasks.diarization.pipelines import diarizers, find_turns
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts
-from tasks.options import Options
+from tasks.options import NotInKey, Options
 from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
 
@@ -24,7 +24,9 @@ class DiarizeOptions(Options):
     num_speakers: int | None = Field(None, ge=1, description="exact number of speakers in a file, where it is known")
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers in a file")
     max_speakers: int | None = Field(None, ge=1, description="most speakers in a file")
-    by_default: bool = Field(True, description="all files, and not only those of which a manifest says so")
+    by_default: Annotated[bool, NotInKey()] = Field(
+        True, description="all files, and not only those of which a manifest says so"
+    )
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
 
     @model_validator(mode="after")
@@ -38,16 +40,16 @@ class DiarizeOptions(Options):
                 raise ValueError(f"num_speakers {self.num_speakers} is more than max_speakers {self.max_speakers}")
         return self
 
-    def identity(self, models: ModelOptions) -> dict[str, Any]:
-        """Return what tells one diarization of the same audio from another: the options, the weights, the releases."""
+    def cache_inputs(self, models: ModelOptions) -> dict[str, Any]:
+        """Return what a diarization depends on besides the audio: the options, the weights, the releases."""
         parts = diarizer_parts(self.diarize_model, models.model_dir, offline=models.model_cache_only)
         made_with = releases("pyannote-audio", "torch")
-        return {**self.identity_without_parts(models), **made_with, **({"parts": parts} if parts else {})}
+        return {**self.cache_inputs_without_parts(models), **made_with, **({"parts": parts} if parts else {})}
 
-    def identity_without_parts(self, models: ModelOptions) -> dict[str, Any]:
-        """Return the identity as version 0.1 had it: a pipeline of the Hub counted by its config.yaml alone."""
+    def cache_inputs_without_parts(self, models: ModelOptions) -> dict[str, Any]:
+        """Return the same as version 0.1 had it: a pipeline of the Hub counted by its config.yaml alone."""
         model = revision(self.diarize_model, models.model_dir, offline=models.model_cache_only)
-        return {**self.model_dump(exclude={"by_default"}), "diarize_model": model}
+        return {**self.key_fields(), "diarize_model": model}
 
 
 @dataclass

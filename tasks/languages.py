@@ -1,6 +1,8 @@
 """Languages by Whisper's codes and names, and by the tags of tracks in films."""
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 TAGS = """
     en=eng zh=zho,chi,cmn de=deu,ger es=spa ru=rus ko=kor fr=fra,fre ja=jpn pt=por tr=tur pl=pol ca=cat nl=nld,dut
@@ -38,15 +40,16 @@ def language_code(language: str) -> str:
     return code
 
 
-def by_language(models: str | None) -> dict[str, str]:
-    """Read `MODEL`, whose key is '', or `LANGUAGE=MODEL,LANGUAGE=MODEL`. Raises ValueError.
+@cache
+def by_language(models: str | None) -> Mapping[str, str]:
+    """Parse `MODEL`, whose key is '', or `LANGUAGE=MODEL,LANGUAGE=MODEL`; each text once. Raises ValueError.
 
     A folder with = in its name needs a / before it, such as ./a=b.
     """
     if not models:
-        return {}
+        return MappingProxyType({})
     if "=" not in models or "/" in models.partition("=")[0]:
-        return {"": models}
+        return MappingProxyType({"": models})
     found: dict[str, str] = {}
     for pair in models.split(","):
         language, equals, model = (part.strip() for part in pair.partition("="))
@@ -56,4 +59,4 @@ def by_language(models: str | None) -> dict[str, str]:
         if code in found:
             raise ValueError(f"two models for the language {code!r}: {found[code]} and {model}")
         found[code] = model
-    return found
+    return MappingProxyType(found)

@@ -1,8 +1,22 @@
 """The base class of all options."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True)
+class NotInKey:
+    """Marks a field that does not count for the keys of results; every other field does."""
+
+    unless: str | None = None
+    """The option that makes it count."""
+
+
+@dataclass(frozen=True)
+class NoEffect(NotInKey):
+    """Marks a field that is accepted and never read."""
 
 
 def _in_order(schema: dict[str, Any]) -> None:
@@ -15,3 +29,16 @@ class Options(BaseModel):
     """A group of options: unknown names are refused, and what it holds does not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
+
+    def marked(self, marker: type[NotInKey]) -> list[str]:
+        """Return the names of the fields with this marker, but for those that another option makes count."""
+        return [
+            name
+            for name, field in type(self).model_fields.items()
+            for each in field.metadata
+            if isinstance(each, marker) and not (each.unless and getattr(self, each.unless))
+        ]
+
+    def key_fields(self) -> dict[str, Any]:
+        """Return the options that count for the keys of results."""
+        return self.model_dump(exclude=set(self.marked(NotInKey)))

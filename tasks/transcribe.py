@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -16,38 +16,31 @@ from tasks.languages import language_code
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
 from tasks.oom import with_smaller_batches
+from tasks.options import NoEffect, NotInKey
 from tasks.storage.results import releases, stage_task
 from tasks.whisper.loading import WhisperOptions, batches, pipelines
 from tasks.whisper.prompts import fitted
 
 logger = logging.getLogger(__name__)
 
-IGNORED_BY_WHISPERX = (
-    "temperature",
-    "temperature_increment_on_fallback",
-    "compression_ratio_threshold",
-    "logprob_threshold",
-    "no_speech_threshold",
-    "best_of",
-    "condition_on_previous_text",
-    "fp16",
-)
-"""Options that WhisperX 3.8.6 accepts and never reads (`whisperx.asr.WhisperModel.generate_segment_batched`)."""
-NEVER_USED = ("condition_on_previous_text", "fp16")
-"""Those that `temperature_fallback` does not use either: chunks are decoded side by side, none before another."""
+IN_FALLBACK = NoEffect(unless="temperature_fallback")
+"""WhisperX 3.8.6 accepts these options and never reads them: `whisperx.asr.WhisperModel.generate_segment_batched`."""
 
 
 class TranscribeOptions(WhisperOptions):
     """Speech recognition. Names and defaults are those of the `whisperx` program."""
 
     language: str | None = Field(None, description="language spoken, code or name (default: detected for each file)")
-    audio_track: AudioTrack = Field(
+    # Not in the key of the options, but in that of the content: see AudioFile.key_mark.
+    audio_track: Annotated[AudioTrack, NotInKey()] = Field(
         None,
         description="audio track of files that have several: its number, from 1, or its language (default: the one "
         "tagged with --language, else the ffmpeg program's choice)",
     )
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: to English, not aligned")
-    batch_size: int = Field(8, ge=1, description="chunks that are decoded together, on a GPU also of several files")
+    batch_size: Annotated[int, NotInKey()] = Field(
+        8, ge=1, description="chunks that are decoded together, on a GPU also of several files"
+    )
     beam_size: int | None = Field(5, ge=1, description="beams in beam search")
     patience: float = Field(1.0, gt=0, description="beam search patience, https://arxiv.org/abs/2204.05424")
     length_penalty: float = Field(1.0, description="length penalty (alpha), https://arxiv.org/abs/1609.08144")
@@ -60,19 +53,29 @@ class TranscribeOptions(WhisperOptions):
         description="decode chunks again that come out repetitive or unlikely, by sampling at rising temperatures, as "
         "openai-whisper does and WhisperX does not; without it the options from temperature to best_of have no effect",
     )
-    temperature: float = Field(0, ge=0, le=1, description="first temperature")
-    temperature_increment_on_fallback: float | None = Field(
+    temperature: Annotated[float, IN_FALLBACK] = Field(0, ge=0, le=1, description="first temperature")
+    temperature_increment_on_fallback: Annotated[float | None, IN_FALLBACK] = Field(
         0.2, gt=0, description="added for each further try, up to temperature 1 (None: no further try)"
     )
-    compression_ratio_threshold: float | None = Field(2.4, description="text that gzip shrinks more is repetitive")
-    logprob_threshold: float | None = Field(-1.0, description="text whose average log probability is lower is unlikely")
-    no_speech_threshold: float | None = Field(
+    compression_ratio_threshold: Annotated[float | None, IN_FALLBACK] = Field(
+        2.4, description="text that gzip shrinks more is repetitive"
+    )
+    logprob_threshold: Annotated[float | None, IN_FALLBACK] = Field(
+        -1.0, description="text whose average log probability is lower is unlikely"
+    )
+    no_speech_threshold: Annotated[float | None, IN_FALLBACK] = Field(
         0.6, description="unlikely text in what is silence with a higher probability is left out"
     )
-    best_of: int | None = Field(5, ge=1, description="samples of which the best is taken, at temperatures above 0")
-    condition_on_previous_text: bool = Field(False, description="no effect: chunks are decoded side by side")
-    fp16: bool = Field(True, description="no effect in WhisperX 3.8.6")
-    print_progress: bool = Field(False, description="print WhisperX's progress of each file into the actors' logs")
+    best_of: Annotated[int | None, IN_FALLBACK] = Field(
+        5, ge=1, description="samples of which the best is taken, at temperatures above 0"
+    )
+    condition_on_previous_text: Annotated[bool, NoEffect()] = Field(
+        False, description="no effect: chunks are decoded side by side"
+    )
+    fp16: Annotated[bool, NoEffect()] = Field(True, description="no effect in WhisperX 3.8.6")
+    print_progress: Annotated[bool, NotInKey()] = Field(
+        False, description="print WhisperX's progress of each file into the actors' logs"
+    )
 
     @field_validator("language")
     @classmethod
@@ -98,18 +101,16 @@ class TranscribeOptions(WhisperOptions):
         """Which audio track is transcribed."""
         return TrackChoice(self.audio_track, self.fixed_language)
 
-    def unused(self) -> tuple[str, ...]:
-        """Return the names of the options that change nothing."""
-        return NEVER_USED if self.temperature_fallback else IGNORED_BY_WHISPERX
+    def unused(self) -> list[str]:
+        """Return the names of the options that have no effect."""
+        return self.marked(NoEffect)
 
-    def identity(self, models: ModelOptions) -> dict[str, Any]:
-        """Return what tells one transcript of the same audio from another: the options that change it, the weights."""
-        # The track is part of the content's key: see AudioFile.key_mark.
-        options = self.model_dump(exclude={"audio_track", "batch_size", "print_progress", *self.unused()})
+    def cache_inputs(self, models: ModelOptions) -> dict[str, Any]:
+        """Return what a transcript depends on besides the audio: the options, the weights, the releases."""
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
         vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}
         made_with = releases("ctranslate2", "faster-whisper", "torch", *self._vad_packages())
-        return {**options, **vad, **made_with, "language": self.fixed_language, "model": model}
+        return {**self.key_fields(), **vad, **made_with, "language": self.fixed_language, "model": model}
 
     def _vad_packages(self) -> tuple[str, ...]:
         return ("pyannote-audio",) if self.vad_method == "pyannote" else ()

@@ -8,6 +8,8 @@ from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
+from flows.planning.selection import checked_entries
+from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.diarize import Diarization
 from tasks.storage.results import result_store
@@ -27,8 +29,8 @@ def batch_of(speech: Path, **options: Any) -> Batch:
 
 def planned(batch: Batch) -> dict[str, FileRun]:
     """Return the files of a batch by their names, as a run that begins now would have them."""
-    with claimed(batch.own_folder()):
-        plan = Plan(batch, batch.check(), batch.ledger())
+    with claimed(OutputFolder.of(batch).state_dir):
+        plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
         plan.begin()
         plan.recall()
         plan.probe()
@@ -41,8 +43,8 @@ def planned(batch: Batch) -> dict[str, FileRun]:
 def do(batch: Batch, *stages: str) -> None:
     """Put results of these stages where a run would, with the real store and the real writers."""
     files = planned(batch)
-    store = result_store(batch.results_folder())
-    ledger = batch.ledger()
+    store = result_store(OutputFolder.of(batch).results)
+    ledger = OutputFolder.of(batch).ledger()
     ledger.begin({})
     for file in files.values():
         transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
@@ -76,6 +78,8 @@ def with_manifest(speech: Path, rows: list[dict[str, Any]], **options: Any) -> B
 HOLDER = """
 import sys, time
 from pathlib import Path
+from flows.planning.selection import checked_entries
+from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)

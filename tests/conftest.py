@@ -252,7 +252,7 @@ def _hub(tiny_en: str, small_models: Path, monkeypatch: pytest.MonkeyPatch) -> I
     from huggingface_hub.utils import _http
     from local_hub import LocalHub
 
-    from flows.preflight.hub import _refusal
+    from flows.model_store.hub import _refusal
 
     hub = LocalHub(
         {

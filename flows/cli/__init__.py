@@ -1,1 +1,1 @@
-"""The command line: parses, says what is wrong, starts the flow. Imported by nothing but the entry points."""
+"""The command line: parses, reports errors, plans, starts the flow. Imported by nothing but the entry points."""

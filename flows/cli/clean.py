@@ -47,21 +47,20 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bool) -> None:
     from contextlib import nullcontext
 
-    from flows.config.parameters import Batch, RunSettings
     from flows.state.cleanup import remove_results, stored_results, unneeded_results, unneeded_rows
+    from flows.state.folder import OutputFolder
     from flows.state.run_lock import claimed
     from tasks.bad_input import InvalidInput
     from tasks.storage.urls import absolute
-    from tasks.write import WriteOptions
 
-    batch = Batch(write=WriteOptions(output_dir=output_dir), run=RunSettings(results_dir=results_dir))
-    if not batch.own_folder().is_dir():
+    folder = OutputFolder(absolute(output_dir), results_dir)
+    if not folder.state_dir.is_dir():
         raise InvalidInput(f"{output_dir}: whisperx-batch has written nothing there")
-    with nullcontext() if dry_run else claimed(batch.own_folder()):
-        ledger = batch.ledger()
-        results = list(stored_results(batch.results_folder()))
+    with nullcontext() if dry_run else claimed(folder.state_dir):
+        ledger = folder.ledger()
+        results = list(stored_results(folder.results))
         unneeded = unneeded_results(results, ledger, days)
-        rows = unneeded_rows(ledger, absolute(output_dir))
+        rows = unneeded_rows(ledger, folder.location)
         megabytes = sum(result.size for result in unneeded) / 1e6
         done = "would be removed" if dry_run else "removed"
         sys.stdout.write(f"results {done}: {len(unneeded)} of {len(results)}, {megabytes:,.1f} MB\n")
@@ -73,7 +72,7 @@ def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bo
         ledger.begin({})
         ledger.share()
     if len(unneeded) == len(results):
-        _remove_block(batch.results_folder())
+        _remove_block(folder.results)
 
 
 def _remove_block(folder: str) -> None:

@@ -65,6 +65,7 @@ def _parse(arguments: list[str]) -> "ModelsCommand":
 
 def _run(command: "ModelsCommand") -> int:
     from flows.model_store.fetch import ModelUnavailable, ensure_models
+    from flows.planning.flow_parameters import as_parameters
     from flows.preflight.models import check_names
     from tasks.bad_input import InvalidInput
     from tasks.models.options import go_offline
@@ -73,7 +74,7 @@ def _run(command: "ModelsCommand") -> int:
 
     if command.offline:
         go_offline()
-    batch = command.batch([]).as_parameters()
+    batch = as_parameters(command.batch([]))
     if not batch.models.model_dir:
         raise InvalidInput("--model_dir: name the folder that the models are to be in")
     check_names(batch)

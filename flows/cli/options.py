@@ -15,8 +15,9 @@ from pydantic_settings import (
 from flows.cli.environment import PREFIX, Environment, check_environment
 from flows.cli.settings_file import read_settings
 from flows.config.inputs import Inputs
-from flows.config.parameters import Batch, RunSettings
-from flows.pools.sizing import PoolSettings
+from flows.config.parameters import Batch
+from flows.config.pools import PoolSettings
+from flows.config.run import RunSettings
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions

@@ -1,4 +1,4 @@
-"""How a command's options are read, and what is said of those that are wrong."""
+"""Reads a command's options, and words the errors in them."""
 
 import argparse
 from collections.abc import Container

@@ -8,7 +8,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from flows.pools.sizing import PoolSettings
+from flows.config.pools import PoolSettings
 from tasks.align import AlignOptions
 from tasks.bad_input import InvalidInput, closest
 from tasks.diarize import DiarizeOptions
@@ -35,7 +35,7 @@ def user_file() -> Path:
 
 
 def settings_files() -> list[Path]:
-    """Return the settings files that exist; later ones win. Raises InvalidInput if a named one is missing."""
+    """Return the existing settings files; later ones win. Raises InvalidInput if the one in VARIABLE is missing."""
     if named := os.environ.get(VARIABLE):
         if not os.path.isfile(named):
             raise InvalidInput(f"{VARIABLE}: no file {named}")
@@ -44,7 +44,7 @@ def settings_files() -> list[Path]:
 
 
 def read_settings(options: Collection[str]) -> dict[str, Any]:
-    """Return what the settings files set of these options. Raises InvalidInput, which names the file."""
+    """Return the options that the settings files set. Raises InvalidInput, which names the file."""
     values: dict[str, Any] = {}
     for path in settings_files():
         try:

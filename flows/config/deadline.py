@@ -1,4 +1,4 @@
-"""When a run is to stop admitting files: the end of the night."""
+"""When a run stops admitting files: the option `stop_after`."""
 
 import re
 import threading
@@ -14,29 +14,29 @@ LOOK_EVERY_S = 10.0
 
 
 def stop_time(stop_after: str, began: float) -> float:
-    """Return the time, in seconds since the epoch, at which a run that `began` then is to stop.
+    """Return the time, in seconds since the epoch, at which a run that `began` then stops admitting files.
 
-    A time of day is the next one of that name on the clock on the wall, also where the clocks change in between.
+    A time of day is the next such time of the local clock, also across a change to or from summer time.
     """
     if ":" not in stop_after:
         number, unit = re.split(r"(?<=[\d])(?=[hms])", stop_after)
         return began + float(number) * SECONDS[unit]
     hour, minute = map(int, stop_after.split(":"))
-    now = datetime.fromtimestamp(began)  # noqa: DTZ006 - the wall's clock is meant
+    now = datetime.fromtimestamp(began)  # noqa: DTZ006 - the local clock is meant
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     return (then if then > now else then + timedelta(days=1)).timestamp()
 
 
 def seconds_left(stop_after: str, began: float) -> float:
-    """Return how long it is until then, 0 if it is past."""
+    """Return the seconds until the stop time, 0 if it has passed."""
     return max(stop_time(stop_after, began) - time.time(), 0.0)
 
 
 @contextmanager
 def calling_after(seconds: float, call: Callable[[], None]) -> Iterator[None]:
-    """Call once so many seconds have passed on the clock on the wall, if that is within the `with`.
+    """Call `call` once so many seconds of wall-clock time have passed, unless the `with` block ends before.
 
-    It is looked at again and again: timers stand still while a machine sleeps.
+    The clock is polled, because timers stand still while a machine sleeps.
     """
     if seconds <= 0:
         call()  # here: in another thread it might come after the first files

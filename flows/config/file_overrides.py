@@ -1,4 +1,4 @@
-"""What may be another for each file of a batch: the columns of a manifest."""
+"""Per-file overrides of a batch's options: the columns of a manifest."""
 
 import os
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ G = TypeVar("G", bound=Options)
 
 
 class FileOptions(Options):
-    """The options of one file. What is left out is as the batch has it."""
+    """The overrides of one file; None leaves an option as the batch has it."""
 
     language: str | None = Field(None, description="language spoken, code or name")
     audio_track: AudioTrack = Field(None, description="audio track: its number, from 1, or its language")
@@ -34,11 +34,14 @@ class FileOptions(Options):
         return os.path.normpath(output.strip("/")) if output and output.strip("/. ") else None
 
     def transcribing(self, batch: TranscribeOptions) -> TranscribeOptions:
-        """Return the options with which this file is transcribed. Raises pydantic.ValidationError."""
+        """Return the batch's options of transcription with these overrides. Raises pydantic.ValidationError."""
         return self._over(batch)
 
     def diarizing(self, batch: DiarizeOptions | None) -> DiarizeOptions | None:
-        """Return the options with which it is diarized; None if it is not. Raises pydantic.ValidationError."""
+        """Return the batch's options of diarization with these overrides; None if the file is not diarized.
+
+        Raises pydantic.ValidationError.
+        """
         if batch is None or not (batch.by_default if self.diarize is None else self.diarize):
             return None
         return self._over(batch)

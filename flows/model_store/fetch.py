@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.config.parameters import Batch
+from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.lockfile import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
 from flows.model_store.requirements import ModelRequirement, aligners_for, required_models
-from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from tasks.models.sources import Bundle, Repository, Source
 
 
@@ -34,12 +34,12 @@ def ensure_models(batch: Batch, languages: list[str]) -> Iterator[str | ModelUna
         need = todo[0]
         seen.add(key(need.source))
         try:
-            yield _ensure_model(need, model_dir, record, offline=batch.models.offline)
+            yield _provide_one(need, model_dir, record, offline=batch.models.offline)
         except ModelUnavailable as error:
             yield error
 
 
-def _ensure_model(need: ModelRequirement, model_dir: str, record: Record, *, offline: bool) -> str:
+def _provide_one(need: ModelRequirement, model_dir: str, record: Record, *, offline: bool) -> str:
     source = need.source
     if isinstance(source, Repository) and Path(source.name).exists():
         if lacks := source.missing(model_dir):

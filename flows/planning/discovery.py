@@ -1,10 +1,11 @@
-"""The inputs that the user names: which files they mean, and what is wrong with them, before anything starts."""
+"""From the inputs that the user names to the files that they mean."""
 
 import os
 from urllib.parse import unquote, urlsplit
 
+from flows.config.inputs import Entry
 from flows.planning.expansion import expand
-from flows.planning.manifest import Entry, read_manifest
+from flows.planning.manifest import read_manifest
 from flows.planning.patterns import MEDIA, Patterns
 from flows.planning.text_files import as_utf8
 from tasks.bad_input import InvalidInput, one_line
@@ -15,7 +16,7 @@ from tasks.storage import filesystems, io, urls
 def find_inputs(
     inputs: list[str], batch_file: str | None = None, manifest: str | None = None, patterns: Patterns = MEDIA
 ) -> list[Entry]:
-    """Return the files that are meant, in order and once each: files, folders (searched), globs, lists of them.
+    """Return the files that are named, in order and once each, by path, folder (searched), glob, list or manifest.
 
     A file need not exist: that is its own failure. Raises InvalidInput.
     """
@@ -68,7 +69,7 @@ def read_batch_file(name: str | None) -> list[str]:
 
 
 def check_any_there(entries: list[Entry]) -> None:
-    """Raise InvalidInput if none of these files exists: then it is the command that is wrong, not a file."""
+    """Raise InvalidInput if none of these files exists: then the command is wrong, not a file."""
     if entries and all(_is_missing(entry.path) for entry in entries):
         first = ", ".join(one_line(entry.path) for entry in entries[:3])
         raise InvalidInput(f"no such file: {first}{f' and {len(entries) - 3:,} more' if entries[3:] else ''}")

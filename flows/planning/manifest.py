@@ -4,13 +4,13 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
 from pydantic import ValidationError
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.inputs import Entry
 from flows.planning.text_files import decoded
 from tasks.bad_input import InvalidInput, one_line
 from tasks.errors import message_of
@@ -20,20 +20,11 @@ PATH = "path"
 COLUMNS = [PATH, *FileOptions.model_fields]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file that a manifest names, and the line that does."""
-
-    path: str
-    options: FileOptions = AS_THE_BATCH
-    line: int = 0
-
-
 def read_manifest(manifest: str) -> list[Entry]:
     """Return what a manifest names, in order. Paths that are relative are so to its own folder.
 
     The first line of a CSV file names its columns; an empty cell leaves an option as the batch has it. Raises
-    InvalidInput, which lists everything that is wrong in it.
+    InvalidInput, which tells of everything that is wrong in it.
     """
     try:
         text = decoded(io.read(manifest))

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from flows.config.file_overrides import FileOptions
+from flows.config.inputs import Entry
+from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun
-from flows.planning.manifest import Entry
 from flows.planning.output_paths import common_folder, escaped, name_below, output_patterns
 from flows.planning.resume import Resume, reason
+from flows.planning.selection import selects
 from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
@@ -25,14 +26,11 @@ from tasks.languages import language_code
 from tasks.storage import urls
 from tasks.storage.filesystems import FileVersion
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
-
 
 class Plan:
     """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
-    def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
+    def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out = escaped(urls.absolute(batch.write.output_dir))
@@ -49,28 +47,29 @@ class Plan:
                 missing=self.resume.all_stages(entry.options),
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
-            if batch.inputs.chooses(entry.path, ledger)
+            if selects(batch.inputs, entry.path, ledger)
         ]
         self.report = Report(self.files, ledger, self.resume.made_with)
         self.ledger = ledger
         self._known_sizes = ledger.sizes()
         self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
         self._new: list[FileRun] = []
+        self._recalled = self._probed = False
 
     def _choose_track(self, options: FileOptions) -> TrackChoice:
         return options.transcribing(self._batch.transcribe).track_choice
 
     def begin(self) -> None:
         """Note in the ledger which files are to be done, and how; only the run that has claimed the folder may."""
-        begun = {
-            options: Row(status="waiting", error=None, options=options.model_dump(exclude_none=True))
-            for options in {file.options for file in self.files}
-        }
-        self.ledger.begin({file.source.path: begun[file.options] for file in self.files})
+        kinds = {(file.options, file.status == "waiting") for file in self.files}
+        begun = {kind: _begun(*kind) for kind in kinds}
+        self.ledger.begin({file.source.path: begun[file.options, file.status == "waiting"] for file in self.files})
 
     def recall(self) -> None:
-        """Look which files are known and done."""
-        self._each(self._recall, self.files)
+        """Look which files are known and done; once, also where the command has made this plan for the flow."""
+        if not self._recalled:
+            self._each(self._recall, self.files)
+        self._recalled = True
 
     def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
         """Look at the files, several at a time, until all are seen or the run is to end."""
@@ -120,11 +119,13 @@ class Plan:
         return any(file.source.size not in self._known_sizes for file in self._new)
 
     def probe(self) -> None:
-        """Open the new files; those whose content may be known, by its size, are read.
+        """Open the new files, once; those whose content may be known, by its size, are read.
 
         What cannot be read is failed, with the reason.
         """
-        self._each(self._probe, self._new)
+        if not self._probed:
+            self._each(self._probe, self._new)
+        self._probed = True
 
     def _probe(self, file: FileRun) -> None:
         try:
@@ -165,6 +166,12 @@ class Plan:
     def stages(self) -> frozenset[str]:
         """Return the stages that some file still has to go through."""
         return frozenset(stage for file in self.waiting() for stage in file.missing)
+
+
+def _begun(options: FileOptions, waiting: bool) -> Row:  # noqa: FBT001
+    """Return what the ledger notes of a file when a run begins; a file that `recall` has settled keeps its outcome."""
+    row = Row(options=options.model_dump(exclude_none=True))
+    return row | Row(status="waiting", error=None) if waiting else row
 
 
 def _known(entries: list[Entry], ledger: Ledger, template: str) -> dict[str, str]:

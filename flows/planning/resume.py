@@ -4,10 +4,12 @@ import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun
+from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.errors import FileFault, describe, will_last
@@ -18,9 +20,6 @@ from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
 from tasks.write import Earlier, Facts, Written, not_ours, output_path
-
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 TRIES = 60
@@ -37,23 +36,23 @@ class Wanted:
     """The same as version 0.1 had it, if that is another: what was made then is not made again."""
 
     @classmethod
-    def by(cls, batch: "Batch", file: FileOptions) -> "Wanted":
+    def by(cls, batch: Batch, file: FileOptions) -> "Wanted":
         """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
         diarize = file.diarizing(batch.diarize)
         if diarize is None:
             return cls._by(batch, file, None)
-        identity, before = diarize.identity(batch.models), diarize.identity_without_parts(batch.models)
-        wanted = cls._by(batch, file, identity)
-        return wanted if before == identity else replace(wanted, before=cls._by(batch, file, before))
+        inputs, before = diarize.cache_inputs(batch.models), diarize.cache_inputs_without_parts(batch.models)
+        wanted = cls._by(batch, file, inputs)
+        return wanted if before == inputs else replace(wanted, before=cls._by(batch, file, before))
 
     @classmethod
-    def _by(cls, batch: "Batch", file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
+    def _by(cls, batch: Batch, file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
         transcribe = file.transcribing(batch.transcribe)
-        stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
+        stages = {"transcribe": options_digest("transcribe", transcribe.cache_inputs(batch.models))}
         if batch.align:
             # An aligner that is named for no language is that of the language asked for.
             asked, upstream = batch.transcribe.fixed_language, stages["transcribe"]
-            stages["align"] = options_digest("align", batch.align.identity(batch.models), asked, upstream)
+            stages["align"] = options_digest("align", batch.align.cache_inputs(batch.models), asked, upstream)
         if diarize is not None:
             stages["diarize"] = options_digest("diarize", diarize)
         return cls(stages, options_digest("write", stages, batch.write.layout()))
@@ -62,7 +61,7 @@ class Wanted:
 class Resume:
     """Decides for each file which stages it still has to go through."""
 
-    def __init__(self, batch: "Batch", ledger: Ledger) -> None:
+    def __init__(self, batch: Batch, ledger: Ledger) -> None:
         # So many sets of options are kept: a manifest may give each of 100,000 files its own.
         self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
         self.options = self.wanted(AS_THE_BATCH).outputs
@@ -71,7 +70,7 @@ class Resume:
         aligned = frozenset({"load audio", "transcribe", "write", *(["align"] if batch.align else [])})
         self._stages = {False: aligned, True: aligned | {"diarize"}}
         self._write = batch.write
-        self._results = batch.results_folder()
+        self._results = OutputFolder.of(batch).results
         self._overwrite = batch.run.overwrite
         self._ledger = ledger
         self._stop = threading.Event()

@@ -1,28 +1,19 @@
-"""The pools of a batch: started by the command while its Prefect server starts, else by the flow."""
+"""Starts the pools that a batch needs on the machines of its cluster."""
 
-import logging
 import os
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Collection
 
-from prefect import get_run_logger
 from pydantic import SecretStr
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.pools.group import Pools
-from flows.pools.placement import CannotBePlaced, place
+from flows.pools.placement import place
 from flows.pools.sizing import plan_pools
 from flows.pools.worker import Models
 from flows.services.ray_cluster import RaySession
 from tasks.alignment.selection import CROSS_ATTENTION
 from tasks.models.registry import default_aligners
-
-logger = logging.getLogger(__name__)
-
-_ready: ContextVar[Pools | None] = ContextVar("ready", default=None)
-"""A flow takes no pools as parameters: Prefect keeps those as JSON."""
 
 
 def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
@@ -54,35 +45,3 @@ def all_by_cross_attention(batch: Batch, languages: Collection[str]) -> bool:
     return all(
         (name or default_aligners().get(each, CROSS_ATTENTION)) == CROSS_ATTENTION for each, name in named.items()
     )
-
-
-@contextmanager
-def pools_ahead(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]:
-    """Start the pools for the flow that is run inside; their models take longer to load than a server to start."""
-    pools = None
-    with suppress(CannotBePlaced):  # the flow will say so, where it is seen in Prefect too
-        pools = start_pools(batch, session, plan) if plan.stages() else None
-    token = _ready.set(pools)
-    try:
-        yield
-    finally:
-        _ready.reset(token)
-        if pools:
-            pools.close()
-
-
-def pools_for(batch: Batch, session: RaySession, plan: Plan, notify: Callable[[str], object] = logger.warning) -> Pools:
-    """Return the pools that the flow is to use, started for its run; `notify` tells the user what they wait for.
-
-    Raises CannotBePlaced.
-    """
-    pools = _ready.get()
-    _ready.set(None)  # once: a flow that Prefect runs again needs others
-    if pools and not plan.stages() <= pools.stages:
-        pools.close()
-        pools = None
-    pools = pools or start_pools(batch, session, plan)
-    for spec in pools.specs:
-        get_run_logger().info("%s", spec)
-    pools.start(plan.audio_left, notify)
-    return pools

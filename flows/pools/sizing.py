@@ -4,10 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import floor
 
-from pydantic import Field
-
+from flows.config.pools import PoolSettings
 from flows.services.node import Node
-from tasks.options import Options
 
 STAGES = ("load audio", "transcribe", "diarize", "align", "write")
 """In the order in which a file passes them. Later ones have priority: they finish files, which frees memory."""
@@ -19,26 +17,6 @@ GPU_SHARES = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
 """The share of a GPU that an actor of each pool reserves by default."""
 SURPLUS_NUM_GPUS = 0.1
 """The share of a GPU that a surplus actor reserves: two or three fit on a GPU beside the default pools."""
-
-
-class PoolSettings(Options):
-    """What each stage gets of the machines; what is left open is chosen from what there is."""
-
-    load_audio_num_tasks: int = Field(2, ge=1, description="files that are decoded at a time")
-    load_audio_num_cpus: float = Field(0.5, gt=0, description="CPUs reserved for each of them")
-    transcribe_actor_size: int | None = Field(None, ge=1, description="actors that transcribe (default: one a GPU)")
-    transcribe_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.4)")
-    transcribe_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-    align_actor_size: int | None = Field(None, ge=1, description="actors that align (default: one a GPU)")
-    align_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.3)")
-    align_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-    diarize_actor_size: int | None = Field(None, ge=1, description="actors that diarize (default: one a GPU)")
-    diarize_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.1)")
-    diarize_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
-
-    def chosen(self) -> bool:
-        """Tell whether the user has said how a model's stage is to run."""
-        return any(value is not None for name, value in self if not name.startswith("load_audio"))
 
 
 @dataclass(frozen=True)

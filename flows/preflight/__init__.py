@@ -1,1 +1,1 @@
-"""What is refused before anything starts. May import `state`, `model_store`, `config` and `tasks`."""
+"""Checks that refuse a run before anything starts. May import `state`, `model_store`, `config` and `tasks`."""

@@ -1,12 +1,12 @@
-"""What is wrong with the models that are asked for, before anything starts: not here, and not to be had either."""
+"""Checks before the run that every model is present or can be downloaded."""
 
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from flows.config.parameters import Batch
+from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.requirements import ModelRequirement, aligners_for
-from flows.preflight.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.preflight.offline import check_here
 from flows.preflight.paths import check_model
 from tasks.alignment.selection import CROSS_ATTENTION
@@ -22,18 +22,14 @@ from tasks.models.registry import (
 )
 from tasks.models.sources import Repository
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
-
-
 OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
 
 
-def check_models(batch: "Batch", stages: frozenset[str], languages: Collection[str] = ()) -> None:
-    """Raise InvalidInput if a model of these stages, in these languages that files are said to have, cannot be had.
+def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str] = ()) -> None:
+    """Raise InvalidInput if a model is unavailable that these stages need for files in these languages.
 
-    Offline that is any that is not here; else one that is named and that the Hub refuses. A Hub that does not answer
-    is no reason: those who load the models try again, and say more.
+    Offline, every model must be on this machine; otherwise the Hub must not refuse one that the user names or that is
+    gated. A Hub that does not answer is no error here: the processes that load models try again, and say more.
     """
     if batch.align and CROSS_ATTENTION in batch.align.aligners().values() and "align" in stages:
         stages |= {"transcribe"}
@@ -44,8 +40,8 @@ def check_models(batch: "Batch", stages: frozenset[str], languages: Collection[s
             _check_hub(batch, stages, languages)
 
 
-def check_names(batch: "Batch") -> None:
-    """Raise InvalidInput for a model by a path that holds none, and for a Whisper model that there is not."""
+def check_names(batch: Batch) -> None:
+    """Raise InvalidInput for a path that holds no model, and for an unknown name of a Whisper model."""
     _check_not_shadowed(batch)
     if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
         from faster_whisper.utils import available_models
@@ -63,10 +59,10 @@ def check_names(batch: "Batch") -> None:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
 
 
-def _check_not_shadowed(batch: "Batch") -> None:
-    """Raise InvalidInput if a folder here has the name of a model of the Hub: the libraries would load what it holds.
+def _check_not_shadowed(batch: Batch) -> None:
+    """Raise InvalidInput if something in the current folder has the name of a model of the Hub.
 
-    It may have come with the recordings, and a model can run code.
+    The libraries would load it instead; it may have come with the recordings, and a model can run code.
     """
     for option, name in _names_on_the_hub(batch):
         if os.path.lexists(name):
@@ -76,8 +72,8 @@ def _check_not_shadowed(batch: "Batch") -> None:
             )
 
 
-def _names_on_the_hub(batch: "Batch") -> Iterator[tuple[str, str]]:
-    """Yield, each with its option, the names in this batch that mean a certain model of the Hub to the libraries."""
+def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
+    """Yield (option, name) for the names in this batch that the libraries take for certain models of the Hub."""
     from faster_whisper.utils import available_models
 
     if batch.transcribe.model in available_models():
@@ -89,8 +85,8 @@ def _names_on_the_hub(batch: "Batch") -> Iterator[tuple[str, str]]:
         yield "diarize_model", batch.diarize.diarize_model
 
 
-def _check_hub(batch: "Batch", stages: frozenset[str], languages: Collection[str]) -> None:
-    """Ask the Hub for those models that the user names, or that are gated; the others it has."""
+def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str]) -> None:
+    """Ask the Hub for the models that the user names, or that are gated; the others are known to be there."""
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:
         _ask(ModelRequirement("transcribe", whisper_source(batch.transcribe.model)), model_dir)

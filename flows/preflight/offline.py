@@ -1,19 +1,16 @@
-"""A run that reaches for nothing outside: what of its models is here, and which command fetches the rest."""
+"""Checks of an offline run: whether its models are on this machine, and the command that fetches missing ones."""
 
 import shlex
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
+from flows.config.parameters import Batch
 from flows.model_store.lockfile import missing, read_record
 from flows.model_store.requirements import aligners_for, required_models
 from tasks.bad_input import InvalidInput
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
 
-
-def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) -> None:
-    """Raise InvalidInput, with all that is missing, if these stages cannot run with the models that are here."""
+def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> None:
+    """Raise InvalidInput, with everything that is missing, unless these stages' models are on this machine."""
     model_dir = batch.models.model_dir
     record = read_record(model_dir)
     languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
@@ -32,8 +29,8 @@ def check_here(batch: "Batch", stages: frozenset[str], said: Collection[str]) ->
         )
 
 
-def offline_notices(batch: "Batch") -> list[str]:
-    """Return what the user should know of the languages that an offline run can align."""
+def offline_notices(batch: Batch) -> list[str]:
+    """Return a notice of the languages that an offline run can align, unless the language is set."""
     if not batch.models.offline or batch.transcribe.language:
         return []
     pairs = aligners_for(read_record(batch.models.model_dir).languages, batch.align, batch.transcribe)
@@ -43,7 +40,7 @@ def offline_notices(batch: "Batch") -> list[str]:
     return [f"--offline, and no --language: only aligners of {here} are known to be here"]
 
 
-def _command(batch: "Batch", languages: list[str]) -> str:
+def _command(batch: Batch, languages: list[str]) -> str:
     """Return the command that fetches what the batch needs."""
     words = [
         "whisperx-batch-models",

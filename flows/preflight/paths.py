@@ -1,4 +1,4 @@
-"""What can be checked before a model loads, so that what is wrong is said at once."""
+"""Checks of manifests' overrides, and of the paths of outputs, reports and models."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from flows.config.file_overrides import FileOptions
-from flows.planning.manifest import Entry
+from flows.config.inputs import Entry
 from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
 from tasks.errors import message_of
@@ -19,7 +19,7 @@ from tasks.transcribe import TranscribeOptions
 def check_files(
     entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None, *, rttm: bool
 ) -> None:
-    """Raise InvalidInput for what a manifest says of files and a batch with these options cannot do."""
+    """Raise InvalidInput for overrides that do not fit the options of the batch, and for outputs named twice."""
     wrong = []
     first: dict[FileOptions, Entry] = {}
     for entry in entries:
@@ -46,7 +46,7 @@ def check_files(
 
 
 def check_output_folder(folder: str) -> None:
-    """See that the output folder can be written to, or made; of a URL, that it can be asked. Raises InvalidInput."""
+    """Raise InvalidInput unless the output folder can be written to or created; of a URL, unless it can be reached."""
     if urls.is_url(folder):
         check_reachable("output_dir", folder)
     else:
@@ -54,10 +54,7 @@ def check_output_folder(folder: str) -> None:
 
 
 def _check_writable(option: str, given: str, folder: Path) -> None:
-    """See that a file can be written to this folder, or to the folder that it would be made in; leaves nothing there.
-
-    Raises InvalidInput.
-    """
+    """Raise InvalidInput unless a file can be created in this folder, or where that would be made; none is left."""
     there = folder.absolute()
     while not os.path.lexists(there):
         there = there.parent
@@ -71,7 +68,7 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
 
 
 def check_reachable(option: str, url: str) -> None:
-    """See that a store can be asked. Raises InvalidInput."""
+    """Raise InvalidInput unless the store of a URL answers."""
     try:
         io.version_of(urls.join(url, "whisperx-batch"))
     except (OSError, filesystems.UnsupportedLocation) as error:
@@ -79,7 +76,7 @@ def check_reachable(option: str, url: str) -> None:
 
 
 def check_report(report: str) -> None:
-    """See that a report can be written to this file. Raises InvalidInput."""
+    """Raise InvalidInput unless a report can be written to this file."""
     if urls.is_url(report):
         check_reachable("report", report)
         return
@@ -89,10 +86,7 @@ def check_report(report: str) -> None:
 
 
 def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:
-    """See that a model that is named by a path is there, with at least one of the files that it `holds`.
-
-    Raises InvalidInput.
-    """
+    """Raise InvalidInput for a model named by a path that is no folder with one of the files that it `holds`."""
     if urls.is_url(model):
         _check_model_url(option, model, holds)
         return

@@ -1,4 +1,4 @@
-"""Whether the Ray cluster and the Prefect server that a run is to use are there, before anything is started."""
+"""Checks before the run that its Ray cluster and its Prefect server answer."""
 
 import os
 import socket
@@ -14,14 +14,14 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from tasks.bad_input import InvalidInput
 
-PATIENCE_S = 6.0
-"""How long a service may be away that has only just been started."""
+MAX_WAIT_S = 6.0
+"""How long to wait for a service that has only just been started."""
 LOCAL = ("auto", "local")
-"""Addresses with which Ray looks for a cluster by itself, or starts one."""
+"""Addresses that let Ray find a cluster by itself, or start one."""
 
 
 def check_ray(address: str | None) -> None:
-    """Raise InvalidInput if nothing answers at the address of the Ray cluster: Ray itself would try for 80 s."""
+    """Raise InvalidInput if nothing answers at the Ray cluster's address: Ray itself would try for 80 s."""
     option = "--ray_address" if address else "RAY_ADDRESS"
     address = address or os.environ.get("RAY_ADDRESS")
     if not address or address in LOCAL:
@@ -41,7 +41,7 @@ def check_ray(address: str | None) -> None:
 
     def problem() -> str | None:
         try:
-            socket.create_connection((host, port), timeout=PATIENCE_S).close()
+            socket.create_connection((host, port), timeout=MAX_WAIT_S).close()
         except OSError as error:
             return error.strerror or str(error)
         return None
@@ -50,7 +50,7 @@ def check_ray(address: str | None) -> None:
 
 
 def check_prefect() -> None:
-    """Raise InvalidInput if the Prefect server that is named does not answer, or refuses us."""
+    """Raise InvalidInput if PREFECT_API_URL does not answer, or refuses access."""
     url = PREFECT_API_URL.value()
     if url:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
@@ -59,7 +59,7 @@ def check_prefect() -> None:
 
 def _prefect_problem() -> str | None:
     try:
-        with get_client(httpx_settings={"timeout": PATIENCE_S}, sync_client=True) as client:
+        with get_client(httpx_settings={"timeout": MAX_WAIT_S}, sync_client=True) as client:
             client.read_flows(limit=1)
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
@@ -75,8 +75,8 @@ def _prefect_problem() -> str | None:
 
 
 def _wait(service: str, problem: Callable[[], str | None]) -> None:
-    """Wait until there is no problem with a service. Raises InvalidInput after a while."""
-    deadline, said = time.monotonic() + PATIENCE_S, False
+    """Wait until a service has no problem. Raises InvalidInput after MAX_WAIT_S."""
+    deadline, said = time.monotonic() + MAX_WAIT_S, False
     while found := problem():
         if time.monotonic() > deadline:
             raise InvalidInput(f"{service} does not answer: {found}")

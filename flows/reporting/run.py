@@ -23,6 +23,7 @@ from flows.reporting.ending import Ending
 from flows.reporting.outputs_check import fail_those_gone
 from flows.reporting.tracker import Report
 from flows.services.failures import RunBroken
+from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
 from tasks.errors import message_of
 from tasks.storage.filesystems import UnsupportedLocation
@@ -89,7 +90,7 @@ def _expected_finish(run: Run) -> str:
     if not run.plan.waiting():
         return "nothing is to be done now"
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    estimate = expected(run.batch.own_folder(), run.plan.resume.options, run.plan.audio_left())
+    estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
     if estimate is None:
         return "not known before the first files are through: see the progress" + stop
     seconds, speed = estimate

@@ -159,6 +159,10 @@ class Report:
         """How many files have failed in this run."""
         return self.statuses["failed"] - self.known_failures
 
+    def start_clock(self) -> None:
+        """Measure the run from now: the plan may have been made before Ray and the server were started."""
+        self._started = time.monotonic()
+
     @property
     def wall_s(self) -> float:
         """Seconds since the batch began."""

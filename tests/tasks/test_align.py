@@ -81,7 +81,7 @@ def test_a_map_that_makes_no_sense_is_refused(align_model: str, wrong: str) -> N
 
 def test_the_weights_of_every_language_count(small_models: Path) -> None:
     """Wherever they lie."""
-    both = AlignOptions(align_model=f"en={small_models}/align-tiny,ja={small_models}/align-ja").identity(CPU)
+    both = AlignOptions(align_model=f"en={small_models}/align-tiny,ja={small_models}/align-ja").cache_inputs(CPU)
     assert both["align_model"].keys() == {"en", "ja"}
     assert len(set(both["align_model"].values())) == 2
     assert str(small_models) not in str(both)

@@ -16,6 +16,8 @@ from flows.cli.parsing import usage_errors
 from flows.config.inputs import Inputs
 from flows.config.parameters import Batch
 from flows.planning.discovery import find_inputs
+from flows.planning.flow_parameters import inputs_as_parameters
+from flows.preflight.check import notices
 from tasks.diarize import DiarizeOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
@@ -215,12 +217,12 @@ def test_a_wrong_item_of_a_list_names_its_option() -> None:
 
 def test_long_lists_and_names_that_are_no_text_go_to_a_file(tmp_path: Path) -> None:
     """The server refuses both as parameters; the inputs that are found are the same."""
-    few = Inputs(inputs=["a.wav"]).as_parameters(tmp_path)
+    few = inputs_as_parameters(Inputs(inputs=["a.wav"]), tmp_path)
     assert few == Inputs(inputs=[os.path.abspath("a.wav")])
     odd = [f"/in/new\nline {i} \udcff.wav" for i in range(2)]
     many = [f"/in/{i:0100}.wav" for i in range(2_000)]
     for inputs in (odd, many):
-        listed = Inputs(inputs=inputs).as_parameters(tmp_path / "lists")
+        listed = inputs_as_parameters(Inputs(inputs=inputs), tmp_path / "lists")
         assert listed.inputs == []
         assert [entry.path for entry in find_inputs([], listed.batch_file)] == inputs
         assert len(listed.model_dump_json()) < 1_000
@@ -237,9 +239,9 @@ def test_a_model_of_english_alone_is_asked_for_english() -> None:
     """As in WhisperX, which says so too."""
     batch = _parse(["--model", "tiny.en", "--language", "German"])[0].batch([])
     assert batch.transcribe.fixed_language == "en"
-    assert batch.notices() == ["--language de has no effect: tiny.en knows English alone"]
+    assert notices(batch) == ["--language de has no effect: tiny.en knows English alone"]
     for quiet in (["--model", "tiny.en"], ["--model", "tiny.en", "--language", "en"], ["--language", "de"]):
-        assert _parse(quiet)[0].batch([]).notices() == []
+        assert notices(_parse(quiet)[0].batch([])) == []
 
 
 def test_options_that_contradict_each_other_are_refused() -> None:
@@ -291,20 +293,18 @@ def test_a_translation_is_not_aligned() -> None:
 
 def test_options_without_effect_say_so_when_they_are_set() -> None:
     """Nine in WhisperX 3.8.6, and none of them unasked."""
-    assert _parse([])[0].batch([]).notices() == []
-    notices = (
-        _parse(["--best_of", "3", "--segment_resolution", "chunk", "--max_line_count", "2"])[0].batch([]).notices()
-    )
-    assert len(notices) == 3
-    assert all("no effect" in notice for notice in notices)
+    assert notices(_parse([])[0].batch([])) == []
+    found = notices(_parse(["--best_of", "3", "--segment_resolution", "chunk", "--max_line_count", "2"])[0].batch([]))
+    assert len(found) == 3
+    assert all("no effect" in notice for notice in found)
 
 
 def test_temperature_fallback_gives_options_their_effect() -> None:
     """All but one that decoding side by side cannot honour, and one of precision that another option sets."""
     fallback = ["--temperature_fallback", "--best_of", "3", "--logprob_threshold", "-0.5"]
-    assert _parse(fallback)[0].batch([]).notices() == []
-    notices = _parse([*fallback, "--condition_on_previous_text", "True", "--fp16", "False"])[0].batch([]).notices()
-    assert [notice.partition(" ")[0] for notice in notices] == ["--condition_on_previous_text", "--fp16"]
+    assert notices(_parse(fallback)[0].batch([])) == []
+    found = notices(_parse([*fallback, "--condition_on_previous_text", "True", "--fp16", "False"])[0].batch([]))
+    assert [notice.partition(" ")[0] for notice in found] == ["--condition_on_previous_text", "--fp16"]
 
 
 def test_a_token_is_no_parameter_of_the_flow() -> None:
@@ -334,7 +334,7 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_urls_with_tokens_are_no_parameters(tmp_path: Path) -> None:
     """Whoever sees the runs would see them; they go to a list that only we may read."""
-    listed = Inputs(inputs=["https://host/a.mp3?token=geheim"]).as_parameters(tmp_path)
+    listed = inputs_as_parameters(Inputs(inputs=["https://host/a.mp3?token=geheim"]), tmp_path)
     assert listed.inputs == []
     assert listed.batch_file
     assert Path(listed.batch_file).stat().st_mode & 0o777 == 0o600

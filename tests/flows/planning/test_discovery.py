@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.inputs import Inputs
+from flows.config.inputs import Entry, Inputs
 from flows.config.parameters import Batch
-from flows.planning.discovery import check_any_there, find_inputs
-from flows.planning.manifest import Entry
+from flows.planning.discovery import check_any_there, find_inputs, read_batch_file
+from flows.planning.flow_parameters import inputs_as_parameters
 from flows.planning.patterns import Patterns
+from flows.preflight.check import check_absolute
 from flows.preflight.paths import check_model, check_output_folder, check_report
 from tasks.bad_input import InvalidInput
 from tasks.storage.io import write_all
@@ -104,8 +105,8 @@ def test_an_input_means_the_same_where_the_flow_runs(
     """By an absolute path, which has folders with brackets; that is so for parameters and for lists."""
     expected = [str(bracketed / each) for each in found]
     assert [entry.path for entry in find_inputs([name])] == expected
-    few = Inputs(inputs=[name]).as_parameters(tmp_path)
-    with_secret = Inputs(inputs=[name, "https://host/a.mp3?token=geheim"]).as_parameters(tmp_path)
+    few = inputs_as_parameters(Inputs(inputs=[name]), tmp_path)
+    with_secret = inputs_as_parameters(Inputs(inputs=[name, "https://host/a.mp3?token=geheim"]), tmp_path)
     monkeypatch.chdir("/")
     assert [entry.path for entry in find_inputs(few.inputs)] == expected
     listed = find_inputs([], with_secret.batch_file)
@@ -132,14 +133,14 @@ def test_relative_lines_of_a_list_are_relative_to_the_current_folder(
     """Also when the flow reads them elsewhere; a deployment, which has no folder of the user's, refuses them."""
     (tmp_path / "list").write_text("a.wav\n")
     monkeypatch.chdir(tmp_path)
-    parameters = Inputs(batch_file="list").as_parameters(tmp_path / "own")
+    parameters = inputs_as_parameters(Inputs(batch_file="list"), tmp_path / "own")
     monkeypatch.chdir("/")
     assert [entry.path for entry in find_inputs([], parameters.batch_file)] == [str(tmp_path / "a.wav")]
     deployed = {"inputs": {"batch_file": str(tmp_path / "list")}, "write": {"output_dir": "/out"}}
     with pytest.raises(
         InvalidInput, match=r"inputs.batch_file /.*/list names a.wav: a deployment needs absolute paths"
     ):
-        Batch.model_validate(deployed).check_absolute()
+        check_absolute(Batch.model_validate(deployed), read_batch_file(str(tmp_path / "list")))
 
 
 @pytest.fixture(name="hidden")

@@ -10,6 +10,7 @@ import pytest
 from batches import ALL, batch_of, do, missing, planned
 from conftest import SAMPLES
 
+from flows.state.folder import OutputFolder
 from flows.state.ledger import FOLDER
 from tasks.storage.io import digest_of
 from tasks.storage.results import StoredResult
@@ -91,7 +92,7 @@ def test_what_a_run_wrote_is_known_although_it_could_not_say_so(speech: Path) ->
     assert list((state / "writing").iterdir())  # `do` leaves the note, as a crash would
     (state / "ledger.jsonl").write_bytes(before)
     assert missing(batch) == {}
-    shutil.rmtree(batch.results_folder())
+    shutil.rmtree(OutputFolder.of(batch).results)
     do(batch_of(speech, run={"overwrite": True}), "transcribe", "align", "write")
     (state / "ledger.jsonl").write_bytes(before)
     assert missing(batch_of(speech, transcribe={"model": "base", "language": "en"})) == {"hello.wav": ALL}

@@ -25,6 +25,8 @@ from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.planning.resume import reason
+from flows.planning.selection import checked_entries
+from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.diarize import Diarization
 from tasks.storage.results import StoredResult, result_store
@@ -120,8 +122,8 @@ def killed_after(steps: int | None) -> Iterator[None]:
 
 def run(batch: Batch, night: Night, loses_after: int | None = None) -> Plan:
     """Do what a run does, but for models. After so many files the ledger's lines no longer reach the disk."""
-    with claimed(batch.own_folder()):
-        plan = Plan(batch, batch.check(), batch.ledger())
+    with claimed(OutputFolder.of(batch).state_dir):
+        plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
         plan.begin()
         try:
             plan.recall()
@@ -138,7 +140,7 @@ def run(batch: Batch, night: Night, loses_after: int | None = None) -> Plan:
 
 
 def _do(batch: Batch, night: Night, file: FileRun) -> None:
-    store, folder = result_store(batch.results_folder()), batch.results_folder()
+    store, folder = result_store(OutputFolder.of(batch).results), OutputFolder.of(batch).results
     digest = file.key.partition("-")[0]
     transcript: Any = None
     for stage in ("transcribe", "align", "diarize"):

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from flows.config.file_overrides import FileOptions
+from flows.config.inputs import Entry
 from flows.planning.discovery import check_below, find_inputs
-from flows.planning.manifest import Entry, read_manifest
+from flows.planning.manifest import read_manifest
 from flows.preflight.paths import check_files
 from tasks.bad_input import InvalidInput
 from tasks.diarize import DiarizeOptions

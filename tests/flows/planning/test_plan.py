@@ -12,6 +12,8 @@ from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import SAMPLES, TWO_SPEAKERS
 
 from flows.planning.plan import Plan
+from flows.planning.selection import checked_entries
+from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.bad_input import InvalidInput
 from tasks.storage.io import read, write_all
@@ -32,7 +34,7 @@ def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) ->
     """An empty file is in the plan as failed; the others are not touched by it."""
     (speech / "empty.wav").touch()
     batch = batch_of(speech)
-    plan = Plan(batch, batch.check(), batch.ledger())
+    plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
     plan.recall()
     plan.probe()
     assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
@@ -68,7 +70,7 @@ def test_outputs_decide_whether_a_file_is_done_not_stored_results(speech: Path) 
     """Where the results have been removed to save room, a file is done as long as its outputs are there."""
     batch = batch_of(speech)
     do(batch, "transcribe", "align", "write")
-    shutil.rmtree(batch.results_folder())
+    shutil.rmtree(OutputFolder.of(batch).results)
     assert missing(batch) == {}
     (speech.parent / "out" / "hello.srt").unlink()
     assert missing(batch) == {"hello.wav": ALL}
@@ -134,7 +136,7 @@ def test_a_result_that_was_cut_short_is_made_again(speech: Path) -> None:
     """Prefect does not write it in one step."""
     batch = batch_of(speech)
     do(batch, "transcribe")
-    results = sorted(Path(batch.results_folder(), "transcribe", VERSION).iterdir())
+    results = sorted(Path(OutputFolder.of(batch).results, "transcribe", VERSION).iterdir())
     os.truncate(results[0], 100)
     assert sorted(map(len, missing(batch).values())) == [3, 4]
 
@@ -211,7 +213,7 @@ def test_overwrite_redoes_everything(speech: Path) -> None:
 def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> None:
     """Of the last run, whose inputs need not be named again, or of a report; a run that was killed counts."""
     with pytest.raises(InvalidInput, match="no earlier run"):
-        batch_of(speech, inputs={"only": "failed"}).check()
+        checked_entries(batch_of(speech, inputs={"only": "failed"}))
     do(batch_of(speech), "transcribe", "align", "write")
     (speech / "broken.wav").write_text("no audio")
     planned(batch_of(speech))
@@ -223,15 +225,15 @@ def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> Non
     named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
     assert set(planned(named)) == {"failed.wav", "left.wav"}
     with pytest.raises(InvalidInput, match="no report of this program"):
-        batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}).check()
+        checked_entries(batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}))
 
 
 def test_one_run_at_a_time_writes_to_an_output_folder(speech: Path) -> None:
     """The same process may claim it twice; a dry run needs no claim."""
     batch = batch_of(speech)
-    with claimed(batch.own_folder()), claimed(batch.own_folder()):
+    with claimed(OutputFolder.of(batch).state_dir), claimed(OutputFolder.of(batch).state_dir):
         pass
-    assert batch.own_folder().stat().st_mode & 0o777 == 0o700
+    assert OutputFolder.of(batch).state_dir.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_files_own_options_change_what_is_done_with_it_alone(speech: Path) -> None:
@@ -280,7 +282,7 @@ def test_a_batch_between_places_in_a_store_is_planned_like_one_here(
     do(batch, "transcribe", "align", "write")
     assert read(f"{bucket}/out/hello.txt") == b"Hello.\n"
     assert missing(batch) == {}
-    batch.ledger().begin({})
+    OutputFolder.of(batch).ledger().begin({})
     monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "elsewhere"))
     assert missing(batch) == {}
 
@@ -289,12 +291,12 @@ def test_words_that_a_makeshift_has_timed_are_timed_again(speech: Path) -> None:
     """By the next run, which may reach what this one could not; the outputs are ours to replace."""
     batch = batch_of(speech)
     do(batch, "transcribe", "align", "write")
-    ledger = batch.ledger()
+    ledger = OutputFolder.of(batch).ledger()
     ledger.begin({})
     file = planned(batch)["call.wav"]
     assert file.written
     file.written = replace(file.written, provisional=True)
     ledger.note(file.source.path, **file.outcome())
     ledger.share()
-    shutil.rmtree(Path(batch.results_folder(), "align"))
+    shutil.rmtree(Path(OutputFolder.of(batch).results, "align"))
     assert missing(batch) == {"call.wav": {"load audio", "align", "write"}}

@@ -2,8 +2,9 @@
 
 import pytest
 
+from flows.config.pools import PoolSettings
 from flows.pools.placement import Bundle, CannotBePlaced, place
-from flows.pools.sizing import STAGES, PoolSettings, PoolSpec, plan_pools
+from flows.pools.sizing import STAGES, PoolSpec, plan_pools
 from flows.services.node import Node
 
 GPU_BOX = Node(cpus=16, gpus=1)

@@ -3,8 +3,9 @@
 import pytest
 
 from flows.config.parameters import Batch
+from flows.config.pools import PoolSettings
 from flows.pools.ahead import all_by_cross_attention
-from flows.pools.sizing import PoolSettings, PoolSpec, plan_pools
+from flows.pools.sizing import PoolSpec, plan_pools
 from flows.services.node import Node
 
 LAPTOP = Node(cpus=2, gpus=0)

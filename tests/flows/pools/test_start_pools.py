@@ -14,10 +14,12 @@ from ray.util import placement_group_table
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
-from flows.pools.ahead import pools_ahead, pools_for
+from flows.planning.selection import checked_entries
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
+from flows.prepared import pools_for, prepared
 from flows.services.ray_cluster import RaySession, ray_session
+from flows.state.folder import OutputFolder
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
 
@@ -37,7 +39,7 @@ def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan]:
         "write": {"output_dir": str(speech.parent / "out")},
     }
     batch = Batch.model_validate(defaults | options)
-    plan = Plan(batch, batch.check(), batch.ledger())
+    plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
     plan.recall()
     return batch, plan
 
@@ -65,7 +67,7 @@ def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: s
     """So there is one reservation, and it ends with the command."""
     batch, plan = planned(speech, tiny_en)
     before = reserved()
-    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
         pools = in_flow(lambda session: pools_for(batch, session, plan))
         (mine,) = reserved().keys() - before.keys()
         assert pools.wait_placed(timeout=30)
@@ -81,7 +83,7 @@ def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str
     batch, plan = planned(speech, tiny_en)
     aligner = {"align_model": str(small_models / "align-tiny")}
     more, longer = planned(speech, tiny_en, align=aligner)
-    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
         pools = in_flow(lambda session: pools_for(more, session, longer))
         try:
             assert "align" in pools.stages
@@ -95,7 +97,7 @@ def test_what_does_not_fit_the_cluster_is_for_the_flow_to_say(speech: Path, tiny
     batch, plan = planned(speech, tiny_en, pools={"transcribe_num_gpus": 9})
     with (
         ray_session(None, dashboard=False) as session,
-        pools_ahead(batch, session, plan),
+        prepared(batch, session, plan),
         pytest.raises(CannotBePlaced, match="transcribe 1 × 9"),
     ):
         in_flow(lambda session: pools_for(batch, session, plan))
@@ -108,7 +110,7 @@ def test_pools_that_no_flow_took_end_with_the_command(speech: Path, tiny_en: str
     with (
         pytest.raises(RuntimeError, match="no server"),
         ray_session(None, dashboard=False) as session,
-        pools_ahead(batch, session, plan),
+        prepared(batch, session, plan),
     ):
         raise RuntimeError("no server")
     (mine,) = reserved().keys() - before.keys()
@@ -118,7 +120,7 @@ def test_pools_that_no_flow_took_end_with_the_command(speech: Path, tiny_en: str
 def test_pools_are_taken_once(speech: Path, tiny_en: str) -> None:
     """A flow that Prefect runs again finds those closed that its first run had."""
     batch, plan = planned(speech, tiny_en)
-    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
         first = in_flow(lambda session: pools_for(batch, session, plan))
         first.close()
         again = in_flow(lambda session: pools_for(batch, session, plan))
@@ -136,5 +138,5 @@ def test_nothing_is_started_for_files_that_have_all_failed(speech: Path, tiny_en
     plan.probe()
     assert plan.report.statuses["failed"] == 1
     before = reserved()
-    with ray_session(None, dashboard=False) as session, pools_ahead(batch, session, plan):
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
         assert reserved() == before

@@ -11,6 +11,7 @@ from local_hub import TOKEN, LocalHub
 from flows.cli.models import _parse
 from flows.config.parameters import Batch
 from flows.model_store.lockfile import Pinned, Record, write_record
+from flows.preflight.check import notices
 from flows.preflight.models import check_models, check_names
 from tasks.bad_input import InvalidInput
 
@@ -26,7 +27,7 @@ def test_a_gated_model_without_a_token_is_refused_with_what_to_do(
     hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not after hours; with the token of somebody who has accepted the terms it passes, and a wrong one does not."""
-    from flows.preflight.hub import _refusal
+    from flows.model_store.hub import _refusal
 
     diarized = batch(tmp_path, diarize={})
     with pytest.raises(InvalidInput) as refused:
@@ -154,8 +155,8 @@ def test_offline_without_a_language_the_aligners_of_the_record_must_be_there(tmp
         "jonatasgrosman/wav2vec2-large-xlsr-53-japanese",
     ]
     assert "--languages de,ja" in str(refused.value)
-    assert anything.notices() == ["--offline, and no --language: only aligners of de, ja are known to be here"]
-    assert batch(tmp_path, offline=True, transcribe={"language": "de"}).notices() == []
+    assert notices(anything) == ["--offline, and no --language: only aligners of de, ja are known to be here"]
+    assert notices(batch(tmp_path, offline=True, transcribe={"language": "de"})) == []
 
 
 def test_offline_a_file_of_another_size_than_was_fetched_is_missing(tmp_path: Path, tiny_en: str) -> None:

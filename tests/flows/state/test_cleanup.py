@@ -13,6 +13,7 @@ from conftest import SAMPLES
 
 from flows.cli import clean as command
 from flows.config.parameters import Batch
+from flows.state.folder import OutputFolder
 from tasks.storage.io import write_all
 
 
@@ -42,7 +43,7 @@ def age(batch: Batch, days: float) -> None:
 
 def results(batch: Batch) -> list[Path]:
     """Return the stored results."""
-    return [path for path in Path(batch.results_folder()).rglob("*") if path.is_file()]
+    return [path for path in Path(OutputFolder.of(batch).results).rglob("*") if path.is_file()]
 
 
 def clean(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
@@ -87,11 +88,11 @@ def test_a_recording_that_is_gone_is_forgotten_once_its_transcripts_are(
     gone = str(speech / "counting.wav")
     os.unlink(gone)
     assert clean(monkeypatch, str(out)) == 0
-    assert gone in newer(speech).ledger().rows
+    assert gone in OutputFolder.of(newer(speech)).ledger().rows
     for path in out.glob("counting.*"):
         path.unlink()
     assert clean(monkeypatch, str(out)) == 0
-    assert set(newer(speech).ledger().rows) == {str(speech / "hello_world.wav")}
+    assert set(OutputFolder.of(newer(speech)).ledger().rows) == {str(speech / "hello_world.wav")}
 
 
 def test_a_folder_that_is_in_use_or_is_none_of_ours_is_refused(
@@ -100,7 +101,7 @@ def test_a_folder_that_is_in_use_or_is_none_of_ours_is_refused(
     """Exit status 2; a run may be about to use what looks unneeded."""
     assert clean(monkeypatch, str(tmp_path / "speech")) == 2
     assert "whisperx-batch has written nothing there" in capsys.readouterr().err
-    line = [sys.executable, "-c", HOLDER, str(newer(speech).own_folder())]
+    line = [sys.executable, "-c", HOLDER, str(OutputFolder.of(newer(speech)).state_dir)]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"

@@ -13,6 +13,7 @@ from batches import batch_of, do, missing, planned
 from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
 from sound_files import ffmpeg, late_film
 
+from flows.state.folder import OutputFolder
 from tasks.audio.decoding import decode, probe
 from tasks.audio.timeline import TimeLine
 from tasks.audio.types import SAMPLE_RATE, Samples
@@ -228,7 +229,7 @@ def test_results_of_an_earlier_version_are_not_mixed_with_samples_of_this_one(tm
     with pytest.MonkeyPatch.context() as earlier_version:
         earlier_version.setattr("tasks.audio.types.AudioFile.key_mark", "")
         do(batch, "transcribe", "align", "write")
-    ledger = batch.ledger()
+    ledger = OutputFolder.of(batch).ledger()
     for row in ledger.rows.values():
         del row["retimed"]
     ledger.begin({})

@@ -11,6 +11,7 @@ from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 from sound_files import ffmpeg, two_tracks
 
+from flows.state.folder import OutputFolder
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.decoding import decode, probe
 from tasks.audio.tracks import TrackChoice
@@ -143,7 +144,7 @@ def test_the_plan_of_a_known_film_shows_the_track_of_this_run(film: Path) -> Non
     assert (first.track, first.track_number) == ("aac, track 2 of 2: eng", 2)
     german = batch.model_copy(update={"transcribe": TranscribeOptions(model="tiny", language="de")})
     assert planned(german)["film.mkv"].source.track == "aac, track 1 of 2: ger"
-    ledger = batch.ledger()
+    ledger = OutputFolder.of(batch).ledger()
     for row in ledger.rows.values():
         row.pop("track_choice", None)
         row.pop("track_number", None)

@@ -27,7 +27,7 @@ from tasks.storage.results import (
     stage_task,
     storage_of,
 )
-from tasks.transcribe import IGNORED_BY_WHISPERX, NEVER_USED, TranscribeOptions, Transcript
+from tasks.transcribe import TranscribeOptions, Transcript
 
 ANYWHERE = ModelOptions()
 OFFLINE = ModelOptions(model_cache_only=True)
@@ -142,10 +142,10 @@ def test_a_release_that_changes_results_is_part_of_the_key(monkeypatch: pytest.M
     monkeypatch.setitem(MADE_WITH, "torch", "2.7")
     releases.cache_clear()
     assert releases(*MADE_WITH) == {"torch": "2.8"}
-    assert TranscribeOptions(model="tiny").identity(OFFLINE)["torch"] == "2.8"
+    assert TranscribeOptions(model="tiny").cache_inputs(OFFLINE)["torch"] == "2.8"
     monkeypatch.undo()
     releases.cache_clear()
-    assert "torch" not in TranscribeOptions(model="tiny").identity(OFFLINE)
+    assert "torch" not in TranscribeOptions(model="tiny").cache_inputs(OFFLINE)
 
 
 def test_which_releases_count_is_said_for_the_versions_that_are_locked() -> None:
@@ -194,13 +194,20 @@ def test_keys_are_legible() -> None:
     assert result_key("align", "00ff", "12ab") == "align/v2/00ff-12ab"
 
 
+NEVER_USED = ("condition_on_previous_text", "fp16")
+IGNORED_BY_WHISPERX = (
+    *("temperature", "temperature_increment_on_fallback", "compression_ratio_threshold", "logprob_threshold"),
+    *("no_speech_threshold", "best_of", *NEVER_USED),
+)
+
+
 def test_every_option_counts_but_those_that_change_nothing(tiny_en: str) -> None:
     """A new option of this program counts until somebody says that it does not."""
-    told = TranscribeOptions(model=tiny_en).identity(ANYWHERE)
+    told = TranscribeOptions(model=tiny_en).cache_inputs(ANYWHERE)
     without = {"audio_track", "batch_size", "print_progress"}  # the track is told by the content's own key
     assert TranscribeOptions.model_fields.keys() - told.keys() == {*without, *IGNORED_BY_WHISPERX}
     assert options_digest(told) != options_digest({**told, "beam_size": 1})
-    told = TranscribeOptions(model=tiny_en, temperature_fallback=True).identity(ANYWHERE)
+    told = TranscribeOptions(model=tiny_en, temperature_fallback=True).cache_inputs(ANYWHERE)
     assert TranscribeOptions.model_fields.keys() - told.keys() == {*without, *NEVER_USED}
 
 

@@ -1,4 +1,4 @@
-"""What the Hugging Face Hub says of a model before it is needed: that it can be downloaded, or why not."""
+"""Whether the Hugging Face Hub lets us download a model, asked before it is needed."""
 
 from functools import cache
 
@@ -17,16 +17,16 @@ class HubUnreachable(RuntimeError):
 
 
 def refusal(source: Repository) -> str | None:
-    """Return why the Hub does not let us have this model; None if it does. Raises HubUnreachable."""
+    """Return why the Hub refuses this model; None if it can be downloaded. Raises HubUnreachable."""
     name, *alternatives = source.needed[0]
     return _refusal(source.name, name, source.revision, certain=not alternatives and "*" not in name)
 
 
 @cache
 def _refusal(repository: str, name: str, revision: str | None, *, certain: bool) -> str | None:
-    """Ask for a file that the model cannot be without; unless it is `certain`, it may go by another name too.
+    """Ask for a file that the model needs; unless `certain`, the file may have another name too.
 
-    Not for the repository: what the Hub tells of that, it tells also of a gated one.
+    Not for the repository: the Hub answers that also for a gated one.
     """
     from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError

@@ -1,0 +1,65 @@
+"""Runs the flow in this process, on the Ray and the Prefect server that are there or that it starts."""
+
+import sys
+from contextlib import ExitStack
+from threading import Event
+from typing import Any
+
+from prefect.states import State
+
+from flows.batch import whisperx_batch
+from flows.cli.exit_status import INTERRUPTED, exit_status
+from flows.config.parameters import Batch
+from flows.planning.plan import Plan
+from flows.preflight.services import check_prefect, check_ray
+from flows.prepared import prepared
+from flows.reporting import run
+from flows.reporting.ending import Ending, why_ended
+from flows.services.failures import in_words
+from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
+from flows.services.ray_cluster import ray_session
+from tasks.storage.scratch import remove_abandoned
+
+
+def run_flow(batch: Batch, plan: Plan) -> int:
+    """Run the flow with the plan that was made for it. Returns the exit status; raises BadInput."""
+    check_ray(batch.run.ray_address)
+    check_prefect()
+    embedded, begun = not has_server(), Event()
+    try:
+        state = _run(batch, plan, begun, embedded=embedded)
+    except (KeyboardInterrupt, Exception) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        ending = Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
+        if not begun.is_set():
+            run.tell_unbegun(plan.report, ending, batch.run.report)
+        sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
+        return INTERRUPTED if interrupted else 1
+    finally:
+        remove_abandoned()  # once more: by now the actors that the flow has killed are gone
+    sys.stderr.write(where_to_look(state, embedded=embedded))
+    if reason := why_ended(state):
+        sys.stderr.write(f"whisperx-batch: {reason}\n")
+    if state.is_cancelled():
+        return INTERRUPTED
+    return exit_status(not state.is_completed(), state.name == run.FAILED_BEFORE)
+
+
+def _run(batch: Batch, plan: Plan, begun: Event, *, embedded: bool) -> State[Any]:
+    """Return the flow's final state; `begun` is set once the services are up and it is the flow's to report."""
+    with ExitStack() as running:
+        # The server starts while Ray does; each takes longer than ten seconds.
+        server = running.enter_context(LocalServer()) if embedded else None
+        with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
+            if session.dashboard_url:
+                sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
+            if session.notice:
+                sys.stderr.write(f"{session.notice}\n")
+            with prepared(batch, session, plan):
+                if server:
+                    running.enter_context(server.used(nodes=len(session.nodes)))
+                begun.set()
+                state: State[Any] = whisperx_batch(**dict(batch), return_state=True)
+        if server:
+            settle(state, timeout=2 if state.is_cancelled() else 10)
+    return state

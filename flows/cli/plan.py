@@ -1,0 +1,46 @@
+"""The plan of a command: what remains to be done, found before Prefect and Ray start."""
+
+from rich.console import Console
+
+from flows.config.inputs import Entry
+from flows.config.parameters import Batch
+from flows.planning.plan import Plan
+from flows.preflight.models import check_models
+from flows.reporting.console import show_estimate, show_plan, show_summary
+from flows.state.folder import OutputFolder
+from flows.state.throughput import expected
+
+
+def show(batch: Batch, entries: list[Entry]) -> int:
+    """Show what would be done with each file. Returns 1 if every file is refused, else 0."""
+    folder = OutputFolder.of(batch)
+    plan = Plan(batch, entries, folder.ledger())
+    plan.recall()
+    plan.probe()
+    check_models(batch, plan.stages(), plan.languages())
+    console = Console()
+    show_plan(plan.files, console, every_file=True)
+    show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
+    return int(all(file.status == "failed" for file in plan.files))
+
+
+def plan_remaining(batch: Batch, plan: Plan) -> Plan:
+    """Return the plan once it knows which stages are needed; only if need be are new files opened for that.
+
+    Raises BadInput if a model of these stages cannot be loaded or fetched.
+    """
+    plan.recall()
+    if not plan.needs_all_stages():
+        plan.probe()
+    check_models(batch, plan.stages(), plan.languages())
+    return plan
+
+
+def report_nothing_remains(batch: Batch, plan: Plan, console: Console) -> None:
+    """Report, and keep what was learnt of the files."""
+    plan.note_durations()
+    plan.ledger.begin({})
+    plan.ledger.share()
+    show_summary(plan.report, console)
+    if batch.run.report:
+        plan.report.write(batch.run.report)

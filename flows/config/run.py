@@ -1,0 +1,39 @@
+"""The settings of a run that do not change its outputs."""
+
+from pydantic import Field
+
+from flows.config.deadline import STOP_AFTER
+from tasks.options import Options
+
+
+class RunSettings(Options):
+    """How a batch is run: none of these changes an output."""
+
+    report: str | None = Field(None, description="write the run's report to this file, as JSON")
+    audio_budget: int | None = Field(
+        None, ge=1, description="most MB of decoded audio in flight (default: a third of Ray's object store)"
+    )
+    ray_address: str | None = Field(
+        None, description="Ray cluster to join, such as head:6379 (default: RAY_ADDRESS, else a Ray of its own)"
+    )
+    results_dir: str | None = Field(
+        None, description="folder for the stages' results, from which later runs go on (default: in the output folder)"
+    )
+    overwrite: bool = Field(False, description="do everything again, and replace outputs whoever wrote them")
+    retry_failed: bool = Field(
+        False, description="try files again whose content an earlier run could not do; --only failed does too"
+    )
+    stage_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="seconds that a stage may take for a file before its process is killed (default: half an hour and "
+        "20 times the length of the audio)",
+    )
+    stop_after: str | None = Field(
+        None,
+        pattern=STOP_AFTER,
+        description="begin no more files after a time of day, such as 06:30, or a while, such as 8h or 90min; what is "
+        "begun is finished, and the rest is left for the next run",
+    )
+    ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
+    verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")

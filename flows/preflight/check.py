@@ -1,0 +1,70 @@
+"""Checks of a batch before its files are opened, and notices of options that have no effect."""
+
+from collections.abc import Iterable
+
+from flows.config.inputs import Entry
+from flows.config.parameters import Batch
+from flows.preflight.models import check_names
+from flows.preflight.offline import offline_notices
+from flows.preflight.paths import check_files, check_output_folder, check_reachable, check_report
+from flows.state.folder import OutputFolder
+from tasks.bad_input import InvalidInput, one_line
+from tasks.storage.urls import is_absolute, is_url
+
+
+def check(batch: Batch, entries: list[Entry]) -> None:
+    """Check the options, the models' names, and the folders that are written to. Raises InvalidInput."""
+    check_files(
+        entries, batch.inputs.manifest or "", batch.transcribe, batch.diarize, rttm="rttm" in batch.write.formats()
+    )
+    check_names(batch)
+    check_output_folder(batch.write.output_dir)
+    results = OutputFolder.of(batch).results
+    if is_url(results):
+        check_reachable("results_dir", results)
+    if batch.run.report:
+        check_report(batch.run.report)
+    if batch.inputs.of_report and not batch.inputs.only:
+        raise InvalidInput("--of_report says which files failed: use it with --only failed")
+
+
+def check_absolute(batch: Batch, listed: Iterable[str]) -> None:
+    """Raise InvalidInput for a relative path in the batch or among those `listed` in its batch file.
+
+    A worker runs each flow in a new folder, which it removes at the end.
+    """
+    inputs = batch.inputs
+    for name, path in [
+        ("run.report", batch.run.report),
+        ("run.results_dir", batch.run.results_dir),
+        ("inputs.batch_file", inputs.batch_file),
+        ("inputs.of_report", inputs.of_report),
+        ("inputs.manifest", inputs.manifest),
+        ("write.output_dir", batch.write.output_dir),
+        ("models.model_dir", batch.models.model_dir),
+        *(("inputs.inputs", path) for path in inputs.inputs),
+        *(("inputs.input_roots", path) for path in inputs.input_roots),
+    ]:
+        if path and not is_absolute(path):
+            raise InvalidInput(f"{name} {one_line(path)}: a deployment needs absolute paths")
+    for path in listed:
+        if not is_absolute(path):
+            raise InvalidInput(
+                f"inputs.batch_file {one_line(inputs.batch_file or '')} names {one_line(path)}: "
+                "a deployment needs absolute paths"
+            )
+
+
+def notices(batch: Batch) -> list[str]:
+    """Return what the user should know of options that have no effect."""
+    transcribe, write = batch.transcribe, batch.write
+    idle = [name for name in transcribe.unused() if name in transcribe.model_fields_set]
+    idle += ["segment_resolution"] if "segment_resolution" in write.model_fields_set else []
+    found = [f"--{name} has no effect: WhisperX 3.8.6 accepts it and never reads it" for name in idle]
+    if transcribe.language not in (None, transcribe.fixed_language):
+        found.append(f"--language {transcribe.language} has no effect: {transcribe.model} knows English alone")
+    if batch.models.device_index:
+        found.append("--device_index has no effect: Ray assigns GPUs; choose them with CUDA_VISIBLE_DEVICES")
+    if write.max_line_count and not write.max_line_width:
+        found.append("--max_line_count has no effect without --max_line_width")
+    return found + offline_notices(batch)
