@@ -9,10 +9,10 @@ from typing import Any
 from prefect import Flow
 from prefect.states import State
 
+from flows.admission import Admission
 from flows.pools.group import Pools
 from flows.pools.task_runner import ActorPoolTaskRunner, exception_of
 from flows.reporting.ending import in_words
-from flows.streams import Admission
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class StageThreads:
             state = stage(**parameters, return_state=True)
             self._fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
-            if all(stream.closed_by(stage.name) for stream in parameters["downstream"]):
+            if all(stream.closed_by(stage.name) for stream in parameters["links"].downstream):
                 # Its files are through: what is left is to tell Prefect, whose server is away.
                 logger.warning("the end of stage %s could not be recorded: %s", stage.name, error)
             else:
@@ -83,5 +83,5 @@ class StageThreads:
 
 
 def _close(stage: StageFlow, parameters: Mapping[str, Any]) -> None:
-    for stream in parameters["downstream"]:
+    for stream in parameters["links"].downstream:
         stream.close(stage.name)

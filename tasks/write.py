@@ -93,7 +93,7 @@ class WriteOptions(Options):
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousOutputs:
     """What earlier runs wrote in the outputs' places, by extension."""
 
     outputs: dict[str, Print] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Facts(TypedDict):
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
 
     outputs: dict[str, Print]
@@ -152,21 +152,21 @@ def not_ours(path: str, owner: str | None = None) -> OutputNotOurs:
 def put(
     contents: dict[str, bytes],
     outputs: dict[str, str],
-    earlier: Earlier | None = None,
+    previous: PreviousOutputs | None = None,
     note: Callable[[dict[str, bytes]], None] = lambda _: None,
 ) -> tuple[dict[str, Print], dict[str, Print]]:
     """Write each content, by its extension, to its place in `outputs`, after it was given to `note`.
 
     What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
-    alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
-    options. Without `earlier` it is replaced. Returns the prints of the outputs, and of those that are left alone
+    alone where it holds the same already, or where somebody has changed what `previous` wrote of the same content and
+    options. Without `previous` it is replaced. Returns the prints of the outputs, and of those that are left alone
     because they were changed. Raises OutputNotOurs.
     """
     kept: dict[str, Print] = {}
     changed: dict[str, Print] = {}
-    if earlier is not None:
+    if previous is not None:
         for extension, output in outputs.items():
-            found, to_keep = _found(output, contents[extension], earlier, extension)
+            found, to_keep = _found(output, contents[extension], previous, extension)
             if to_keep and found:
                 (kept if to_keep == "written" else changed)[extension] = found
     new = {extension: contents[extension] for extension in outputs if extension not in kept | changed}
@@ -178,18 +178,18 @@ def put(
 
 
 def _found(
-    output: str, new: bytes, earlier: Earlier, extension: str
+    output: str, new: bytes, previous: PreviousOutputs, extension: str
 ) -> tuple[Print | None, Literal["written", "changed"] | None]:
     """Return the print of what is in an output's place, and why it is to be left there, if it is."""
     found = print_of(output)
-    if found is None or found == earlier.outputs.get(extension):
+    if found is None or found == previous.outputs.get(extension):
         return found, None
     there = io.read(output)
     if there == new:
         return found, "written"
     if new.startswith(there):
         return found, None
-    if extension in earlier.same:
+    if extension in previous.same:
         return found, "changed"
     raise not_ours(output)
 
@@ -201,9 +201,9 @@ def write(
     transcript: Transcript,
     diarization: Diarization | None,
     options: WriteOptions,
-    earlier: Earlier | None,
+    previous: PreviousOutputs | None,
     ahead: WriteAhead | None = None,
-) -> Written:
+) -> WriteResult:
     """Join speakers and words of one file and write its outputs, where the pattern says, noted `ahead`."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
@@ -226,5 +226,5 @@ def write(
         if ahead:
             ahead.note(new, facts, provisional=transcript.provisional)
 
-    written, changed = put(contents, outputs, earlier, note)
-    return Written(written, changed=changed, provisional=transcript.provisional, **facts)
+    written, changed = put(contents, outputs, previous, note)
+    return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)

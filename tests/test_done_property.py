@@ -25,6 +25,7 @@ from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.planning.resume import reason
+from flows.reporting.tracker import Tracker
 from flows.state.run_lock import claimed
 from tasks.diarize import Diarization
 from tasks.storage.results import StoredResult, result_store
@@ -122,22 +123,23 @@ def run(batch: Batch, night: Night, loses_after: int | None = None) -> Plan:
     """Do what a run does, but for models. After so many files the ledger's lines no longer reach the disk."""
     with claimed(batch.own_folder()):
         plan = Plan(batch, batch.check(), batch.ledger())
+        tracker = Tracker.of(plan)
         plan.begin()
         try:
-            plan.recall()
-            plan.probe()
+            plan.recall(tracker)
+            plan.probe(tracker)
             plan.note_durations()
-            for done, file in enumerate(remaining(plan.waiting(), plan.resume)):
+            for done, file in enumerate(remaining(plan.waiting(), plan.resume, tracker)):
                 if done == loses_after:
                     plan.ledger.share()
                     plan.ledger._file = None
-                _do(batch, night, file)
+                _do(batch, night, file, tracker)
         finally:
             plan.ledger.share()
         return plan
 
 
-def _do(batch: Batch, night: Night, file: FileRun) -> None:
+def _do(batch: Batch, night: Night, file: FileRun, tracker: Tracker) -> None:
     store, folder = result_store(batch.results_folder()), batch.results_folder()
     digest = file.key.partition("-")[0]
     transcript: Any = None
@@ -152,11 +154,11 @@ def _do(batch: Batch, night: Night, file: FileRun) -> None:
             transcript = stored.read()
     diarization = StoredResult(folder, file.source.keys["diarize"]).read() if night.speakers else None
     try:
-        written = write.fn(file.source, file.pattern, transcript, diarization, batch.write, file.earlier, file.ahead)
+        written = write.fn(file.source, file.pattern, transcript, diarization, batch.write, file.previous, file.ahead)
     except Exception as error:
-        file.report.failed(file, reason(error))
+        tracker.failed(file, reason(error))
     else:
-        file.report.done(file, written)
+        tracker.done(file, written)
 
 
 class Nights(RuleBasedStateMachine):

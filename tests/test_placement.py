@@ -3,7 +3,8 @@
 import pytest
 
 from flows.pools.placement import Bundle, CannotBePlaced, place
-from flows.pools.sizing import STAGES, Node, PoolSettings, PoolSpec, plan_pools
+from flows.pools.sizing import Node, PoolSettings, PoolSpec, plan_pools
+from tasks.stages import STAGES
 
 GPU_BOX = Node(cpus=16, gpus=1)
 

@@ -14,6 +14,7 @@ from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
+from flows.reporting.tracker import Tracker
 from flows.state.run_lock import claimed
 from tasks.bad_input import BadInput
 from tasks.diarize import Diarization
@@ -47,11 +48,12 @@ def planned(batch: Batch) -> dict[str, FileRun]:
     """Return the files of a batch by their names, as a run that begins now would have them."""
     with claimed(batch.own_folder()):
         plan = Plan(batch, batch.check(), batch.ledger())
+        tracker = Tracker.of(plan)
         plan.begin()
-        plan.recall()
-        plan.probe()
+        plan.recall(tracker)
+        plan.probe(tracker)
         plan.note_durations()
-        list(remaining(plan.waiting(), plan.resume))
+        list(remaining(plan.waiting(), plan.resume, tracker))
         plan.ledger.share()
         return {file.source.name: file for file in plan.files}
 
@@ -69,7 +71,7 @@ def do(batch: Batch, *stages: str) -> None:
                 result = Diarization([]) if stage == "diarize" else transcript
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:
-            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier, file.ahead)
+            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.previous, file.ahead)
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())
     ledger.share()
@@ -89,8 +91,9 @@ def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) ->
     (speech / "empty.wav").touch()
     batch = batch_of(speech)
     plan = Plan(batch, batch.check(), batch.ledger())
-    plan.recall()
-    plan.probe()
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
+    plan.probe(tracker)
     assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
     assert plan.waiting()[0].source.duration_s == pytest.approx(30)
     assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")

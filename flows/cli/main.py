@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flows.config.parameters import Batch
     from flows.planning.manifest import Entry
     from flows.planning.plan import Plan
+    from flows.reporting.tracker import Tracker
 
 FAILED_BEFORE = 3
 """The exit status where no other files failed than those that failed in an earlier run and did not change."""
@@ -107,14 +108,14 @@ def _run(command: "Command", inputs: list[str]) -> int:
         if command.dry_run:
             return _show_plan(batch, entries)
         with claimed(batch.own_folder()):
-            plan = _plan_of_what_remains(batch, entries)
+            plan, tracker = _plan_of_what_remains(batch, entries)
             if not (plan.needs_all_stages() or plan.stages()):
-                return _tell_that_nothing_remains(batch, plan, console)
+                return _report_nothing_remains(batch, plan, tracker, console)
             with lists_removed(batch.own_folder()):
                 absolute = batch.as_parameters()
                 # What runs from here on imports modules, and reads settings, from the current folder.
                 os.chdir(empty_folder())
-                return _run_flow(absolute, plan)
+                return _run_flow(absolute, plan, tracker)
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
@@ -132,11 +133,13 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
     from flows.reporting.console import show_estimate, show_plan
+    from flows.reporting.tracker import Tracker
     from flows.state.throughput import expected
 
     plan = Plan(batch, entries, batch.ledger())
-    plan.recall()
-    plan.probe()
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
+    plan.probe(tracker)
     check_models(batch, plan.stages(), plan.languages())
     console = Console()
     show_plan(plan.files, console, every_file=True)
@@ -144,30 +147,33 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
     return int(all(file.status == "failed" for file in plan.files))
 
 
-def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "Plan":
+def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "tuple[Plan, Tracker]":
     """Look, before Prefect and Ray start, what there is to do. Raises BadInput if a model for it cannot be had."""
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
+    from flows.reporting.tracker import Tracker
 
     plan = Plan(batch, entries, batch.ledger())
-    plan.recall()
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
     if not plan.needs_all_stages():
-        plan.probe()
+        plan.probe(tracker)
     check_models(batch, plan.stages(), plan.languages())
-    return plan
+    return plan, tracker
 
 
-def _tell_that_nothing_remains(batch: "Batch", plan: "Plan", console: "Console") -> int:
+def _report_nothing_remains(batch: "Batch", plan: "Plan", tracker: "Tracker", console: "Console") -> int:
     """Report, and keep what was learnt of the files. Returns the exit status."""
     from flows.reporting.console import show_summary
+    from flows.reporting.report import write_report
 
     plan.note_durations()
     plan.ledger.begin({})
     plan.ledger.share()
-    show_summary(plan.report, console)
+    show_summary(tracker, console)
     if batch.run.report:
-        plan.report.write(batch.run.report)
-    return _status(plan.report.new_failures, plan.report.known_failures)
+        write_report(tracker, batch.run.report)
+    return _status(tracker.new_failures, tracker.known_failures)
 
 
 def _status(new_failures: int, known_failures: int) -> int:
@@ -176,12 +182,13 @@ def _status(new_failures: int, known_failures: int) -> int:
     return FAILED_BEFORE if known_failures else 0
 
 
-def _run_flow(batch: "Batch", plan: "Plan") -> int:
+def _run_flow(batch: "Batch", plan: "Plan", tracker: "Tracker") -> int:
     from flows.batch import whisperx_batch
     from flows.pools.ahead import pools_ahead
     from flows.preflight.services import check_prefect, check_ray
-    from flows.reporting import run
     from flows.reporting.ending import Ending, in_words, why_ended
+    from flows.reporting.final_state import FAILED_BEFORE as NAME_FAILED_BEFORE
+    from flows.reporting.run import publish_not_started
     from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
     from flows.services.ray_cluster import ray_session
     from tasks.storage.scratch import remove_abandoned
@@ -209,7 +216,7 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
         interrupted = isinstance(error, KeyboardInterrupt)
         ending = Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
         if not begun:
-            run.tell_unbegun(plan.report, ending, batch.run.report)
+            publish_not_started(tracker, ending, batch.run.report)
         sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
         return INTERRUPTED if interrupted else 1
     finally:
@@ -219,4 +226,4 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
         sys.stderr.write(f"whisperx-batch: {reason}\n")
     if state.is_cancelled():
         return INTERRUPTED
-    return _status(not state.is_completed(), state.name == run.FAILED_BEFORE)
+    return _status(not state.is_completed(), state.name == NAME_FAILED_BEFORE)

@@ -1,23 +1,42 @@
 """One file's way through the batch, and what is known of it at its end."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
-from flows.pools.sizing import STAGES
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.load_audio import BYTES_PER_SECOND, AudioFile
+from tasks.stages import STAGES, inputs_of
 from tasks.storage import urls
 from tasks.storage.results import StoredResult
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Earlier, Written, output_path
-
-if TYPE_CHECKING:
-    from flows.pools.task_runner import PoolFuture
-    from flows.reporting.tracker import Report
+from tasks.write import PreviousOutputs, WriteResult, output_path
 
 Status = Literal["waiting", "done", "skipped", "failed", "left"]
+
+
+class StageFuture(Protocol):
+    """The result of a stage's task run for one file."""
+
+    def fetch(self) -> Any:
+        """Return the result, once the task run is done."""
+
+    def release(self) -> None:
+        """Drop the result."""
+
+
+class Outcomes(Protocol):
+    """Takes the outcomes that planning finds."""
+
+    def skipped(self, file: "FileRun", written: WriteResult) -> None:
+        """Record that a file's outputs were there already."""
+
+    def failed(self, file: "FileRun", error: str, *, lasting: bool = False) -> None:
+        """Record why a file has failed; `lasting`: another run would meet the same error."""
+
+    def failed_before(self, file: "FileRun", error: str) -> None:
+        """Record that a file is not tried, since it failed in an earlier run and has not changed."""
 
 
 @dataclass(eq=False)
@@ -37,11 +56,13 @@ class FileRun:
     """It has failed for what is in it: a later run is to say so without trying."""
     failed_before: bool = False
     """It has failed so in an earlier run, and was not tried again."""
-    written: Written | None = None
+    written: WriteResult | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
+    stages: frozenset[str] = frozenset(STAGES)
+    """The stages that it goes through if nothing of it is stored."""
     missing: frozenset[str] = frozenset(STAGES)
-    """The stages that it still has to go through."""
-    earlier: Earlier | None = None
+    """Those that it still has to go through."""
+    previous: PreviousOutputs | None = None
     """What earlier runs wrote for it; None if that does not matter."""
     ahead: WriteAhead | None = None
     """Where what is about to be written for it is noted."""
@@ -49,10 +70,9 @@ class FileRun:
     """The template, and the pattern as the ledger has it: in the output folder, wherever that lies."""
     key: str = ""
     """Stands for its content and all options of its outputs, once it is read."""
-    futures: "dict[str, PoolFuture]" = field(default_factory=dict)
+    futures: dict[str, StageFuture] = field(default_factory=dict)
     running: int = 0
-    """How many of its task runs are submitted and not through."""
-    report: "Report" = field(init=False, repr=False)
+    """How many of its task runs are submitted and not finished."""
 
     @property
     def decoded_s(self) -> float:
@@ -64,9 +84,19 @@ class FileRun:
         """What its decoded audio takes in the object store."""
         return int(self.decoded_s * BYTES_PER_SECOND)
 
-    def result_of(self, stage: str, results: str) -> "PoolFuture | StoredResult":
-        """Return what the stage made of it: in this run, or in an earlier one, in the folder `results`."""
-        return self.futures.get(stage) or StoredResult(results, self.source.keys[stage])
+    def inputs_of(self, stage: str, results: str) -> dict[str, StageFuture | StoredResult | None]:
+        """Return the arguments of the stage's task that other stages make: in this run, or stored in `results`.
+
+        None for those of a stage that this file does not go through.
+        """
+
+        def result_of(provider: str) -> StageFuture | StoredResult:
+            return self.futures.get(provider) or StoredResult(results, self.source.keys[provider])
+
+        return {
+            parameter: None if provider is None else result_of(provider)
+            for parameter, provider in inputs_of(stage, self.stages).items()
+        }
 
     def outputs(self) -> list[str]:
         """Return the paths of its outputs, once it is done."""

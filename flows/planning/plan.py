@@ -5,14 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from flows.config.file_overrides import FileOptions
-from flows.planning.file_run import FileRun
+from flows.config.parameters import Batch
+from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.manifest import Entry
 from flows.planning.output_paths import common_folder, escaped, name_below, output_patterns
 from flows.planning.resume import Resume, reason
-from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
 from tasks.audio.container import check_regular
@@ -24,14 +23,11 @@ from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
 from tasks.storage.filesystems import Print
 
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
-
 
 class Plan:
     """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
-    def __init__(self, batch: "Batch", entries: list[Entry], ledger: Ledger) -> None:
+    def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out = escaped(urls.absolute(batch.write.output_dir))
@@ -45,12 +41,12 @@ class Plan:
                 urls.join(out, pattern),
                 entry.options,
                 place=(batch.write.output_template, pattern),
-                missing=self.resume.all_stages(entry.options),
+                stages=(stages := self.resume.all_stages(entry.options)),
+                missing=stages,
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
             if batch.inputs.chooses(entry.path, ledger)
         ]
-        self.report = Report(self.files, ledger, self.resume.made_with)
         self.ledger = ledger
         self._known_sizes = ledger.sizes()
         self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
@@ -67,9 +63,9 @@ class Plan:
         }
         self.ledger.begin({file.source.path: begun[file.options] for file in self.files})
 
-    def recall(self) -> None:
-        """Look which files are known and done."""
-        self._each(self._recall, self.files)
+    def recall(self, outcomes: Outcomes) -> None:
+        """Look which files are known and done, and which failed before; those go to `outcomes`."""
+        self._each(partial(self._recall, outcomes), self.files)
 
     def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
         """Look at the files, several at a time, until all are seen or the run is to end."""
@@ -80,16 +76,16 @@ class Plan:
                 self.resume.stop()
                 raise
 
-    def _recall(self, file: FileRun) -> None:
+    def _recall(self, outcomes: Outcomes, file: FileRun) -> None:
         try:
             size, mtime_ns = self.resume.patience.again(partial(check_regular, file.source.path))
         except Exception as error:
-            file.report.failed(file, reason(error))
+            outcomes.failed(file, reason(error))
             return
         remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
         row = self.ledger.row(file.source.path) if remembered else Row()
         if refused := self._refused(file, (size, mtime_ns)):
-            file.report.failed_before(file, refused)
+            outcomes.failed_before(file, refused)
             return
         duration_s, choice = row.get("duration_s"), self._track_choice(file.options)
         file.source = replace(
@@ -104,7 +100,7 @@ class Plan:
         if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
             self._new.append(file)
         else:
-            self.resume.find(file)
+            self.resume.find(file, outcomes)
             if file.status == "waiting" and "retimed" not in row:
                 self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
@@ -118,22 +114,22 @@ class Plan:
         """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
         return any(file.source.size not in self._known_sizes for file in self._new)
 
-    def probe(self) -> None:
+    def probe(self, outcomes: Outcomes) -> None:
         """Open the new files; those whose content may be known, by its size, are read.
 
-        What cannot be read is failed, with the reason.
+        Files that cannot be read, and those that turn out to be done, go to `outcomes`.
         """
-        self._each(self._probe, self._new)
+        self._each(partial(self._probe, outcomes), self._new)
 
-    def _probe(self, file: FileRun) -> None:
+    def _probe(self, outcomes: Outcomes, file: FileRun) -> None:
         try:
             probed = self.resume.patience.again(partial(probe, file.source.path, self._track_choice(file.options)))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
-            file.report.failed(file, reason(error), lasting=will_last(error))
+            outcomes.failed(file, reason(error), lasting=will_last(error))
             return
         file.source = replace(file.source, keys={}, **asdict(probed))
         if file.source.size in self._known_sizes:
-            self.resume.find(file)
+            self.resume.find(file, outcomes)
 
     def note_durations(self) -> None:
         """Remember how long the new files are, so that a later run need not open them."""

@@ -1,10 +1,10 @@
-"""Reads files before they are admitted: what of each is there already, its content tells."""
+"""Reads files shortly before they are admitted: their content tells what of each is stored already."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from flows.planning.file_run import FileRun
+from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.resume import Resume
 
 READERS = 2
@@ -12,13 +12,13 @@ AHEAD = 8
 """Files that are read before they are admitted."""
 
 
-def remaining(files: Iterable[FileRun], resume: Resume) -> Iterator[FileRun]:
-    """Yield the files with something missing, in their order, each once it is identified."""
+def remaining(files: Iterable[FileRun], resume: Resume, outcomes: Outcomes) -> Iterator[FileRun]:
+    """Yield the files with something missing, in their order, each once it is identified; others go to `outcomes`."""
 
     def find(file: FileRun) -> None:
         # Not again what the plan has found: the pools are those for what was missing then.
         if not file.source.keys:
-            resume.find(file)
+            resume.find(file, outcomes)
 
     ahead: deque[tuple[FileRun, Future[None]]] = deque()
 

@@ -4,23 +4,21 @@ import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
-from flows.planning.file_run import FileRun
-from flows.pools.task_runner import named
+from flows.config.parameters import Batch
+from flows.planning.file_run import FileRun, Outcomes
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.faults import FileFault, Patience, will_last
+from tasks.stages import TABLE, inputs_of, planned_stages
 from tasks.storage.filesystems import Print
 from tasks.storage.io import Stopped, print_of
 from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Earlier, Facts, Written, not_ours, output_path
-
-if TYPE_CHECKING:
-    from flows.config.parameters import Batch
+from tasks.write import Facts, PreviousOutputs, WriteResult, not_ours, output_path
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 TRIES = 60
@@ -37,7 +35,7 @@ class Wanted:
     """The same as version 0.1 had it, if that is another: what was made then is not made again."""
 
     @classmethod
-    def by(cls, batch: "Batch", file: FileOptions) -> "Wanted":
+    def by(cls, batch: Batch, file: FileOptions) -> "Wanted":
         """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
         diarize = file.diarizing(batch.diarize)
         if diarize is None:
@@ -47,7 +45,7 @@ class Wanted:
         return wanted if before == identity else replace(wanted, before=cls._by(batch, file, before))
 
     @classmethod
-    def _by(cls, batch: "Batch", file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
+    def _by(cls, batch: Batch, file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
         transcribe = file.transcribing(batch.transcribe)
         stages = {"transcribe": options_digest("transcribe", transcribe.identity(batch.models))}
         if batch.align:
@@ -62,14 +60,12 @@ class Wanted:
 class Resume:
     """Decides for each file which stages it still has to go through."""
 
-    def __init__(self, batch: "Batch", ledger: Ledger) -> None:
+    def __init__(self, batch: Batch, ledger: Ledger) -> None:
         # So many sets of options are kept: a manifest may give each of 100,000 files its own.
         self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
         self.options = self.wanted(AS_THE_BATCH).outputs
         """Stands for all options that change the outputs."""
         self._batch = batch
-        aligned = frozenset({"load audio", "transcribe", "write", *(["align"] if batch.align else [])})
-        self._stages = {False: aligned, True: aligned | {"diarize"}}
         self._write = batch.write
         self._results = batch.results_folder()
         self._overwrite = batch.run.overwrite
@@ -78,8 +74,9 @@ class Resume:
         self.patience = Patience(TRIES)
 
     def all_stages(self, file: FileOptions) -> frozenset[str]:
-        """Return all that a file with these options goes through of which nothing is there."""
-        return self._stages[file.diarizing(self._batch.diarize) is not None]
+        """Return the stages that a file with these options goes through if nothing of it is stored."""
+        diarize = file.diarizing(self._batch.diarize) is not None
+        return planned_stages(align=self._batch.align is not None, diarize=diarize)
 
     def stop(self) -> None:
         """Read no further."""
@@ -104,7 +101,7 @@ class Resume:
         file.key = f"{row['digest']}-{wanted.outputs}{mark}"
         file.ahead = WriteAhead(self._ledger.notes_folder, file.source.path, file.key, *file.place)
 
-    def decide(self, file: FileRun) -> Written | None:
+    def decide(self, file: FileRun) -> WriteResult | None:
         """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs, OSError."""
         if self._overwrite:
             return None
@@ -117,10 +114,10 @@ class Resume:
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
-            return Written(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
+            return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
         ours, theirs, other = self._owned(file)
         same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
-        file.earlier = Earlier(ours, same)
+        file.previous = PreviousOutputs(ours, same)
         file.missing = self._missing(file)
         for name, each in found.items():
             # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
@@ -161,15 +158,15 @@ class Resume:
         return ours, theirs, other
 
     def _missing(self, file: FileRun) -> frozenset[str]:
-        missing, stages = {"write"}, self.wanted(file.options).stages
-        last = "align" if "align" in stages else "transcribe"
-        if not self._stored(file, last):
-            missing.add(last)
-            if last == "align" and not self._stored(file, "transcribe"):
-                missing.add("transcribe")
-        if "diarize" in stages and not self._stored(file, "diarize"):
-            missing.add("diarize")
-        return frozenset(missing if missing == {"write"} else {"load audio", *missing})
+        """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored."""
+        missing: set[str] = set()
+        needed = ["write"]
+        while needed:
+            stage = needed.pop()
+            if stage not in missing and not (TABLE[stage].stored and self._stored(file, stage)):
+                missing.add(stage)
+                needed += filter(None, inputs_of(stage, file.stages).values())
+        return frozenset(missing)
 
     def _stored(self, file: FileRun, stage: str) -> bool:
         """Tell whether the stage's result is there. One that version 0.1 has made is used under its own key."""
@@ -182,18 +179,18 @@ class Resume:
                 return True
         return False
 
-    def find(self, file: FileRun) -> None:
-        """Identify the file and decide; record in its report if that ends it."""
+    def find(self, file: FileRun, outcomes: Outcomes) -> None:
+        """Identify the file and decide what it is missing; record its outcome if it is done or cannot be."""
         try:
             self.patience.again(partial(self.identify, file))
             written = self.patience.again(partial(self.decide, file))
         except Stopped:
             return
         except Exception as error:
-            file.report.failed(file, reason(error), lasting=will_last(error))
+            outcomes.failed(file, reason(error), lasting=will_last(error))
         else:
             if written:
-                file.report.skipped(file, written)
+                outcomes.skipped(file, written)
 
     def made_with(self, file: FileOptions) -> str:
         """Return what stands for the options of a file and the programs that read it: with others it may not fail."""
@@ -203,4 +200,4 @@ class Resume:
 
 def reason(error: Exception) -> str:
     """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
-    return str(error) if isinstance(error, FileFault) else named(error)
+    return str(error) if isinstance(error, FileFault) else f"{type(error).__name__}: {error}"

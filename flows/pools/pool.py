@@ -11,8 +11,9 @@ import ray
 from flows.pools.autoscaler import SPARE, Growth
 from flows.pools.call import Call
 from flows.pools.replica import Member, start_member
-from flows.pools.sizing import STAGES, PoolSpec
+from flows.pools.sizing import PoolSpec
 from flows.pools.worker import Models
+from tasks.stages import STAGES
 
 logger = logging.getLogger(__name__)
 

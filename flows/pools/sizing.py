@@ -7,9 +7,8 @@ from math import floor
 from pydantic import Field
 
 from tasks.options import Options
+from tasks.stages import STAGES
 
-STAGES = ("load audio", "transcribe", "diarize", "align", "write")
-"""In the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
 CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the
 memory of a further process. Chosen, not measured: two cores were the most at hand."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row, outputs_of
+from tasks.stages import STORED
 from tasks.storage import io, urls
-from tasks.storage.results import STAGES, VERSION
+from tasks.storage.results import VERSION
 from tasks.write import output_path
 
 DAY_S = 24 * 3600
@@ -33,7 +34,7 @@ def stored_results(folder: str) -> Iterator[Result]:
         stage, _, rest = location.removeprefix(folder).strip("/").partition("/")
         version, _, name = rest.partition("/")
         digest, dash, _ = name.partition("-")
-        if stage in STAGES and dash and "/" not in name:
+        if stage in STORED and dash and "/" not in name:
             yield Result(location, stage, version, digest, now - modified, size)
 
 
