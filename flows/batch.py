@@ -166,5 +166,5 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
 
 def _begin(run: Run) -> None:
     run.plan.note_durations()
-    remove_drafts(run.batch.own_folder(), [file.pattern for file in run.plan.files])
+    remove_drafts(run.batch.own_folder(), [file.output for file in run.plan.files])
     publish_plan(run)

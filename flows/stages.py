@@ -89,7 +89,7 @@ def write_files(links: Links, options: WriteOptions) -> State[Any]:
     return _map_files(
         write,
         links,
-        lambda file: {"pattern": file.pattern, "options": options, "previous": file.previous, "ahead": file.ahead},
+        lambda file: {"output": file.output, "options": options, "previous": file.previous, "ahead": file.ahead},
     )
 
 

@@ -1,7 +1,6 @@
 """Stage write: the outputs of a file, each whole or not there at all."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, Literal, TypedDict
@@ -9,14 +8,12 @@ from typing import Any, Literal, TypedDict
 from pydantic import Field, field_validator
 
 from tasks.diarize import Diarization, assign_speakers
-from tasks.faults import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
 from tasks.load_audio import AudioFile
 from tasks.options import Options
-from tasks.storage import io
 from tasks.storage.filesystems import Print
-from tasks.storage.io import print_of
+from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
@@ -68,10 +65,10 @@ class WriteOptions(Options):
             highlight_words=self.highlight_words,
         )
 
-    def outputs(self, pattern: str, language: str) -> dict[str, str]:
-        """Return where the outputs, by extension, of a file go whose pattern this is."""
+    def outputs(self, output: OutputPath, language: str) -> dict[str, str]:
+        """Return the paths of a file's outputs, by extension."""
         extensions = [EXTENSIONS[name] for name in self.formats()]
-        return {extension: output_path(pattern, language, extension) for extension in extensions}
+        return {extension: output.render(language, extension) for extension in extensions}
 
     @field_validator("output_template")
     @classmethod
@@ -92,25 +89,16 @@ class WriteOptions(Options):
         return template
 
 
-@dataclass(frozen=True)
-class PreviousOutputs:
-    """What earlier runs wrote in the outputs' places, by extension."""
-
-    outputs: dict[str, Print] = field(default_factory=dict)
-    same: frozenset[str] = frozenset()
-    """Those that were written for the same content and options as now."""
-
-
 class Facts(TypedDict):
     """What the report says of a file's outputs."""
 
     language: str
     speakers: int | None
-    """How many were told apart; None without diarization."""
+    """How many there are; None without diarization."""
     aligned_by: str | None
-    """What timed the words; None if nothing was to."""
+    """What timed the words; None without alignment."""
     note: str | None
-    """What else is worth a word, such as sound without any text."""
+    """Anything else to report, such as sound without any text."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +112,7 @@ class WriteResult:
     aligned_by: str | None = None
     note: str | None = None
     provisional: bool = False
-    """What should have timed them could not be loaded: a later run is to try it again."""
+    """The aligner could not be loaded: a later run is to try it again."""
 
     @property
     def facts(self) -> Facts:
@@ -132,83 +120,21 @@ class WriteResult:
         return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by, note=self.note)
 
 
-def output_path(pattern: str, language: str, extension: str) -> str:
-    """Return the path of one output."""
-    return pattern.format(language=language or "und", format=extension)
-
-
-class OutputNotOurs(FileFault):
-    """There is a file in an output's place that this program did not write, or that was changed since."""
-
-
-def not_ours(path: str, owner: str | None = None) -> OutputNotOurs:
-    """Return the error for an output's place that is taken; by another input, if there is an `owner`."""
-    why = f"was written for {owner}" if owner else "was not written by whisperx-batch, or was changed since"
-    return OutputNotOurs(
-        f"{os.path.basename(path)} is there and {why}: move it away, use another --output_dir, or --overwrite"
-    )
-
-
-def put(
-    contents: dict[str, bytes],
-    outputs: dict[str, str],
-    previous: PreviousOutputs | None = None,
-    note: Callable[[dict[str, bytes]], None] = lambda _: None,
-) -> tuple[dict[str, Print], dict[str, Print]]:
-    """Write each content, by its extension, to its place in `outputs`, after it was given to `note`.
-
-    What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
-    alone where it holds the same already, or where somebody has changed what `previous` wrote of the same content and
-    options. Without `previous` it is replaced. Returns the prints of the outputs, and of those that are left alone
-    because they were changed. Raises OutputNotOurs.
-    """
-    kept: dict[str, Print] = {}
-    changed: dict[str, Print] = {}
-    if previous is not None:
-        for extension, output in outputs.items():
-            found, to_keep = _found(output, contents[extension], previous, extension)
-            if to_keep and found:
-                (kept if to_keep == "written" else changed)[extension] = found
-    new = {extension: contents[extension] for extension in outputs if extension not in kept | changed}
-    if new:
-        note(new)
-        prints = io.put({outputs[extension]: content for extension, content in new.items()})
-        kept |= {extension: prints[outputs[extension]] for extension in new}
-    return {extension: kept[extension] for extension in outputs if extension in kept}, changed
-
-
-def _found(
-    output: str, new: bytes, previous: PreviousOutputs, extension: str
-) -> tuple[Print | None, Literal["written", "changed"] | None]:
-    """Return the print of what is in an output's place, and why it is to be left there, if it is."""
-    found = print_of(output)
-    if found is None or found == previous.outputs.get(extension):
-        return found, None
-    there = io.read(output)
-    if there == new:
-        return found, "written"
-    if new.startswith(there):
-        return found, None
-    if extension in previous.same:
-        return found, "changed"
-    raise not_ours(output)
-
-
 @stage_task("write", kept=False)  # whether a file is done is for its outputs to say
 def write(
     file: AudioFile,
-    pattern: str,
+    output: OutputPath,
     transcript: Transcript,
     diarization: Diarization | None,
     options: WriteOptions,
     previous: PreviousOutputs | None,
     ahead: WriteAhead | None = None,
 ) -> WriteResult:
-    """Join speakers and words of one file and write its outputs, where the pattern says, noted `ahead`."""
+    """Join speakers and words of one file and write its outputs, noted `ahead`. Raises OutputNotOurs, OSError."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
-    outputs = options.outputs(pattern, transcript.language)
-    name = os.path.basename(output_path(pattern, transcript.language, "")).removesuffix(".")
+    outputs = options.outputs(output, transcript.language)
+    name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
     contents = {
         EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s)
@@ -226,5 +152,5 @@ def write(
         if ahead:
             ahead.note(new, facts, provisional=transcript.provisional)
 
-    written, changed = put(contents, outputs, previous, note)
+    written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)

@@ -7,12 +7,17 @@ from flows.reporting.ending import Ending
 from flows.reporting.markdown import ROWS, plan_text, report_text
 from flows.reporting.tracker import Tracker
 from tasks.load_audio import AudioFile
+from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
 
 def file(index: int, name: str, duration_s: float = 60.0) -> FileRun:
     """Return a file of a plan."""
-    return FileRun(index, AudioFile(f"/in/{name}", name, duration_s=duration_s), f"/out/{Path(name).stem}.{{format}}")
+    return FileRun(
+        index,
+        AudioFile(f"/in/{name}", name, duration_s=duration_s),
+        OutputPath("/out", "", f"{Path(name).stem}.{{format}}"),
+    )
 
 
 def test_the_plan_has_the_totals_and_what_is_refused() -> None:

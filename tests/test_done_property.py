@@ -154,7 +154,7 @@ def _do(batch: Batch, night: Night, file: FileRun, tracker: Tracker) -> None:
             transcript = stored.read()
     diarization = StoredResult(folder, file.source.keys["diarize"]).read() if night.speakers else None
     try:
-        written = write.fn(file.source, file.pattern, transcript, diarization, batch.write, file.previous, file.ahead)
+        written = write.fn(file.source, file.output, transcript, diarization, batch.write, file.previous, file.ahead)
     except Exception as error:
         tracker.failed(file, reason(error))
     else:
@@ -282,9 +282,7 @@ class Nights(RuleBasedStateMachine):
 
     def check_refusal(self, file: FileRun) -> None:
         """A file fails only if something in the place of one of its outputs is not its own."""
-        places = [
-            Path(file.pattern.format(language="en", format=each)) for each in ("srt", "vtt", "txt", "tsv", "json")
-        ]
+        places = [Path(file.output.render("en", each)) for each in ("srt", "vtt", "txt", "tsv", "json")]
         foreign = any(path in self.edited for path in places) or "was written for" in str(file.error)
         assert foreign, file.error
 

@@ -71,7 +71,7 @@ def do(batch: Batch, *stages: str) -> None:
                 result = Diarization([]) if stage == "diarize" else transcript
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:
-            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.previous, file.ahead)
+            file.written = write.fn(file.source, file.output, transcript, None, batch.write, file.previous, file.ahead)
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())
     ledger.share()

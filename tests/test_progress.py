@@ -13,13 +13,17 @@ from flows.reporting.console import duration, show_plan, show_summary
 from flows.reporting.live import Progress
 from flows.reporting.tracker import Tracker
 from tasks.load_audio import AudioFile
+from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
 
 def batch(count: int = 4) -> Tracker:
-    """Return a report of files of one minute."""
+    """Return the tracker of files of one minute."""
     return Tracker(
-        [FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"/out/{i}.{{format}}") for i in range(count)]
+        [
+            FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), OutputPath("/out", "", f"{i}.{{format}}"))
+            for i in range(count)
+        ]
     )
 
 

@@ -13,6 +13,7 @@ from flows.reporting.tracker import Tracker
 from flows.state.ledger import Ledger
 from tasks.bad_input import one_line
 from tasks.load_audio import AudioFile
+from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
 
@@ -28,7 +29,7 @@ class Future:
 
 @pytest.fixture(name="file")
 def _file() -> FileRun:
-    return FileRun(0, AudioFile("/in/a.wav", "a.wav", 12.5), "/out/a.{format}")
+    return FileRun(0, AudioFile("/in/a.wav", "a.wav", 12.5), OutputPath("/out", "", "a.{format}"))
 
 
 def test_of_several_failures_the_first_counts(file: FileRun) -> None:
@@ -57,7 +58,10 @@ def test_a_failed_file_is_let_go_when_its_last_task_run_is_through(file: FileRun
 
 def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
     """Also of those that a run which was killed never came to; in the order of the inputs."""
-    files = [FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), f"/out/{i}.{{format}}") for i in range(3)]
+    files = [
+        FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), OutputPath("/out", "", f"{i}.{{format}}"))
+        for i in range(3)
+    ]
     tracker = Tracker(list(reversed(files)))
     tracker.done(files[1], WriteResult({"json": (1, 1)}, "de"))
     tracker.failed(files[2], "load audio: UnreadableAudio: a\nb\x1b[31m")
@@ -75,8 +79,11 @@ def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
 
 
 def planned(folder: Path, count: int) -> Tracker:
-    """Return a report of files with the outputs .json and .srt in a folder."""
-    files = [FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"{folder}/{i}.{{format}}") for i in range(count)]
+    """Return the tracker of files with the outputs .json and .srt in a folder."""
+    files = [
+        FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), OutputPath(str(folder), "", f"{i}.{{format}}"))
+        for i in range(count)
+    ]
     return Tracker(files, Ledger(folder, str(folder)))
 
 
@@ -85,7 +92,7 @@ def finish(tracker: Tracker, *files: FileRun) -> None:
     for file in files:
         written = {}
         for extension in ("json", "srt"):
-            path = Path(file.pattern.format(format=extension))
+            path = Path(file.output.render("en", extension))
             path.write_text("text")
             written[extension] = (path.stat().st_size, path.stat().st_mtime_ns)
         tracker.done(file, WriteResult(written, "en"))

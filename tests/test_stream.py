@@ -12,11 +12,15 @@ from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Tracker
 from flows.streams import Stream
 from tasks.load_audio import AudioFile
+from tasks.storage.outputs import OutputPath
 
 
 def files(count: int, seconds: float = 1.0) -> list[FileRun]:
     """Return planned files of equal length."""
-    return [FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), f"/out/{i}.{{format}}") for i in range(count)]
+    return [
+        FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), OutputPath("/out", "", f"{i}.{{format}}"))
+        for i in range(count)
+    ]
 
 
 def admitting(files: list[FileRun], budget_bytes: int, largest_bytes: int) -> Admission:

@@ -27,6 +27,7 @@ from flows.reporting.final_state import final_state
 from flows.reporting.run import logs_forwarded, publish_not_started
 from flows.reporting.tracker import Tracker
 from tasks.load_audio import AudioFile
+from tasks.storage.outputs import OutputPath
 
 LOGGER = logging.getLogger("flows.pools.dispatcher")
 
@@ -60,9 +61,10 @@ def test_what_the_pools_say_is_in_the_log_of_the_run(api_url: str) -> None:
 
 
 def reported(*statuses: Status) -> Tracker:
-    """Return a report of files with these statuses."""
+    """Return the tracker of files with these statuses."""
     files = [
-        FileRun(i, AudioFile(f"/{i}", str(i)), "/out/{format}", status=status) for i, status in enumerate(statuses)
+        FileRun(i, AudioFile(f"/{i}", str(i)), OutputPath("/out", "", "{format}"), status=status)
+        for i, status in enumerate(statuses)
     ]
     return Tracker(files)
 

@@ -8,8 +8,9 @@ import pytest
 
 from tasks.diarize import Diarization
 from tasks.load_audio import AudioFile
+from tasks.storage.outputs import OutputNotOurs, OutputPath, PreviousOutputs
 from tasks.transcribe import Transcript
-from tasks.write import OutputNotOurs, PreviousOutputs, WriteOptions, WriteResult, write
+from tasks.write import WriteOptions, WriteResult, write
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(
@@ -25,7 +26,9 @@ def render(
     transcript: Transcript, pattern: str, options: WriteOptions, earlier: PreviousOutputs | None = None
 ) -> WriteResult:
     """Write the outputs of a file of 2 s that was not diarized in this run."""
-    return write.fn(AudioFile("/in/a.wav", "a.wav", 2.0), pattern, transcript, None, options, earlier)
+    folder, _, name = pattern.rpartition("/")
+    output = OutputPath(folder, "", name)
+    return write.fn(AudioFile("/in/a.wav", "a.wav", 2.0), output, transcript, None, options, earlier)
 
 
 def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
@@ -58,7 +61,7 @@ def test_any_formats_can_be_written_together(tmp_path: Path) -> None:
     options = WriteOptions(output_format="all,srt,textgrid,rttm,ass,docx,md,aud")
     transcript = Transcript("en", {"segments": [{"start": 0.5, "end": 1.4, "text": " Good day."}]})
     turns = Diarization([(0.4, 1.5, "SPEAKER_00"), (1.6, 1.8, "SPEAKER_01")])
-    written = write.fn(file, f"{tmp_path}/a\nb c.{{format}}", transcript, turns, options, None)
+    written = write.fn(file, OutputPath(str(tmp_path), "", "a\nb c.{format}"), transcript, turns, options, None)
     extensions = "srt vtt txt tsv json TextGrid rttm ass docx md aud".split()
     assert list(written.outputs) == extensions
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"a\nb c.{each}" for each in extensions)

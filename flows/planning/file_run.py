@@ -1,4 +1,4 @@
-"""One file's way through the batch, and what is known of it at its end."""
+"""The state of one file of a run, from planning to its outcome."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
@@ -9,9 +9,10 @@ from flows.state.ledger_rows import Written as WrittenRow
 from tasks.load_audio import BYTES_PER_SECOND, AudioFile
 from tasks.stages import STAGES, inputs_of
 from tasks.storage import urls
+from tasks.storage.outputs import OutputPath, PreviousOutputs
 from tasks.storage.results import StoredResult
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import PreviousOutputs, WriteResult, output_path
+from tasks.write import WriteResult
 
 Status = Literal["waiting", "done", "skipped", "failed", "left"]
 
@@ -45,17 +46,16 @@ class FileRun:
 
     index: int
     source: AudioFile
-    pattern: str
-    """Where its outputs go; {language} and {format} are open in it."""
+    output: OutputPath
     options: FileOptions = AS_THE_BATCH
     status: Status = "waiting"
     begun: bool = False
     """It was admitted to the stages."""
     error: str | None = None
     lasting: bool = False
-    """It has failed for what is in it: a later run is to say so without trying."""
+    """The failure is due to its content: later runs report it without trying again."""
     failed_before: bool = False
-    """It has failed so in an earlier run, and was not tried again."""
+    """It failed in an earlier run in such a way, and was not tried again."""
     written: WriteResult | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
     stages: frozenset[str] = frozenset(STAGES)
@@ -63,13 +63,11 @@ class FileRun:
     missing: frozenset[str] = frozenset(STAGES)
     """Those that it still has to go through."""
     previous: PreviousOutputs | None = None
-    """What earlier runs wrote for it; None if that does not matter."""
+    """What earlier runs wrote for it; None: outputs are replaced whoever wrote them."""
     ahead: WriteAhead | None = None
-    """Where what is about to be written for it is noted."""
-    place: tuple[str, str] = ("", "")
-    """The template, and the pattern as the ledger has it: in the output folder, wherever that lies."""
+    """The write-ahead note of its outputs."""
     key: str = ""
-    """Stands for its content and all options of its outputs, once it is read."""
+    """The digests of its content and of all options of its outputs, once it is read."""
     futures: dict[str, StageFuture] = field(default_factory=dict)
     running: int = 0
     """How many of its task runs are submitted and not finished."""
@@ -103,13 +101,13 @@ class FileRun:
         if not self.written:
             return []
         extensions = [*self.written.outputs, *self.written.changed]
-        return [output_path(self.pattern, self.written.language, extension) for extension in extensions]
+        return [self.output.render(self.written.language, extension) for extension in extensions]
 
     def outcome(self) -> Row:
         """Return what the ledger is to know of its end."""
         row = Row(status=self.status, error=self.error)
         if self.written:
-            row |= Row(template=self.place[0], pattern=self.place[1], refused=None)
+            row |= Row(template=self.output.template, pattern=self.output.pattern, refused=None)
             key = "" if self.written.provisional else self.key
             outputs = {"outputs": self.written.outputs, "changed": self.written.changed}
             row["written"] = {key: cast(WrittenRow, {**self.written.facts, **outputs})}

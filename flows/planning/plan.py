@@ -1,4 +1,4 @@
-"""The plan of a batch: every file, where its outputs go, what it is missing, and what is wrong with it."""
+"""The plan of a batch: every file with its output paths, the stages it is missing, and why it cannot be done."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from flows.config.file_overrides import FileOptions
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.manifest import Entry
-from flows.planning.output_paths import common_folder, escaped, name_below, output_patterns
+from flows.planning.output_paths import common_folder, name_below, output_patterns
 from flows.planning.resume import Resume, reason
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
@@ -22,15 +22,16 @@ from tasks.languages import language_code
 from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
 from tasks.storage.filesystems import Print
+from tasks.storage.outputs import OutputPath
 
 
 class Plan:
-    """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
+    """The files of a batch. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
     def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
-        out = escaped(urls.absolute(batch.write.output_dir))
+        out, template = urls.absolute(batch.write.output_dir), batch.write.output_template
         self.resume = Resume(batch, ledger)
         self._batch = batch
         self._track_choice = lru_cache(maxsize=256)(self._choose_track)
@@ -38,9 +39,8 @@ class Plan:
             FileRun(
                 index,
                 AudioFile(entry.path, one_line(name_below(root, entry.path))),
-                urls.join(out, pattern),
+                OutputPath(out, template, pattern),
                 entry.options,
-                place=(batch.write.output_template, pattern),
                 stages=(stages := self.resume.all_stages(entry.options)),
                 missing=stages,
             )
@@ -56,7 +56,7 @@ class Plan:
         return options.transcribing(self._batch.transcribe).track_choice
 
     def begin(self) -> None:
-        """Note in the ledger which files are to be done, and how; only the run that has claimed the folder may."""
+        """Note in the ledger which files are to be done, and how; the caller must hold the run lock."""
         begun = {
             options: Row(status="waiting", error=None, options=options.model_dump(exclude_none=True))
             for options in {file.options for file in self.files}
@@ -64,7 +64,7 @@ class Plan:
         self.ledger.begin({file.source.path: begun[file.options] for file in self.files})
 
     def recall(self, outcomes: Outcomes) -> None:
-        """Look which files are known and done, and which failed before; those go to `outcomes`."""
+        """Find the files that are done or failed before; they go to `outcomes`."""
         self._each(partial(self._recall, outcomes), self.files)
 
     def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
@@ -105,13 +105,13 @@ class Plan:
                 self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
     def _refused(self, file: FileRun, content: Print) -> str | None:
-        """Return why an earlier run could not do this content, if it is not to be tried again."""
+        """Return the error of an earlier run for this content, if it is not to be tried again."""
         if self._retry or "refused" not in self.ledger.row(file.source.path):
             return None
         return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
 
     def needs_all_stages(self) -> bool:
-        """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
+        """Return, before the new files are opened, whether one of them certainly has to go through every stage."""
         return any(file.source.size not in self._known_sizes for file in self._new)
 
     def probe(self, outcomes: Outcomes) -> None:

@@ -1,4 +1,4 @@
-"""What of each file is there already: its outputs, or results of its stages from which they can be made."""
+"""What exists already for each file: its outputs, or stored stage results from which they can be made."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -15,28 +15,29 @@ from tasks.faults import FileFault, Patience, will_last
 from tasks.stages import TABLE, inputs_of, planned_stages
 from tasks.storage.filesystems import Print
 from tasks.storage.io import Stopped, print_of
+from tasks.storage.outputs import PreviousOutputs, not_ours
 from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Facts, PreviousOutputs, WriteResult, not_ours, output_path
+from tasks.write import Facts, WriteResult
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 TRIES = 60
-"""Further tries at reading inputs, in the whole run, where a fault may pass."""
+"""Retries of transient errors while inputs are read, in the whole run."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a file: for every stage that keeps its results, the digest of what changes them."""
+    """What a batch asks for a file: for every stage whose results are stored, the digest of the options that count."""
 
     stages: dict[str, str]
     outputs: str
     before: "Wanted | None" = None
-    """The same as version 0.1 had it, if that is another: what was made then is not made again."""
+    """The same as version 0.1 computed it, if it differs, so that results of that version are found."""
 
     @classmethod
     def by(cls, batch: Batch, file: FileOptions) -> "Wanted":
-        """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
+        """Return what this batch asks for a file with these options. Reads the weights of models that are folders."""
         diarize = file.diarizing(batch.diarize)
         if diarize is None:
             return cls._by(batch, file, None)
@@ -64,7 +65,7 @@ class Resume:
         # So many sets of options are kept: a manifest may give each of 100,000 files its own.
         self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
         self.options = self.wanted(AS_THE_BATCH).outputs
-        """Stands for all options that change the outputs."""
+        """The digest of all options that change the outputs."""
         self._batch = batch
         self._write = batch.write
         self._results = batch.results_folder()
@@ -83,11 +84,11 @@ class Resume:
         self._stop.set()
 
     def stopped(self) -> bool:
-        """Tell whether the run is to end."""
+        """Return whether `stop` was called."""
         return self._stop.is_set()
 
     def identify(self, file: FileRun) -> None:
-        """Give the file its keys, by its content, which is read unless it is remembered.
+        """Set the file's keys from the digest of its content, which is read unless the ledger remembers it.
 
         Raises OSError, UnreadableAudio if it has changed since it was planned, Stopped.
         """
@@ -99,14 +100,16 @@ class Resume:
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()
         file.key = f"{row['digest']}-{wanted.outputs}{mark}"
-        file.ahead = WriteAhead(self._ledger.notes_folder, file.source.path, file.key, *file.place)
+        file.ahead = WriteAhead(
+            self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern
+        )
 
     def decide(self, file: FileRun) -> WriteResult | None:
-        """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs, OSError."""
+        """Set which stages the file is missing, or return its outputs if all exist. Raises OutputNotOurs, OSError."""
         if self._overwrite:
             return None
         row = self._ledger.row(file.source.path)
-        here = row.get("written", {}) if row.get("pattern") == file.place[1] else {}
+        here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
         right = [here[key] for key in self._keys(file) if key in here]
         there = self._there(file, right[0]["language"] if right else None)
         found = {name: print_ for name, print_ in there.items() if print_}
@@ -124,7 +127,7 @@ class Resume:
             if not each[0] or each == ours.get(name):
                 continue
             if each == theirs.get(name) or (name not in same and (other or len(file.missing) > 1)):
-                raise not_ours(output_path(file.pattern, "", name), other)
+                raise not_ours(file.output.render("", name), other)
         return None
 
     def _keys(self, file: FileRun) -> list[str]:
@@ -134,22 +137,22 @@ class Resume:
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
-        """Return the prints of what is in the outputs' places; none if these are not known before the language is."""
-        if language is None and "{language}" in file.pattern:
+        """Return the prints of the files at the outputs' paths; none if the paths need a language not yet known."""
+        if language is None and "{language}" in file.output.pattern:
             return {}
-        return {name: print_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
+        return {name: print_of(path) for name, path in self._write.outputs(file.output, language or "").items()}
 
     def _owned(self, file: FileRun) -> tuple[dict[str, Print], dict[str, Print], str | None]:
-        """Return the outputs in this file's places that may be replaced, those of another input, and that input.
+        """Return the outputs at this file's paths that may be replaced, those of another input, and that input.
 
-        Those of this file, and of one with the same content, may be. Not those of an input that is gone: a share may
-        not be mounted tonight, and a recording that was deleted may have no other transcript.
+        Those of this file, and of one with the same content, may be replaced. Not those of an input that no longer
+        exists: its share may not be mounted now, or it was deleted and this is its only transcript.
         """
         ours: dict[str, Print] = {}
         theirs: dict[str, Print] = {}
         other = None
         digest = file.key.partition("-")[0]
-        for path, row in self._ledger.owners(file.place[1]):
+        for path, row in self._ledger.owners(file.output.pattern):
             if path == file.source.path or row.get("digest") == digest:
                 ours |= outputs_of(row)
             elif outputs := outputs_of(row):
@@ -169,7 +172,7 @@ class Resume:
         return frozenset(missing)
 
     def _stored(self, file: FileRun, stage: str) -> bool:
-        """Tell whether the stage's result is there. One that version 0.1 has made is used under its own key."""
+        """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
         wanted = self.wanted(file.options)
         digest = file.key.partition("-")[0]
         for each in filter(None, (wanted, wanted.before)):
@@ -193,11 +196,11 @@ class Resume:
                 outcomes.skipped(file, written)
 
     def made_with(self, file: FileOptions) -> str:
-        """Return what stands for the options of a file and the programs that read it: with others it may not fail."""
+        """Return the digest of a file's options and of the programs that read it; a failure holds only for these."""
         track = file.transcribing(self._batch.transcribe).track_choice.key()
         return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
 
 
 def reason(error: Exception) -> str:
-    """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
+    """Return the message for a failed file; of an unexpected error, with its class."""
     return str(error) if isinstance(error, FileFault) else f"{type(error).__name__}: {error}"

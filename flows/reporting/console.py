@@ -11,7 +11,6 @@ from flows.planning.file_run import FileRun
 from flows.reporting.report import summary_of
 from flows.reporting.tracker import Tracker
 from tasks.stages import STAGES
-from tasks.write import output_path
 
 KNOWN_SHOWN = 20
 """At most so many of the files that failed before are named, since they are named in every run."""
@@ -28,7 +27,7 @@ def counted(files: int) -> str:
 
 
 def show_plan(files: list[FileRun], console: Console, *, every_file: bool = False) -> None:
-    """Print what will be done: each file if asked for, and the totals."""
+    """Print the plan: the totals, and before them each file if asked for."""
     if every_file:
         for file in sorted(files, key=lambda file: file.index):
             if file.status == "failed":
@@ -38,13 +37,13 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
             else:
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
                 sound = ", ".join(filter(None, [duration(file.source.duration_s), file.source.track]))
-                outputs = output_path(file.pattern, "{language}", "*")
+                outputs = file.output.render("{language}", "*")
                 _line(console, f"do      {file.source.name} ({sound}): {stages} -> {outputs}")
     _line(console, plan_line(files))
 
 
 def show_estimate(estimate: tuple[float, float] | None, console: Console) -> None:
-    """Print how long what is planned will take, if a batch like it has been done before."""
+    """Print how long the plan will take, if a batch with the same options has been done before."""
     if estimate is None:
         _line(console, "How long that takes is not known before a first run with these options.")
     else:
@@ -53,7 +52,7 @@ def show_estimate(estimate: tuple[float, float] | None, console: Console) -> Non
 
 
 def plan_line(files: list[FileRun]) -> str:
-    """Return in a line what will be done."""
+    """Return the plan in a line."""
     hours = duration(sum(file.source.duration_s for file in files if file.status == "waiting"))
     statuses = Counter(file.status for file in files)
     parts = [f"{counted(statuses['waiting'])} to do, {hours} of audio"]
@@ -63,7 +62,7 @@ def plan_line(files: list[FileRun]) -> str:
 
 
 def show_summary(tracker: Tracker, console: Console) -> None:
-    """Print how the batch ended: the failures with their reasons, then the totals."""
+    """Print the outcome of the run: the failures with their reasons, then the totals."""
     failed = sorted((file for file in tracker.files if file.status == "failed"), key=lambda file: file.index)
     known = [file for file in failed if file.failed_before]
     for file in tracker.files:
@@ -81,12 +80,12 @@ def show_summary(tracker: Tracker, console: Console) -> None:
 
 
 def times_real_time(summary: dict[str, Any]) -> float:
-    """Return how many seconds of audio the batch has done in each second."""
+    """Return the seconds of audio done per second."""
     return float(summary["audio_s"] / max(summary["wall_s"], 0.001))
 
 
 def summary_line(tracker: Tracker) -> str:
-    """Return in a line how the batch ended."""
+    """Return the outcome of the run in a line."""
     summary = summary_of(tracker)
     left = f", {summary['left']} left for the next run" if summary["left"] else ""
     known = f" ({tracker.known_failures} of them before)" if tracker.known_failures else ""

@@ -9,8 +9,8 @@ from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row, outputs_of
 from tasks.stages import STORED
 from tasks.storage import io, urls
+from tasks.storage.outputs import OutputPath
 from tasks.storage.results import VERSION
-from tasks.write import output_path
 
 DAY_S = 24 * 3600
 
@@ -69,12 +69,10 @@ def _is_there(path: str) -> bool:
 
 
 def _has_outputs(row: Row, out: str) -> bool:
-    pattern = urls.join(out.replace("{", "{{").replace("}", "}}"), row.get("pattern", ""))
+    output = OutputPath(out, row.get("template", ""), row.get("pattern", ""))
     languages = {each["language"] for each in row.get("written", {}).values()}
     return any(
-        io.print_of(output_path(pattern, language or "", extension))
-        for language in languages
-        for extension in outputs_of(row)
+        io.print_of(output.render(language, extension)) for language in languages for extension in outputs_of(row)
     )
 
 
