@@ -142,6 +142,17 @@ def test_the_speed_counts_only_audio_that_was_decoded_in_this_run(tmp_path: Path
     assert tracker.finished_audio_s == 120.0
 
 
+def test_a_tracker_counts_the_outcomes_that_planning_has_found(tmp_path: Path) -> None:
+    """Whoever plans may not be who runs: the command plans, and the flow tracks."""
+    files = planned(tmp_path, 3).files
+    planning = Tracker(files)
+    planning.failed_before(files[0], "not audio")
+    planning.skipped(files[1], WriteResult({}, "en"))
+    tracker = Tracker(files)
+    assert (tracker.known_failures, tracker.new_failures) == (1, 0)
+    assert tracker.statuses == {"failed": 1, "skipped": 1, "waiting": 1}
+
+
 def test_names_are_shown_on_one_line() -> None:
     """Whatever bytes they are of."""
     assert one_line("plain é 😀.wav") == "plain é 😀.wav"

@@ -34,7 +34,7 @@ class Tracker:
         self._ledger = ledger
         self._made_with = made_with
         self.statuses: Counter[str] = Counter(file.status for file in files)
-        self.known_failures = 0
+        self.known_failures = sum(file.failed_before for file in files)
         """How many of the failed files had failed in an earlier run, and were not tried again."""
         self.finished: Counter[str] = Counter()
         """How many files each stage has finished, done or failed."""
@@ -52,7 +52,7 @@ class Tracker:
 
     @classmethod
     def of(cls, plan: Plan) -> "Tracker":
-        """Return the tracker of a plan's files, which notes their outcomes in the plan's ledger."""
+        """Return a tracker of a plan's files, also of those with an outcome; it notes new ones in the plan's ledger."""
         return cls(plan.files, plan.ledger, plan.resume.made_with)
 
     def stage_started(self, file: FileRun) -> bool:
