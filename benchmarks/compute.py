@@ -17,13 +17,17 @@ from options import parsed
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as in our actors, before PyTorch reads it
 
+from tasks.audio.decoding import decode
+from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.diarization.pipelines import diarizers
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
+
 from flows.pools.sizing import CORES_PER_PROCESS
 from tasks.align import AlignOptions, align_transcript
-from tasks.alignment.selection import best_rung
-from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples, diarizers
+from tasks.alignment.selection import select_timing_method
+from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples
 from tasks.formats import encode
-from tasks.load_audio import SAMPLE_RATE, Samples, decode
-from tasks.models.cache import ModelOptions, share
 from tasks.storage.outputs import write_outputs
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.loading import pipelines
@@ -37,7 +41,7 @@ class Stages:
 
     def __init__(self, parallel: int) -> None:
         given = parsed()
-        share.take(parallel, threads=1)
+        compute_limits.take(parallel, threads=1)
         self._transcribe = TranscribeOptions(
             model=given.model, language=given.language, compute_type=given.compute_type
         )
@@ -47,7 +51,7 @@ class Stages:
         self._out = Path(given.output_dir)
         self.seconds: defaultdict[str, float] = defaultdict(float)
         pipelines(self._transcribe, self._models).fill()
-        best_rung(given.language, given.align_model, self._transcribe, self._models)
+        select_timing_method(given.language, given.align_model, self._transcribe, self._models)
         if self._diarize:
             diarizers(self._diarize.diarize_model, self._models).fill()
 

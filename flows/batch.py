@@ -9,21 +9,23 @@ from typing import Any
 from prefect import flow, get_run_logger, runtime
 from prefect.states import State
 from rich.console import Console
+from tasks.models.options import ModelOptions, go_offline
 
 from flows.config.deadline import seconds_left
 from flows.config.inputs import Inputs
-from flows.config.parameters import Batch, RunSettings
+from flows.config.parameters import Batch
+from flows.config.pools import PoolSettings
+from flows.config.run import RunSettings
 from flows.pipeline import run_stages
 from flows.planning.plan import Plan
-from flows.pools.ahead import pools_for
-from flows.pools.sizing import PoolSettings
 from flows.preflight.models import check_models
+from flows.prepared import pools_for
 from flows.reporting.artifacts import Artifacts
-from flows.reporting.ending import EXPECTED, Ending, in_words
-from flows.reporting.final_state import final_state
+from flows.reporting.ending import Ending
 from flows.reporting.run import (
     Run,
     announce,
+    final_state,
     logs_forwarded,
     publish_outcome,
     publish_plan,
@@ -31,12 +33,12 @@ from flows.reporting.run import (
 )
 from flows.reporting.run_name import first_name, rename
 from flows.reporting.tracker import Tracker
+from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
 from flows.state.run_lock import claimed
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import ModelOptions, go_offline
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions

@@ -7,16 +7,16 @@ from typing import Any
 
 from prefect import runtime
 
-from flows.admission import MEGABYTE, Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
-from flows.reporting.ending import Ending, in_words
-from flows.reporting.live import Progress
+from flows.reporting.console import Progress
+from flows.reporting.ending import Ending
 from flows.reporting.run import Run
 from flows.reporting.tracker import Tracker
 from flows.services.cancellation import noticing_cancellation
+from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import (
@@ -29,7 +29,7 @@ from flows.stages import (
     write_files,
 )
 from flows.state.throughput import note_speed
-from flows.streams import Stream
+from flows.streams import MEGABYTE, Admission, Stream
 from tasks.stages import inputs_of, planned_stages
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from prefect import Flow
 from prefect.states import State
 
-from flows.admission import Admission
 from flows.pools.group import Pools
-from flows.pools.task_runner import ActorPoolTaskRunner, exception_of
-from flows.reporting.ending import in_words
+from flows.pools.outcome import exception_of
+from flows.pools.task_runner import ActorPoolTaskRunner
+from flows.services.failures import in_words
+from flows.streams import Admission
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from prefect import Task, flow
 from prefect.states import Cancelled, Completed, Failed, State
+from tasks.models.options import ModelOptions
 
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
@@ -19,7 +20,6 @@ from flows.streams import Stream
 from tasks.align import AlignOptions, align
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
-from tasks.models.cache import ModelOptions
 from tasks.stages import TABLE
 from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe

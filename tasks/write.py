@@ -7,12 +7,12 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
+from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
-from tasks.load_audio import AudioFile
 from tasks.options import Options
-from tasks.storage.filesystems import Print
+from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
@@ -105,9 +105,9 @@ class Facts(TypedDict):
 class WriteResult:
     """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
 
-    outputs: dict[str, Print]
+    outputs: dict[str, FileVersion]
     language: str
-    changed: dict[str, Print] = field(default_factory=dict)
+    changed: dict[str, FileVersion] = field(default_factory=dict)
     speakers: int | None = None
     aligned_by: str | None = None
     note: str | None = None

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from tasks.audio.types import AudioFile
+
 from flows.planning.file_run import FileRun
+from flows.reporting.artifacts import ROWS, plan_text, report_text
 from flows.reporting.ending import Ending
-from flows.reporting.markdown import ROWS, plan_text, report_text
 from flows.reporting.tracker import Tracker
-from tasks.load_audio import AudioFile
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 

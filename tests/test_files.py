@@ -10,16 +10,16 @@ import pytest
 
 from flows.state.drafts import remove_drafts
 from tasks.alignment.punkt import ensure_sentence_data
-from tasks.storage.atomic import STALE_S, new_draft, whole_file
+from tasks.storage.atomic import STALE_S, atomic_write, new_draft
 from tasks.storage.outputs import OutputPath
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
     """What is there stays until then."""
     path = tmp_path / "new" / "a.txt"
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write("old")
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -30,7 +30,7 @@ def test_a_failure_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
 
     def write() -> None:
-        with whole_file(tmp_path / "a.txt") as file:
+        with atomic_write(tmp_path / "a.txt") as file:
             file.write("half")
             raise ZeroDivisionError
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from whisperx.utils import get_writer
 
 from flows.config.file_overrides import FileOptions
-from flows.planning.manifest import Entry
+from flows.config.inputs import Entry
 from flows.planning.output_paths import output_patterns
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteOptions

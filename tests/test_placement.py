@@ -1,10 +1,12 @@
 """flows/pools/placement.py: actors and shares of GPUs that find their place, or are refused."""
 
 import pytest
+from flows.config.pools import PoolSettings
+from flows.services.node import Node
 
 from flows.pools.placement import Bundle, CannotBePlaced, place
-from flows.pools.sizing import Node, PoolSettings, PoolSpec, plan_pools
-from tasks.stages import STAGES
+from flows.pools.sizing import PoolSpec, plan_pools
+from tasks.storage.results import STAGES
 
 GPU_BOX = Node(cpus=16, gpus=1)
 

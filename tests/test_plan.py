@@ -16,9 +16,9 @@ from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.reporting.tracker import Tracker
 from flows.state.run_lock import claimed
-from tasks.bad_input import BadInput
+from tasks.bad_input import InvalidInput
 from tasks.diarize import Diarization
-from tasks.storage.io import put, read
+from tasks.storage.io import read, write_all
 from tasks.storage.results import VERSION, result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
@@ -269,7 +269,7 @@ def test_overwrite_redoes_everything(speech: Path) -> None:
 
 def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> None:
     """Of the last run, whose inputs need not be named again, or of a report; a run that was killed counts."""
-    with pytest.raises(BadInput, match="no earlier run"):
+    with pytest.raises(InvalidInput, match="no earlier run"):
         batch_of(speech, inputs={"only": "failed"}).check()
     do(batch_of(speech), "transcribe", "align", "write")
     (speech / "broken.wav").write_text("no audio")
@@ -281,7 +281,7 @@ def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> Non
     report.write_text(json.dumps({"files": records}))
     named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
     assert set(planned(named)) == {"failed.wav", "left.wav"}
-    with pytest.raises(BadInput, match="no report of this program"):
+    with pytest.raises(InvalidInput, match="no report of this program"):
         batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}).check()
 
 
@@ -337,7 +337,7 @@ def test_a_batch_between_places_in_a_store_is_planned_like_one_here(
     speech: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is done is known, also to another machine; the contents are those of the local files."""
-    put({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
+    write_all({f"{bucket}/in/{path.name}": path.read_bytes() for path in speech.iterdir()})
     monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "state"))
     batch = batch_of(speech, inputs={"inputs": [f"{bucket}/in/"]}, write={"output_dir": f"{bucket}/out"})
     assert missing(batch) == {"call.wav": ALL, "hello.wav": ALL}

@@ -7,12 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
+from tasks.audio.types import AudioFile
 
 from flows.planning.file_run import FileRun
-from flows.reporting.console import duration, show_plan, show_summary
-from flows.reporting.live import Progress
+from flows.reporting.console import Progress, duration, show_plan, show_summary
 from flows.reporting.tracker import Tracker
-from tasks.load_audio import AudioFile
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tasks.audio.types import AudioFile
 
 from flows.planning.file_run import FileRun
 from flows.reporting.outputs_check import fail_missing_outputs
@@ -12,7 +13,6 @@ from flows.reporting.report import summary_of, write_report
 from flows.reporting.tracker import Tracker
 from flows.state.ledger import Ledger
 from tasks.bad_input import one_line
-from tasks.load_audio import AudioFile
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from fastapi.encoders import jsonable_encoder
 
-from flows.admission import Admission
 from flows.config.parameters import Batch
 from flows.pipeline import wire
 from flows.reporting.tracker import Tracker
 from flows.stages import Links, ResultPolicy
-from flows.streams import Stream
-from tasks.stages import STAGES, TABLE, inputs_of, planned_stages
+from flows.streams import Admission, Stream
+from tasks.stages import TABLE, inputs_of, planned_stages
+from tasks.storage.results import STAGES
 
 
 def test_each_stage_comes_after_those_that_it_takes_from() -> None:

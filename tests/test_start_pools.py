@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import ray
 from conftest import TWO_SPEAKERS
+from flows.prepared import pools_for
 from prefect import flow
 from prefect.states import Completed, State
 from ray.util import placement_group_table
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
-from flows.pools.ahead import pools_ahead, pools_for
+from flows.pools.ahead import pools_ahead
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
 from flows.reporting.tracker import Tracker

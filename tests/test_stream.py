@@ -6,12 +6,11 @@ import time
 from contextlib import suppress
 
 from fastapi.encoders import jsonable_encoder
+from tasks.audio.types import AudioFile
 
-from flows.admission import Admission
 from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Tracker
-from flows.streams import Stream
-from tasks.load_audio import AudioFile
+from flows.streams import Admission, Stream
 from tasks.storage.outputs import OutputPath
 
 

@@ -11,22 +11,21 @@ from typing import Any
 
 import httpx
 import pytest
+from flows.services.failures import ModelsNotLoaded, in_words
+from flows.services.prefect_events import flush
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
+from tasks.audio.types import AudioFile
 
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
-from flows.pools.replica import ModelsNotLoaded
 from flows.pools.sizing import PoolSpec
-from flows.pools.task_runner import flush
-from flows.reporting.ending import Ending, in_words, why_ended
-from flows.reporting.final_state import final_state
-from flows.reporting.run import logs_forwarded, publish_not_started
+from flows.reporting.ending import Ending, why_ended
+from flows.reporting.run import final_state, logs_forwarded, publish_not_started
 from flows.reporting.tracker import Tracker
-from tasks.load_audio import AudioFile
 from tasks.storage.outputs import OutputPath
 
 LOGGER = logging.getLogger("flows.pools.dispatcher")

@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+from tasks.audio.types import AudioFile
 
 from tasks.diarize import Diarization
-from tasks.load_audio import AudioFile
-from tasks.storage.outputs import OutputNotOurs, OutputPath, PreviousOutputs
+from tasks.storage.outputs import OutputPath, PreviousOutputs
 from tasks.transcribe import Transcript
-from tasks.write import WriteOptions, WriteResult, write
+from tasks.write import OutputNotOurs, WriteOptions, WriteResult, write
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(

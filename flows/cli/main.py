@@ -9,19 +9,20 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
+from tasks.models.options import go_offline
+
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
-from tasks.models.cache import go_offline
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.cli.options import Command
+    from flows.config.inputs import Entry
     from flows.config.parameters import Batch
-    from flows.planning.manifest import Entry
     from flows.planning.plan import Plan
     from flows.reporting.tracker import Tracker
 
@@ -91,11 +92,11 @@ def _run(command: "Command", inputs: list[str]) -> int:
     from pydantic import ValidationError
     from rich.console import Console
 
-    from flows.config.inputs import lists_removed
     from flows.planning.discovery import check_any_there
+    from flows.planning.flow_parameters import lists_removed
     from flows.state.run_lock import claimed
-    from tasks.bad_input import BadInput
-    from tasks.storage.filesystems import BadPlace
+    from tasks.bad_input import InvalidInput
+    from tasks.storage.filesystems import UnsupportedLocation
 
     console = Console(file=sys.stderr)
     try:
@@ -119,7 +120,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, "whisperx-batch"))
         return 2
-    except (BadInput, BadPlace, OSError) as error:
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -148,7 +149,7 @@ def _show_plan(batch: "Batch", entries: "list[Entry]") -> int:
 
 
 def _plan_of_what_remains(batch: "Batch", entries: "list[Entry]") -> "tuple[Plan, Tracker]":
-    """Look, before Prefect and Ray start, what there is to do. Raises BadInput if a model for it cannot be had."""
+    """Look, before Prefect and Ray start, what there is to do. Raises InvalidInput if a model for it cannot be had."""
     from flows.planning.plan import Plan
     from flows.preflight.models import check_models
     from flows.reporting.tracker import Tracker
@@ -186,9 +187,10 @@ def _run_flow(batch: "Batch", plan: "Plan", tracker: "Tracker") -> int:
     from flows.batch import whisperx_batch
     from flows.pools.ahead import pools_ahead
     from flows.preflight.services import check_prefect, check_ray
-    from flows.reporting.ending import Ending, in_words, why_ended
-    from flows.reporting.final_state import FAILED_BEFORE as NAME_FAILED_BEFORE
+    from flows.reporting.ending import Ending, why_ended
+    from flows.reporting.run import FAILED_BEFORE as NAME_FAILED_BEFORE
     from flows.reporting.run import publish_not_started
+    from flows.services.failures import in_words
     from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
     from flows.services.ray_cluster import ray_session
     from tasks.storage.scratch import remove_abandoned

@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
+from tasks.audio.types import BYTES_PER_SECOND, AudioFile
+
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
-from tasks.load_audio import BYTES_PER_SECOND, AudioFile
-from tasks.stages import STAGES, inputs_of
+from tasks.stages import inputs_of
 from tasks.storage import urls
 from tasks.storage.outputs import OutputPath, PreviousOutputs
-from tasks.storage.results import StoredResult
+from tasks.storage.results import STAGES, StoredResult
 from tasks.storage.write_ahead import WriteAhead
 from tasks.write import WriteResult
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from string import Formatter
 from typing import Any, TypeGuard
 
-from flows.planning.manifest import Entry
+from flows.config.inputs import Entry
 from tasks.storage import urls
 from tasks.write import LONGEST_FORMAT, LONGEST_LANGUAGE, WriteOptions
 

@@ -6,10 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 
+from tasks.audio.decoding import probe
+from tasks.audio.types import AudioFile
+from tasks.errors import will_last
+
 from flows.config.file_overrides import FileOptions
+from flows.config.inputs import Entry
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
-from flows.planning.manifest import Entry
 from flows.planning.output_paths import common_folder, name_below, output_patterns
 from flows.planning.resume import Resume, reason
 from flows.state.ledger import Ledger
@@ -17,11 +21,9 @@ from flows.state.ledger_rows import Row
 from tasks.audio.container import check_regular
 from tasks.audio.tracks import TrackChoice
 from tasks.bad_input import one_line
-from tasks.faults import will_last
 from tasks.languages import language_code
-from tasks.load_audio import AudioFile, probe
 from tasks.storage import urls
-from tasks.storage.filesystems import Print
+from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath
 
 
@@ -104,7 +106,7 @@ class Plan:
             if file.status == "waiting" and "retimed" not in row:
                 self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
-    def _refused(self, file: FileRun, content: Print) -> str | None:
+    def _refused(self, file: FileRun, content: FileVersion) -> str | None:
         """Return the error of an earlier run for this content, if it is not to be tried again."""
         if self._retry or "refused" not in self.ledger.row(file.source.path):
             return None

@@ -6,20 +6,22 @@ from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
+from tasks.errors import FileFault, will_last
+from tasks.retries import RetryBudget
+
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
-from tasks.faults import FileFault, Patience, will_last
 from tasks.stages import TABLE, inputs_of, planned_stages
-from tasks.storage.filesystems import Print
-from tasks.storage.io import Stopped, print_of
-from tasks.storage.outputs import PreviousOutputs, not_ours
+from tasks.storage.filesystems import FileVersion
+from tasks.storage.io import Stopped, version_of
+from tasks.storage.outputs import PreviousOutputs
 from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Facts, WriteResult
+from tasks.write import Facts, WriteResult, not_ours
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 TRIES = 60
@@ -72,7 +74,7 @@ class Resume:
         self._overwrite = batch.run.overwrite
         self._ledger = ledger
         self._stop = threading.Event()
-        self.patience = Patience(TRIES)
+        self.patience = RetryBudget(TRIES)
 
     def all_stages(self, file: FileOptions) -> frozenset[str]:
         """Return the stages that a file with these options goes through if nothing of it is stored."""
@@ -136,20 +138,20 @@ class Resume:
         digest = file.key.partition("-")[0]
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
-    def _there(self, file: FileRun, language: str | None) -> dict[str, Print | None]:
+    def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
         """Return the prints of the files at the outputs' paths; none if the paths need a language not yet known."""
         if language is None and "{language}" in file.output.pattern:
             return {}
-        return {name: print_of(path) for name, path in self._write.outputs(file.output, language or "").items()}
+        return {name: version_of(path) for name, path in self._write.outputs(file.output, language or "").items()}
 
-    def _owned(self, file: FileRun) -> tuple[dict[str, Print], dict[str, Print], str | None]:
+    def _owned(self, file: FileRun) -> tuple[dict[str, FileVersion], dict[str, FileVersion], str | None]:
         """Return the outputs at this file's paths that may be replaced, those of another input, and that input.
 
         Those of this file, and of one with the same content, may be replaced. Not those of an input that no longer
         exists: its share may not be mounted now, or it was deleted and this is its only transcript.
         """
-        ours: dict[str, Print] = {}
-        theirs: dict[str, Print] = {}
+        ours: dict[str, FileVersion] = {}
+        theirs: dict[str, FileVersion] = {}
         other = None
         digest = file.key.partition("-")[0]
         for path, row in self._ledger.owners(file.output.pattern):

@@ -13,7 +13,7 @@ from flows.pools.call import Call
 from flows.pools.replica import Member, start_member
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import Models
-from tasks.stages import STAGES
+from tasks.storage.results import STAGES
 
 logger = logging.getLogger(__name__)
 

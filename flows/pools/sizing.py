@@ -7,7 +7,7 @@ from math import floor
 from pydantic import Field
 
 from tasks.options import Options
-from tasks.stages import STAGES
+from tasks.storage.results import STAGES
 
 CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, Python's lock between them costs more than the

@@ -14,7 +14,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
-from flows.reporting.live import Progress
+from flows.reporting.console import Progress
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Any
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.reporting.console import counted
-from flows.reporting.ending import RunBroken
 from flows.reporting.tracker import Tracker
+from flows.services.failures import RunBroken
 
 FAILED_BEFORE = "FailedBefore"
 """The name of the state of a run whose only failed files are known to be bad."""

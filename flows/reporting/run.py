@@ -12,19 +12,18 @@ from prefect import get_run_logger
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import APILogHandler
 from rich.console import Console
+from tasks.errors import message_of
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
-from flows.reporting.artifacts import Artifacts
+from flows.reporting.artifacts import Artifacts, plan_text, report_text
 from flows.reporting.console import plan_line, show_plan, show_summary, summary_line
 from flows.reporting.ending import Ending
-from flows.reporting.markdown import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
 from flows.state.throughput import expected
-from tasks.faults import why
-from tasks.storage.filesystems import BadPlace
+from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.urls import shown
 
 LOGGED = 100
@@ -76,8 +75,8 @@ def publish_plan(run: Run) -> None:
         try:
             # If this process is killed, the report is that of this run, not of an earlier one.
             write_report(tracker, run.batch.run.report)
-        except (OSError, BadPlace) as error:
-            run.console.print(f"--report {shown(run.batch.run.report)}: {why(error)}", markup=False)
+        except (OSError, UnsupportedLocation) as error:
+            run.console.print(f"--report {shown(run.batch.run.report)}: {message_of(error)}", markup=False)
     show_plan(tracker.files, run.console)
     get_run_logger().info(plan_line(tracker.files))
     run.artifacts.show("plan", plan_text(tracker, _expected_finish(run)), plan_line(tracker.files))
@@ -96,7 +95,7 @@ def _expected_finish(run: Run) -> str:
 
 
 def publish_outcome(run: Run) -> None:
-    """Show what became of every file, and why the run ended early if it did; wait until Prefect has it."""
+    """Show what became of every file, and message_of the run ended early if it did; wait until Prefect has it."""
     tracker = run.tracker
     if tracker.ending:
         tracker.defer(tracker.files)
@@ -123,5 +122,5 @@ def publish_not_started(tracker: Tracker, ending: Ending, location: str | None) 
     tracker.defer(tracker.files)
     show_summary(tracker, Console(file=sys.stderr))
     if location:
-        with suppress(OSError, BadPlace):
+        with suppress(OSError, UnsupportedLocation):
             write_report(tracker, location)

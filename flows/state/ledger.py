@@ -13,9 +13,9 @@ from flows.state.ledger_file import LedgerFile
 from flows.state.ledger_rows import Row, Written, merged, row_from
 from tasks.audio.container import check_regular
 from tasks.storage import io, urls, write_ahead
-from tasks.storage.atomic import whole_file
-from tasks.storage.filesystems import BadPlace, Print
-from tasks.storage.io import digest_of, print_of, put, read
+from tasks.storage.atomic import atomic_write
+from tasks.storage.filesystems import FileVersion, UnsupportedLocation
+from tasks.storage.io import digest_of, read, version_of, write_all
 from tasks.storage.outputs import OutputPath
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, out: str, copy: str | None = None) -> None:
-        """Read what is known of the files whose outputs go to `out`, from `folder`. Raises OSError, BadPlace."""
+        """Read what is known of the files whose outputs go to `out`, from `folder`. Raises OSError, UnsupportedLocation."""
         self.rows: dict[str, Row] = {}
         self._paths_of: defaultdict[str, set[str]] = defaultdict(set)
         self._path = folder / LEDGER
@@ -64,7 +64,7 @@ class Ledger:
             self._learn(path, row)
 
     def _of_another_machine(self) -> list[bytes]:
-        found = print_of(self._copy) if self._copy else None
+        found = version_of(self._copy) if self._copy else None
         if self._copy is None or found is None or (self._copied.exists() and self._copied.read_text() == str(found)):
             return []
         return read(self._copy).splitlines()
@@ -73,7 +73,7 @@ class Ledger:
         """Learn of outputs that were written before a crash, and whose line was not."""
         for noted in write_ahead.notes(self.notes_folder):
             ahead = noted.ahead
-            outputs: dict[str, Print] = {}
+            outputs: dict[str, FileVersion] = {}
             output = OutputPath(self._out, ahead.template, ahead.pattern)
             for extension in noted.digests:
                 if found := noted.written(extension, output.render(noted.facts.get("language"), extension)):
@@ -90,13 +90,13 @@ class Ledger:
             self._file.close()
         try:
             self._put_copy()
-        except (OSError, BadPlace) as error:
+        except (OSError, UnsupportedLocation) as error:
             logger.warning("%s: %s", self._copy, error)
 
     def _put_copy(self) -> None:
         if self._copy is not None and self._file:
-            put({self._copy: self._path.read_bytes()})
-            self._copied.write_text(str(print_of(self._copy)))
+            write_all({self._copy: self._path.read_bytes()})
+            self._copied.write_text(str(version_of(self._copy)))
 
     def _learn(self, path: str, learnt: Row) -> None:
         self.rows[path] = merged(self.rows.get(path, Row()), learnt)
@@ -111,12 +111,12 @@ class Ledger:
         """Return the inputs, with what is known of them, for which outputs of this pattern were written."""
         return [(path, self.row(path)) for path in self._paths_of[pattern] if self.row(path).get("pattern") == pattern]
 
-    def remembers(self, path: str, found: Print) -> bool:
+    def remembers(self, path: str, found: FileVersion) -> bool:
         """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""
         row = self.row(path)
         return "digest" in row and _same_file(path, (row.get("size"), row.get("mtime_ns")), found)
 
-    def refused(self, path: str, found: Print, made_with: str) -> str | None:
+    def refused(self, path: str, found: FileVersion, made_with: str) -> str | None:
         """Return the error that this content met in an earlier run with the same options and releases, if it did."""
         refused = self.row(path).get("refused")
         if refused and refused["made_with"] == made_with and _same_file(path, refused["content"], found):
@@ -161,12 +161,12 @@ class Ledger:
         """Note this of these files, and write the ledger anew, without what has been superseded.
 
         Until then nothing that is noted is written: only the run that holds the output folder may. Raises OSError
-        or BadPlace if the output folder is a store that cannot be written to.
+        or UnsupportedLocation if the output folder is a store that cannot be written to.
         """
         for path, learnt in rows.items():
             self._learn(path, learnt)
         try:
-            with whole_file(self._path) as file:
+            with atomic_write(self._path) as file:
                 os.fchmod(file.fileno(), 0o600)  # URLs in it can hold tokens
                 for path, row in self.rows.items():
                     row_of_path: dict[str, Any] = {"path": path, **row}
@@ -183,6 +183,6 @@ class Ledger:
         self._put_copy()
 
 
-def _same_file(path: str, known: tuple[int | None, int | None], found: Print) -> bool:
+def _same_file(path: str, known: tuple[int | None, int | None], found: FileVersion) -> bool:
     # A web server that tells no version could have changed it without a trace.
     return (found[1] != 0 or not urls.is_url(path)) and tuple(known) == found

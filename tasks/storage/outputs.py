@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tasks.faults import FileFault
+from tasks.errors import FileFault
 from tasks.storage import io, urls
-from tasks.storage.filesystems import Print
-from tasks.storage.io import print_of
+from tasks.storage.filesystems import FileVersion
+from tasks.storage.io import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class OutputPath:
 class PreviousOutputs:
     """What earlier runs wrote at the outputs' paths, by extension."""
 
-    outputs: dict[str, Print] = field(default_factory=dict)
+    outputs: dict[str, FileVersion] = field(default_factory=dict)
     same: frozenset[str] = frozenset()
     """Those that were written for the same content and options as now."""
 
@@ -52,7 +52,7 @@ def write_outputs(
     outputs: dict[str, str],
     previous: PreviousOutputs | None = None,
     note: Callable[[dict[str, bytes]], None] = lambda _: None,
-) -> tuple[dict[str, Print], dict[str, Print]]:
+) -> tuple[dict[str, FileVersion], dict[str, FileVersion]]:
     """Write each content, by its extension, to its path in `outputs`, after it was given to `note`.
 
     A file that exists is replaced if an earlier run wrote it, or if it is the beginning of the new one. It is kept if
@@ -60,8 +60,8 @@ def write_outputs(
     Without `previous` it is replaced. Returns the prints of the outputs, and of those kept because they were changed.
     Raises OutputNotOurs.
     """
-    kept: dict[str, Print] = {}
-    changed: dict[str, Print] = {}
+    kept: dict[str, FileVersion] = {}
+    changed: dict[str, FileVersion] = {}
     if previous is not None:
         for extension, output in outputs.items():
             found, to_keep = _found(output, contents[extension], previous, extension)
@@ -77,9 +77,9 @@ def write_outputs(
 
 def _found(
     output: str, new: bytes, previous: PreviousOutputs, extension: str
-) -> tuple[Print | None, Literal["written", "changed"] | None]:
+) -> tuple[FileVersion | None, Literal["written", "changed"] | None]:
     """Return the print of the file at an output's path, and why it is to be kept, if it is."""
-    found = print_of(output)
+    found = version_of(output)
     if found is None or found == previous.outputs.get(extension):
         return found, None
     there = io.read(output)

@@ -1,4 +1,4 @@
-"""The results of stages in Prefect's result storage: their keys, and how they are read again."""
+"""The results of stages in Prefect's result storage: their keys, and how they are read retry."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from prefect.serializers import JSONSerializer
 from prefect.transactions import get_transaction
 from pydantic import TypeAdapter
 
-from tasks.faults import RETRIES, RETRY_DELAYS_S, again, retry_passing
+from tasks.retries import RETRIES, RETRY_DELAYS_S, retry, retry_passing
 from tasks.storage import io, urls
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ VERSION = "v2"
 """To be raised when this program changes what a stage makes of the same audio and options."""
 MADE_WITH = {"ctranslate2": "4.8", "faster-whisper": "1.2", "pyannote-audio": "4.0", "torch": "2.8"}
 """Releases whose results the keys of `VERSION` stand for. Any other release stands in the key itself, so that results
-of today are found again until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
+of today are found retry until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
 whole archives for nothing."""
 CLASSES = frozenset({"tasks.transcribe.Transcript", "tasks.diarize.Diarization"})
 """What a stored result may be."""
@@ -148,20 +148,20 @@ class StoredResult:
         except FileNotFoundError:
             return
         except ValueError as error:
-            logger.warning("%s: removed, and made again: %s", self.key, error)
+            logger.warning("%s: removed, and made retry: %s", self.key, error)
             io.remove(self._location)
 
     def read(self) -> Any:
-        """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made again."""
+        """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made retry."""
         try:
-            name, data = again(lambda: _parse(io.read(self._location)))
+            name, data = retry(lambda: _parse(io.read(self._location)))
             module, _, of_class = name.rpartition(".")
             return TypeAdapter(getattr(import_module(module), of_class)).validate_python(data)
         except OSError:
             raise
         except Exception as error:
             io.remove(self._location)
-            raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error
+            raise RuntimeError(f"its stored result {self.key} was broken and is removed; run retry: {error}") from error
 
 
 def _parse(content: bytes) -> tuple[str, Any]:
