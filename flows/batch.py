@@ -24,8 +24,10 @@ from flows.preflight.models import check_models
 from flows.prepared import pools_for, take_plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import Ending
-from flows.reporting.run import Run, final_state, logs_forwarded, say, tell_the_end, tell_the_plan, tell_what_is_known
+from flows.reporting.final_state import final_state
+from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan, publish_preliminary_plan
 from flows.reporting.run_name import first_name, rename
+from flows.reporting.tracker import Tracker
 from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
@@ -75,16 +77,21 @@ def whisperx_batch(
     waiting = get_run_logger().warning if runtime.deployment.id else None
     folder = OutputFolder.of(batch)
     with logs_forwarded(), claimed(folder.state_dir, runtime.flow_run.id, waiting):
-        plan = take_plan() or Plan(batch, checked_entries(batch), folder.ledger())
-        plan.report.start_clock()
+        plan, tracker = take_plan() or _plan(batch, folder)
+        tracker.start_clock()
         rename(batch, len(plan.files))
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
         try:
-            run_plan(Run(batch, plan, artifacts, Console(file=sys.stderr), _began(batch)))
+            run_plan(Run(batch, plan, tracker, artifacts, Console(file=sys.stderr), _began(batch)))
         finally:
             plan.ledger.share()
-    return final_state(plan.report)
+    return final_state(tracker)
+
+
+def _plan(batch: Batch, folder: OutputFolder) -> tuple[Plan, Tracker]:
+    plan = Plan(batch, checked_entries(batch), folder.ledger())
+    return plan, Tracker.of(plan)
 
 
 def _began(batch: Batch) -> float:
@@ -98,52 +105,52 @@ def _began(batch: Batch) -> float:
 
 
 def run_plan(run: Run) -> None:
-    """Do what is to be done, and report, however it ends; what ended it early is in the report.
+    """Do what is to be done, and report, however it ends; what ended it early is recorded in the tracker.
 
     Raises, after having reported, what a signal that asks this process to end was turned into: SystemExit by the
     command, TerminationSignal by Prefect.
     """
-    report = run.plan.report
+    tracker = run.tracker
     try:
         _run(run)
     except KeyboardInterrupt:
-        report.ending = Ending("interrupted", interrupted=True)
+        tracker.ending = Ending("interrupted", interrupted=True)
     except Exception as error:
-        report.ending = report.ending or Ending(in_words(error))
+        tracker.ending = tracker.ending or Ending(in_words(error))
         if not isinstance(error, EXPECTED):
             get_run_logger().exception("the run cannot go on")
     except BaseException:
-        report.ending = Ending("told to end by a signal", interrupted=True)
+        tracker.ending = Ending("told to end by a signal", interrupted=True)
         raise
     finally:
         remove_abandoned()  # actors are killed at the end, also while they download a recording
-        tell_the_end(run)
+        publish_outcome(run)
 
 
 def _run(run: Run) -> None:
     plan = run.plan
-    plan.recall()
-    tell_what_is_known(run)
+    plan.recall(run.tracker)
+    publish_preliminary_plan(run)
     with ThreadPoolExecutor(1) as planner:
-        probing = planner.submit(plan.probe)
+        probing = planner.submit(plan.probe, run.tracker)
         try:
             if not plan.needs_all_stages():
                 probing.result()  # it takes that to know which models are needed at all
             if plan.stages() and _in_time(run):
                 _run_ray(run, probing)
             else:
-                tell_the_plan(run)
+                publish_plan(run)
         except BaseException:
             plan.resume.stop()
             raise
 
 
 def _in_time(run: Run) -> bool:
-    """Tell whether files may still be begun; if not, leave them."""
+    """Return whether files may still be started; if not, leave them for the next run."""
     stop_after = run.batch.run.stop_after
     if stop_after is None or seconds_left(stop_after, run.began):
         return True
-    run.plan.report.leave(run.plan.files)
+    run.tracker.defer(run.plan.files)
     return False
 
 
@@ -152,17 +159,17 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
-        pools = pools_for(run.batch, session, run.plan, partial(say, run))
+        pools = pools_for(run.batch, session, run.plan, partial(announce, run))
         try:
             probing.result()
             _begin(run)
             run_stages(run, pools, session)
         finally:
             for facts in pools.close():
-                run.plan.report.model_loads.update(facts.model_loads)
+                run.tracker.model_loads.update(facts.model_loads)
 
 
 def _begin(run: Run) -> None:
     run.plan.note_durations()
-    remove_drafts(OutputFolder.of(run.batch).state_dir, [file.pattern for file in run.plan.files])
-    tell_the_plan(run)
+    remove_drafts(OutputFolder.of(run.batch).state_dir, [file.output for file in run.plan.files])
+    publish_plan(run)

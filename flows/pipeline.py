@@ -1,4 +1,4 @@
-"""The stages of a run, joined by streams: started side by side, fed, and joined."""
+"""The stages of a run: joined by streams, started side by side, fed with files, and waited for."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -7,38 +7,49 @@ from typing import Any
 
 from prefect import runtime
 
+from flows.admission import MEGABYTE, Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
-from flows.reporting.console import Progress
 from flows.reporting.ending import Ending
+from flows.reporting.live import Progress
 from flows.reporting.run import Run
-from flows.reporting.tracker import Report
+from flows.reporting.tracker import Tracker
 from flows.services.cancellation import noticing_cancellation
 from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
 from flows.stage_threads import StageFlow, StageThreads
-from flows.stages import Keeping, align_files, diarize_files, load_audio_files, transcribe_files, write_files
+from flows.stages import (
+    Links,
+    ResultPolicy,
+    align_files,
+    diarize_files,
+    load_audio_files,
+    transcribe_files,
+    write_files,
+)
 from flows.state.folder import OutputFolder
 from flows.state.throughput import note_speed
-from flows.streams import MEGABYTE, Admission, Stream
+from flows.streams import Stream
+from tasks.stages import inputs_of, planned_stages
 
 
 def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
-    """Send the planned files through the stages; what interrupts them is put into the report.
+    """Send the planned files through the stages; an interruption is recorded as the tracker's ending.
 
-    Raises what breaks them: models that do not load, Ray or a stage that fails.
+    Raises the error that breaks them: models that do not load, Ray or a stage that fails.
     """
-    settings, plan, report = run.batch.run, run.plan, run.plan.report
+    settings, plan, tracker = run.batch.run, run.plan, run.tracker
     budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees what we let go of a little later
-    left = remaining(plan.waiting(), plan.resume)
+    files = remaining(plan.waiting(), plan.resume, tracker)
     largest = max(budget, session.object_store_bytes)
-    report.admission = admission = Admission(left, budget, largest, most_files=lambda: pools.max_in_flight)
+    admission = Admission(files, budget, largest, most_files=lambda: pools.max_in_flight, refuse=tracker.failed)
+    tracker.on_release = admission.release
     written = Stream("write")
     threads = StageThreads(pools, admission)
-    progress = Progress(report, pools, run.console)
+    progress = Progress(tracker, pools, run.console)
     with (
         progress.shown() if settings.verbose else nullcontext(),
         run.artifacts.following(progress),
@@ -46,8 +57,8 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
         _stopping(run, pools, admission),
     ):
         try:
-            threads.start(wire(run.batch, admission, written))
-            _note_written(written, report)
+            threads.start(wire(run.batch, tracker, admission, written))
+            _note_written(written, tracker)
         except KeyboardInterrupt:
             threads.interrupt("interrupted")
         except BaseException as error:
@@ -56,27 +67,27 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
         finally:
             plan.resume.stop()
             threads.join()
-            _note_written(written, report)
+            _note_written(written, tracker)
     note_speed(
-        OutputFolder.of(run.batch).state_dir, plan.resume.options, report.audio_s, progress.seconds - pools.waited_s
+        OutputFolder.of(run.batch).state_dir, plan.resume.options, tracker.audio_s, progress.seconds - pools.waited_s
     )
     if threads.interrupted:
-        report.ending = Ending(threads.interrupted, interrupted=True)
+        tracker.ending = Ending(threads.interrupted, interrupted=True)
     elif threads.error:
         raise threads.error
 
 
 @contextmanager
 def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
-    """Admit no more files after the time that `stop_after` names; those that were not begun then are left.
+    """Admit no more files after the time that `stop_after` names; those not begun then are left for the next run.
 
-    Those that were begun are finished, unless the pools still wait for room in the cluster: that may take hours.
+    Those begun are finished, unless the pools still wait for room in the cluster, which may take hours.
     """
     stop_after = run.batch.run.stop_after
     if stop_after is None:
         yield
         return
-    reached, report = Event(), run.plan.report
+    reached, tracker = Event(), run.tracker
 
     def stop() -> None:
         reached.set()
@@ -84,66 +95,46 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
         run.plan.resume.stop()
         if not pools.wait_placed(timeout=0):
             pools.cancel(f"--stop_after {stop_after} was reached before there was room in the cluster")
-            for file in report.files:
+            for file in tracker.files:
                 file.begun = False
 
     with calling_after(seconds_left(stop_after, run.began), stop):
         yield
     if reached.is_set():
-        report.leave(file for file in report.files if not file.begun)
+        tracker.defer(file for file in tracker.files if not file.begun)
 
 
-def _note_written(written: Stream, report: Report) -> None:
-    """Note each file as done when its outputs are written, until the stream ends."""
+def _note_written(written: Stream, tracker: Tracker) -> None:
+    """Record each file as done when its outputs are written, until the stream ends."""
     for file in written.drain():
-        report.done(file, file.futures["write"].fetch())
+        tracker.done(file, file.futures["write"].fetch())
 
 
-def wire(batch: Batch, admission: Admission, written: Stream) -> Mapping[StageFlow, Mapping[str, Any]]:
-    """Return the stages that the batch needs with their parameters, joined by streams.
+def wire(
+    batch: Batch, tracker: Tracker, admission: Admission, written: Stream
+) -> Mapping[StageFlow, Mapping[str, Any]]:
+    """Return the stage flows that the batch needs with their parameters, joined by streams as the table says.
 
                            ┌── transcribe ── align ──┐
     admission ── load audio                          write ── written
                            └──────── diarize ────────┘
     """
-    transcribing, diarizing, aligning = Stream("load audio"), Stream("load audio"), Stream("transcribe")
-    last = "align" if batch.align else "transcribe"
-    writing = Stream(last, "diarize") if batch.diarize else Stream(last)
-    keeping = Keeping(OutputFolder.of(batch).results, refresh=batch.run.overwrite)
-    with_models = {"models": batch.models, "keeping": keeping}
-    stages: dict[StageFlow, dict[str, Any]] = {
-        load_audio_files: {
-            "upstream": admission,
-            "downstream": [transcribing, diarizing] if batch.diarize else [transcribing],
-        },
-        transcribe_files: {
-            "upstream": transcribing,
-            "downstream": [aligning if batch.align else writing],
-            "options": batch.transcribe,
-            **with_models,
-        },
-        write_files: {
-            "upstream": writing,
-            "downstream": [written],
-            "options": batch.write,
-            "last": last,
-            "diarize": batch.diarize,
-            "keeping": keeping,
-        },
+    models = {"models": batch.models}
+    parameters: dict[StageFlow, Mapping[str, Any]] = {
+        load_audio_files: {},
+        transcribe_files: {"options": batch.transcribe, **models},
+        align_files: {"options": batch.align, "transcribe": batch.transcribe, **models},
+        diarize_files: {"options": batch.diarize, **models},
+        write_files: {"options": batch.write},
     }
-    if batch.align:
-        stages[align_files] = {
-            "upstream": aligning,
-            "downstream": [writing],
-            "options": batch.align,
-            "transcribe": batch.transcribe,
-            **with_models,
-        }
-    if batch.diarize:
-        stages[diarize_files] = {
-            "upstream": diarizing,
-            "downstream": [writing],
-            "options": batch.diarize,
-            **with_models,
-        }
-    return stages
+    planned = planned_stages(align=batch.align is not None, diarize=batch.diarize is not None)
+    stages = [stage for stage in parameters if stage.name in planned]
+    feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
+    streams = {name: Stream(*names) if names else admission for name, names in feeders.items()}
+    results = ResultPolicy(OutputFolder.of(batch).results, refresh=batch.run.overwrite)
+
+    def links(stage: str) -> Links:
+        downstream = [stream for after, stream in streams.items() if stage in feeders[after]]
+        return Links(streams[stage], downstream or [written], tracker, results)
+
+    return {stage: {"links": links(stage.name), **parameters[stage]} for stage in stages}

@@ -13,6 +13,7 @@ from flows.planning.plan import Plan
 from flows.pools.ahead import start_pools
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
+from flows.reporting.tracker import Tracker
 from flows.services.ray_cluster import RaySession
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 class Prepared:
     """Each part is taken once: a flow that Prefect runs again makes a new plan and starts new pools."""
 
-    plan: Plan | None = None
+    plan: tuple[Plan, Tracker] | None = None
     pools: Pools | None = None
 
 
@@ -31,12 +32,12 @@ _prepared: ContextVar[Prepared | None] = ContextVar("prepared", default=None)
 
 
 @contextmanager
-def prepared(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]:
+def prepared(batch: Batch, session: RaySession, plan: Plan, tracker: Tracker) -> Iterator[None]:
     """Hand the plan to the flow that is run inside, and start its pools: their models load longer than a server."""
     pools = None
     with suppress(CannotBePlaced):  # the flow will say so, where it is seen in Prefect too
         pools = start_pools(batch, session, plan) if plan.stages() else None
-    token = _prepared.set(Prepared(plan, pools))
+    token = _prepared.set(Prepared((plan, tracker), pools))
     try:
         yield
     finally:
@@ -45,8 +46,8 @@ def prepared(batch: Batch, session: RaySession, plan: Plan) -> Iterator[None]:
             pools.close()
 
 
-def take_plan() -> Plan | None:
-    """Return the plan that the command has made; None for a flow that was not started by it."""
+def take_plan() -> tuple[Plan, Tracker] | None:
+    """Return the plan that the command has made, and its tracker; None for a flow that was not started by it."""
     handed = _prepared.get() or Prepared()
     plan, handed.plan = handed.plan, None
     return plan

@@ -9,11 +9,11 @@ from typing import Any
 from prefect import Flow
 from prefect.states import State
 
+from flows.admission import Admission
 from flows.pools.group import Pools
 from flows.pools.outcome import exception_of
 from flows.pools.task_runner import ActorPoolTaskRunner
 from flows.services.failures import in_words
-from flows.streams import Admission
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class StageThreads:
             state = stage(**parameters, return_state=True)
             self._fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
-            if all(stream.closed_by(stage.name) for stream in parameters["downstream"]):
+            if all(stream.closed_by(stage.name) for stream in parameters["links"].downstream):
                 # Its files are finished: only the report to Prefect failed.
                 logger.warning("the end of stage %s could not be recorded: %s", stage.name, error)
             else:
@@ -84,5 +84,5 @@ class StageThreads:
 
 
 def _close(stage: StageFlow, parameters: Mapping[str, Any]) -> None:
-    for stream in parameters["downstream"]:
+    for stream in parameters["links"].downstream:
         stream.close(stage.name)

@@ -1,4 +1,7 @@
-"""The stage subflows: each maps its task over the files that reach it, and hands each on as soon as it is through."""
+"""The stage subflows: each maps its task over the files that reach it, and hands each on as soon as it is finished.
+
+Which stage takes what from which others is in the table in tasks/stages.py.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,132 +14,95 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
+from flows.reporting.tracker import Tracker
 from flows.streams import Stream
 from tasks.align import AlignOptions, align
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
+from tasks.stages import TABLE
 from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """Where the stages' results are kept, and whether those that are there are used."""
+class ResultPolicy:
+    """Where the stages' results are stored, and whether those that are there are replaced."""
 
     folder: str
     refresh: bool
 
-    def results_of(self, task: Task[..., Any]) -> Task[..., Any]:
-        """Return the task with its results kept there."""
+    def applied_to(self, task: Task[..., Any]) -> Task[..., Any]:
+        """Return the task with its results stored there, if it is one whose results are stored."""
+        if not TABLE[task.name].stored:
+            return task
         return task.with_options(result_storage=storage_of(self.folder), refresh_cache=self.refresh)
+
+
+class Links:
+    """What joins a stage to the others: its streams, the tracker of outcomes, and where results are stored.
+
+    It is a flow parameter, and as such has no `__dict__` and is pickled as nothing; see Stream.
+    """
+
+    __slots__ = ("downstream", "results", "tracker", "upstream")
+
+    def __init__(self, upstream: Stream, downstream: list[Stream], tracker: Tracker, results: ResultPolicy) -> None:
+        self.upstream = upstream
+        self.downstream = downstream
+        self.tracker = tracker
+        self.results = results
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()
 
 
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
 @flow(name="load audio", flow_run_name="load audio", validate_parameters=False)
-def load_audio_files(upstream: Stream, downstream: list[Stream]) -> State[Any]:
+def load_audio_files(links: Links) -> State[Any]:
     """Decode each file once."""
-    return _map_files(load_audio, upstream, downstream, lambda _: {})
+    return _map_files(load_audio, links, lambda _: {})
 
 
 @flow(name="transcribe", flow_run_name="transcribe", validate_parameters=False)
-def transcribe_files(
-    upstream: Stream, downstream: list[Stream], options: TranscribeOptions, models: ModelOptions, keeping: Keeping
-) -> State[Any]:
+def transcribe_files(links: Links, options: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Find speech and write down what is said."""
-    return _map_files(
-        keeping.results_of(transcribe),
-        upstream,
-        downstream,
-        lambda file: {
-            "audio": file.futures["load audio"],
-            "options": file.options.transcribing(options),
-            "models": models,
-        },
-    )
+    return _map_files(transcribe, links, lambda file: {"options": file.options.transcribing(options), "models": models})
 
 
 @flow(name="align", flow_run_name="align", validate_parameters=False)
-def align_files(
-    upstream: Stream,
-    downstream: list[Stream],
-    options: AlignOptions,
-    transcribe: TranscribeOptions,
-    models: ModelOptions,
-    keeping: Keeping,
-) -> State[Any]:
+def align_files(links: Links, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Time the words."""
-    return _map_files(
-        keeping.results_of(align),
-        upstream,
-        downstream,
-        lambda file: {
-            "transcript": file.result_of("transcribe", keeping.folder),
-            "audio": file.futures["load audio"],
-            "options": options,
-            "transcribe": transcribe,
-            "models": models,
-        },
-    )
+    return _map_files(align, links, lambda _: {"options": options, "transcribe": transcribe, "models": models})
 
 
 @flow(name="diarize", flow_run_name="diarize", validate_parameters=False)
-def diarize_files(
-    upstream: Stream, downstream: list[Stream], options: DiarizeOptions, models: ModelOptions, keeping: Keeping
-) -> State[Any]:
+def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
-    return _map_files(
-        keeping.results_of(diarize),
-        upstream,
-        downstream,
-        lambda file: {
-            "audio": file.futures["load audio"],
-            "options": file.options.diarizing(options),
-            "models": models,
-        },
-    )
+    return _map_files(diarize, links, lambda file: {"options": file.options.diarizing(options), "models": models})
 
 
 @flow(name="write", flow_run_name="write", validate_parameters=False)
-def write_files(
-    upstream: Stream,
-    downstream: list[Stream],
-    options: WriteOptions,
-    keeping: Keeping,
-    *,
-    last: str,
-    diarize: DiarizeOptions | None,
-) -> State[Any]:
+def write_files(links: Links, options: WriteOptions) -> State[Any]:
     """Join words and speakers, and write the outputs."""
     return _map_files(
         write,
-        upstream,
-        downstream,
-        lambda file: {
-            "pattern": file.pattern,
-            "transcript": file.result_of(last, keeping.folder),
-            "diarization": file.result_of("diarize", keeping.folder) if file.options.diarizing(diarize) else None,
-            "options": options,
-            "earlier": file.earlier,
-            "ahead": file.ahead,
-        },
+        links,
+        lambda file: {"output": file.output, "options": options, "previous": file.previous, "ahead": file.ahead},
     )
 
 
-def _map_files(
-    task: Task[..., Any],
-    upstream: Stream,
-    downstream: list[Stream],
-    arguments: Callable[[FileRun], dict[str, Any]],
-) -> State[Any]:
-    """Submit the task for each file of `upstream`, and put each that comes through on every `downstream`.
+def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun], dict[str, Any]]) -> State[Any]:
+    """Submit the task for each file of the upstream stream, and put each that succeeds on every downstream one.
 
-    Returns the stage's final state, which counts. It is not made from the futures, as Prefect would: a flow that
-    returns them keeps them all, and the driver must not grow with the number of files.
+    A task gets the file, its inputs from other stages, and further `arguments`. Returns the stage's final state, which
+    counts. It is not made from the futures, as Prefect would: a flow that returns them keeps them all, and the driver
+    must not grow with the number of files.
     """
-    stage = task.name
-    through = threading.Semaphore(0)
+    stage, tracker, results = task.name, links.tracker, links.results.folder
+    task = links.results.applied_to(task)
+    finished = threading.Semaphore(0)
     states: list[str] = []
 
     def hand_on(file: FileRun, future: PoolFuture) -> None:
@@ -144,23 +110,24 @@ def _map_files(
             outcome = future.outcome
             states.append(outcome.state.type.value)
             if outcome.error is None:
-                for stream in downstream:
+                for stream in links.downstream:
                     stream.put(file)
             elif not outcome.state.is_cancelled():
-                file.report.failed(file, f"{stage}: {outcome.error}", lasting=outcome.lasting)
-            file.report.stage_passed(file, stage, outcome.seconds)
+                tracker.failed(file, f"{stage}: {outcome.error}", lasting=outcome.lasting)
+            tracker.stage_finished(file, stage, outcome.seconds)
         finally:
-            through.release()
+            finished.release()
 
     files = 0
-    for file in _missing(stage, upstream, downstream):
-        future = cast(PoolFuture, task.submit(file=file.source, **arguments(file)))
+    for file in _missing(stage, links):
+        inputs = file.inputs_of(stage, results)
+        future = cast(PoolFuture, task.submit(file=file.source, **inputs, **arguments(file)))
         file.futures[stage] = future
         files += 1
         future.add_done_callback(partial(hand_on, file))
     for _ in range(files):
-        through.acquire()
-    for stream in downstream:
+        finished.acquire()
+    for stream in links.downstream:
         stream.close(stage)
     completed = states.count("COMPLETED")
     if completed == files:
@@ -169,11 +136,11 @@ def _map_files(
     return ended(message=f"{files - completed} of {files} files did not come through")
 
 
-def _missing(stage: str, upstream: Stream, downstream: list[Stream]) -> Iterator[FileRun]:
+def _missing(stage: str, links: Links) -> Iterator[FileRun]:
     """Yield the files that need the stage; hand on those that have its result from an earlier run."""
-    for file in upstream.drain():
+    for file in links.upstream.drain():
         if stage not in file.missing:
-            for stream in downstream:
+            for stream in links.downstream:
                 stream.put(file)
-        elif file.report.submitting(file):
+        elif links.tracker.stage_started(file):
             yield file

@@ -1,7 +1,6 @@
 """Stage write: the outputs of a file, each whole or not there at all."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, Literal, TypedDict
@@ -10,13 +9,11 @@ from pydantic import Field, field_validator
 
 from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization, assign_speakers
-from tasks.errors import FileFault
 from tasks.formats import ALL, EXTENSIONS, encode
 from tasks.formats.writers import Layout
 from tasks.options import Options
-from tasks.storage import io
 from tasks.storage.filesystems import FileVersion
-from tasks.storage.io import version_of
+from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
@@ -68,10 +65,10 @@ class WriteOptions(Options):
             highlight_words=self.highlight_words,
         )
 
-    def outputs(self, pattern: str, language: str) -> dict[str, str]:
-        """Return where the outputs, by extension, of a file go whose pattern this is."""
+    def outputs(self, output: OutputPath, language: str) -> dict[str, str]:
+        """Return the paths of a file's outputs, by extension."""
         extensions = [EXTENSIONS[name] for name in self.formats()]
-        return {extension: output_path(pattern, language, extension) for extension in extensions}
+        return {extension: output.render(language, extension) for extension in extensions}
 
     @field_validator("output_template")
     @classmethod
@@ -92,29 +89,20 @@ class WriteOptions(Options):
         return template
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """What earlier runs wrote in the outputs' places, by extension."""
-
-    outputs: dict[str, FileVersion] = field(default_factory=dict)
-    same: frozenset[str] = frozenset()
-    """Those that were written for the same content and options as now."""
-
-
 class Facts(TypedDict):
     """What the report says of a file's outputs."""
 
     language: str
     speakers: int | None
-    """How many were told apart; None without diarization."""
+    """How many there are; None without diarization."""
     aligned_by: str | None
-    """What timed the words; None if nothing was to."""
+    """What timed the words; None without alignment."""
     note: str | None
-    """What else is worth a word, such as sound without any text."""
+    """Anything else to report, such as sound without any text."""
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
 
     outputs: dict[str, FileVersion]
@@ -124,7 +112,7 @@ class Written:
     aligned_by: str | None = None
     note: str | None = None
     provisional: bool = False
-    """What should have timed them could not be loaded: a later run is to try it again."""
+    """The aligner could not be loaded: a later run is to try it again."""
 
     @property
     def facts(self) -> Facts:
@@ -132,83 +120,21 @@ class Written:
         return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by, note=self.note)
 
 
-def output_path(pattern: str, language: str, extension: str) -> str:
-    """Return the path of one output."""
-    return pattern.format(language=language or "und", format=extension)
-
-
-class OutputNotOurs(FileFault):
-    """There is a file in an output's place that this program did not write, or that was changed since."""
-
-
-def not_ours(path: str, owner: str | None = None) -> OutputNotOurs:
-    """Return the error for an output's place that is taken; by another input, if there is an `owner`."""
-    why = f"was written for {owner}" if owner else "was not written by whisperx-batch, or was changed since"
-    return OutputNotOurs(
-        f"{os.path.basename(path)} is there and {why}: move it away, use another --output_dir, or --overwrite"
-    )
-
-
-def put(
-    contents: dict[str, bytes],
-    outputs: dict[str, str],
-    earlier: Earlier | None = None,
-    note: Callable[[dict[str, bytes]], None] = lambda _: None,
-) -> tuple[dict[str, FileVersion], dict[str, FileVersion]]:
-    """Write each content, by its extension, to its place in `outputs`, after it was given to `note`.
-
-    What is there is replaced where an earlier run wrote it, or where it is the beginning of the new one; it is left
-    alone where it holds the same already, or where somebody has changed what `earlier` wrote of the same content and
-    options. Without `earlier` it is replaced. Returns the versions of the outputs, and of those that are left alone
-    because they were changed. Raises OutputNotOurs.
-    """
-    kept: dict[str, FileVersion] = {}
-    changed: dict[str, FileVersion] = {}
-    if earlier is not None:
-        for extension, output in outputs.items():
-            found, to_keep = _found(output, contents[extension], earlier, extension)
-            if to_keep and found:
-                (kept if to_keep == "written" else changed)[extension] = found
-    new = {extension: contents[extension] for extension in outputs if extension not in kept | changed}
-    if new:
-        note(new)
-        prints = io.write_all({outputs[extension]: content for extension, content in new.items()})
-        kept |= {extension: prints[outputs[extension]] for extension in new}
-    return {extension: kept[extension] for extension in outputs if extension in kept}, changed
-
-
-def _found(
-    output: str, new: bytes, earlier: Earlier, extension: str
-) -> tuple[FileVersion | None, Literal["written", "changed"] | None]:
-    """Return the version of what is in an output's place, and why it is to be left there, if it is."""
-    found = version_of(output)
-    if found is None or found == earlier.outputs.get(extension):
-        return found, None
-    there = io.read(output)
-    if there == new:
-        return found, "written"
-    if new.startswith(there):
-        return found, None
-    if extension in earlier.same:
-        return found, "changed"
-    raise not_ours(output)
-
-
 @stage_task("write", kept=False)  # whether a file is done is for its outputs to say
 def write(
     file: AudioFile,
-    pattern: str,
+    output: OutputPath,
     transcript: Transcript,
     diarization: Diarization | None,
     options: WriteOptions,
-    earlier: Earlier | None,
+    previous: PreviousOutputs | None,
     ahead: WriteAhead | None = None,
-) -> Written:
-    """Join speakers and words of one file and write its outputs, where the pattern says, noted `ahead`."""
+) -> WriteResult:
+    """Join speakers and words of one file and write its outputs, noted `ahead`. Raises OutputNotOurs, OSError."""
     if diarization is not None:
         assign_speakers(transcript, diarization)
-    outputs = options.outputs(pattern, transcript.language)
-    name = os.path.basename(output_path(pattern, transcript.language, "")).removesuffix(".")
+    outputs = options.outputs(output, transcript.language)
+    name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
     contents = {
         EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s)
@@ -226,5 +152,5 @@ def write(
         if ahead:
             ahead.note(new, facts, provisional=transcript.provisional)
 
-    written, changed = put(contents, outputs, earlier, note)
-    return Written(written, changed=changed, provisional=transcript.provisional, **facts)
+    written, changed = write_outputs(contents, outputs, previous, note)
+    return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)

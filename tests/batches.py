@@ -9,6 +9,7 @@ from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.planning.selection import checked_entries
+from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.diarize import Diarization
@@ -31,11 +32,12 @@ def planned(batch: Batch) -> dict[str, FileRun]:
     """Return the files of a batch by their names, as a run that begins now would have them."""
     with claimed(OutputFolder.of(batch).state_dir):
         plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
+        tracker = Tracker.of(plan)
         plan.begin()
-        plan.recall()
-        plan.probe()
+        plan.recall(tracker)
+        plan.probe(tracker)
         plan.note_durations()
-        list(remaining(plan.waiting(), plan.resume))
+        list(remaining(plan.waiting(), plan.resume, tracker))
         plan.ledger.share()
         return {file.source.name: file for file in plan.files}
 
@@ -53,7 +55,7 @@ def do(batch: Batch, *stages: str) -> None:
                 result = Diarization([]) if stage == "diarize" else transcript
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:
-            file.written = write.fn(file.source, file.pattern, transcript, None, batch.write, file.earlier, file.ahead)
+            file.written = write.fn(file.source, file.output, transcript, None, batch.write, file.previous, file.ahead)
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())
     ledger.share()
@@ -79,6 +81,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from flows.planning.selection import checked_entries
+from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 with claimed(Path(sys.argv[1])):

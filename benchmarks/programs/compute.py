@@ -27,9 +27,10 @@ from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples
 from tasks.formats import encode
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
+from tasks.storage.outputs import write_outputs
 from tasks.transcribe import TranscribeOptions, transcribe_samples
 from tasks.whisper.loading import pipelines
-from tasks.write import WriteOptions, put
+from tasks.write import WriteOptions
 
 WARM_UP_S = 10
 
@@ -75,7 +76,7 @@ class Stages:
         name = Path(path).stem
         layout = WriteOptions().layout()
         contents = {"json": encode("json", transcript, diarization, layout, name, len(samples) / SAMPLE_RATE)}
-        put(contents, {"json": str(self._out / f"{name}.json")})
+        write_outputs(contents, {"json": str(self._out / f"{name}.json")})
         marks.append(time.perf_counter())
         for stage, (began, ended) in zip(("transcribe", "align", "diarize", "write"), pairwise(marks), strict=True):
             self.seconds[stage] += ended - began

@@ -15,24 +15,26 @@ from flows.preflight.services import check_prefect, check_ray
 from flows.prepared import prepared
 from flows.reporting import run
 from flows.reporting.ending import Ending, why_ended
+from flows.reporting.final_state import FAILED_BEFORE
+from flows.reporting.tracker import Tracker
 from flows.services.failures import in_words
 from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
 from flows.services.ray_cluster import ray_session
 from tasks.storage.scratch import remove_abandoned
 
 
-def run_flow(batch: Batch, plan: Plan) -> int:
-    """Run the flow with the plan that was made for it. Returns the exit status; raises BadInput."""
+def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
+    """Run the flow with the plan that was made for it. Returns the exit status; raises InvalidInput."""
     check_ray(batch.run.ray_address)
     check_prefect()
     embedded, begun = not has_server(), Event()
     try:
-        state = _run(batch, plan, begun, embedded=embedded)
+        state = _run(batch, plan, tracker, begun, embedded=embedded)
     except (KeyboardInterrupt, Exception) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         ending = Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
         if not begun.is_set():
-            run.tell_unbegun(plan.report, ending, batch.run.report)
+            run.publish_not_started(tracker, ending, batch.run.report)
         sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
         return INTERRUPTED if interrupted else 1
     finally:
@@ -42,10 +44,10 @@ def run_flow(batch: Batch, plan: Plan) -> int:
         sys.stderr.write(f"whisperx-batch: {reason}\n")
     if state.is_cancelled():
         return INTERRUPTED
-    return exit_status(not state.is_completed(), state.name == run.FAILED_BEFORE)
+    return exit_status(not state.is_completed(), state.name == FAILED_BEFORE)
 
 
-def _run(batch: Batch, plan: Plan, begun: Event, *, embedded: bool) -> State[Any]:
+def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: bool) -> State[Any]:
     """Return the flow's final state; `begun` is set once the services are up and it is the flow's to report."""
     with ExitStack() as running:
         # The server starts while Ray does; each takes longer than ten seconds.
@@ -55,7 +57,7 @@ def _run(batch: Batch, plan: Plan, begun: Event, *, embedded: bool) -> State[Any
                 sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
             if session.notice:
                 sys.stderr.write(f"{session.notice}\n")
-            with prepared(batch, session, plan):
+            with prepared(batch, session, plan, tracker):
                 if server:
                     running.enter_context(server.used(nodes=len(session.nodes)))
                 begun.set()

@@ -104,6 +104,7 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     from flows.planning.plan import Plan
     from flows.planning.selection import checked_entries
     from flows.preflight.check import notices
+    from flows.reporting.tracker import Tracker
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import claimed
 
@@ -120,12 +121,14 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     with claimed(folder.state_dir), lists_removed(folder.state_dir):
         # The flow goes on with this plan, in another folder: no path in it may be relative.
         parameters = as_parameters(batch)
-        plan = plan_remaining(batch, Plan(parameters, entries, folder.ledger()))
+        plan = Plan(parameters, entries, folder.ledger())
+        tracker = Tracker.of(plan)
+        plan_remaining(batch, plan, tracker)
         if not (plan.needs_all_stages() or plan.stages()):
-            report_nothing_remains(batch, plan, console)
-            return exit_status(plan.report.new_failures, plan.report.known_failures)
+            report_nothing_remains(batch, plan, tracker, console)
+            return exit_status(tracker.new_failures, tracker.known_failures)
         # What runs from here on imports modules, and reads settings, from the current folder.
         os.chdir(empty_folder())
         from flows.cli.flow_run import run_flow
 
-        return run_flow(parameters, plan)
+        return run_flow(parameters, plan, tracker)

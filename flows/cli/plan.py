@@ -7,6 +7,8 @@ from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary
+from flows.reporting.report import write_report
+from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
 
@@ -15,8 +17,9 @@ def show(batch: Batch, entries: list[Entry]) -> int:
     """Show what would be done with each file. Returns 1 if every file is refused, else 0."""
     folder = OutputFolder.of(batch)
     plan = Plan(batch, entries, folder.ledger())
-    plan.recall()
-    plan.probe()
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
+    plan.probe(tracker)
     check_models(batch, plan.stages(), plan.languages())
     console = Console()
     show_plan(plan.files, console, every_file=True)
@@ -24,23 +27,22 @@ def show(batch: Batch, entries: list[Entry]) -> int:
     return int(all(file.status == "failed" for file in plan.files))
 
 
-def plan_remaining(batch: Batch, plan: Plan) -> Plan:
-    """Return the plan once it knows which stages are needed; only if need be are new files opened for that.
+def plan_remaining(batch: Batch, plan: Plan, tracker: Tracker) -> None:
+    """Let the plan find out which stages are needed; new files are opened only if that decides it.
 
-    Raises BadInput if a model of these stages cannot be loaded or fetched.
+    Raises InvalidInput if a model of these stages cannot be loaded or fetched.
     """
-    plan.recall()
+    plan.recall(tracker)
     if not plan.needs_all_stages():
-        plan.probe()
+        plan.probe(tracker)
     check_models(batch, plan.stages(), plan.languages())
-    return plan
 
 
-def report_nothing_remains(batch: Batch, plan: Plan, console: Console) -> None:
+def report_nothing_remains(batch: Batch, plan: Plan, tracker: Tracker, console: Console) -> None:
     """Report, and keep what was learnt of the files."""
     plan.note_durations()
     plan.ledger.begin({})
     plan.ledger.share()
-    show_summary(plan.report, console)
+    show_summary(tracker, console)
     if batch.run.report:
-        plan.report.write(batch.run.report)
+        write_report(tracker, batch.run.report)

@@ -1,23 +1,43 @@
-"""One file's way through the batch, and what is known of it at its end."""
+"""The state of one file of a run, from planning to its outcome."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
-from flows.pools.sizing import STAGES
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
+from tasks.stages import STAGES, inputs_of
 from tasks.storage import urls
+from tasks.storage.outputs import OutputPath, PreviousOutputs
 from tasks.storage.results import StoredResult
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Earlier, Written, output_path
-
-if TYPE_CHECKING:
-    from flows.pools.task_runner import PoolFuture
-    from flows.reporting.tracker import Report
+from tasks.write import WriteResult
 
 Status = Literal["waiting", "done", "skipped", "failed", "left"]
+
+
+class StageFuture(Protocol):
+    """The result of a stage's task run for one file."""
+
+    def fetch(self) -> Any:
+        """Return the result, once the task run is done."""
+
+    def release(self) -> None:
+        """Drop the result."""
+
+
+class Outcomes(Protocol):
+    """Takes the outcomes that planning finds."""
+
+    def skipped(self, file: "FileRun", written: WriteResult) -> None:
+        """Record that a file's outputs were there already."""
+
+    def failed(self, file: "FileRun", error: str, *, lasting: bool = False) -> None:
+        """Record why a file has failed; `lasting`: another run would meet the same error."""
+
+    def failed_before(self, file: "FileRun", error: str) -> None:
+        """Record that a file is not tried, since it failed in an earlier run and has not changed."""
 
 
 @dataclass(eq=False)
@@ -26,33 +46,31 @@ class FileRun:
 
     index: int
     source: AudioFile
-    pattern: str
-    """Where its outputs go; {language} and {format} are open in it."""
+    output: OutputPath
     options: FileOptions = AS_THE_BATCH
     status: Status = "waiting"
     begun: bool = False
     """It was admitted to the stages."""
     error: str | None = None
     lasting: bool = False
-    """It has failed for what is in it: a later run is to say so without trying."""
+    """The failure is due to its content: later runs report it without trying again."""
     failed_before: bool = False
-    """It has failed so in an earlier run, and was not tried again."""
-    written: Written | None = None
+    """It failed in an earlier run in such a way, and was not tried again."""
+    written: WriteResult | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
+    stages: frozenset[str] = frozenset(STAGES)
+    """The stages that it goes through if nothing of it is stored."""
     missing: frozenset[str] = frozenset(STAGES)
-    """The stages that it still has to go through."""
-    earlier: Earlier | None = None
-    """What earlier runs wrote for it; None if that does not matter."""
+    """Those that it still has to go through."""
+    previous: PreviousOutputs | None = None
+    """What earlier runs wrote for it; None: outputs are replaced whoever wrote them."""
     ahead: WriteAhead | None = None
-    """Where what is about to be written for it is noted."""
-    place: tuple[str, str] = ("", "")
-    """The template, and the pattern as the ledger has it: in the output folder, wherever that lies."""
+    """The write-ahead note of its outputs."""
     key: str = ""
-    """Stands for its content and all options of its outputs, once it is read."""
-    futures: "dict[str, PoolFuture]" = field(default_factory=dict)
+    """The digests of its content and of all options of its outputs, once it is read."""
+    futures: dict[str, StageFuture] = field(default_factory=dict)
     running: int = 0
-    """How many of its task runs are submitted and not through."""
-    report: "Report" = field(init=False, repr=False)
+    """How many of its task runs are submitted and not finished."""
 
     @property
     def decoded_s(self) -> float:
@@ -64,22 +82,32 @@ class FileRun:
         """What its decoded audio takes in the object store."""
         return int(self.decoded_s * BYTES_PER_SECOND)
 
-    def result_of(self, stage: str, results: str) -> "PoolFuture | StoredResult":
-        """Return what the stage made of it: in this run, or in an earlier one, in the folder `results`."""
-        return self.futures.get(stage) or StoredResult(results, self.source.keys[stage])
+    def inputs_of(self, stage: str, results: str) -> dict[str, StageFuture | StoredResult | None]:
+        """Return the arguments of the stage's task that other stages make: in this run, or stored in `results`.
+
+        None for those of a stage that this file does not go through.
+        """
+
+        def result_of(provider: str) -> StageFuture | StoredResult:
+            return self.futures.get(provider) or StoredResult(results, self.source.keys[provider])
+
+        return {
+            parameter: None if provider is None else result_of(provider)
+            for parameter, provider in inputs_of(stage, self.stages).items()
+        }
 
     def outputs(self) -> list[str]:
         """Return the paths of its outputs, once it is done."""
         if not self.written:
             return []
         extensions = [*self.written.outputs, *self.written.changed]
-        return [output_path(self.pattern, self.written.language, extension) for extension in extensions]
+        return [self.output.render(self.written.language, extension) for extension in extensions]
 
     def outcome(self) -> Row:
         """Return what the ledger is to know of its end."""
         row = Row(status=self.status, error=self.error)
         if self.written:
-            row |= Row(template=self.place[0], pattern=self.place[1], refused=None)
+            row |= Row(template=self.output.template, pattern=self.output.pattern, refused=None)
             key = "" if self.written.provisional else self.key
             outputs = {"outputs": self.written.outputs, "changed": self.written.changed}
             row["written"] = {key: cast(WrittenRow, {**self.written.facts, **outputs})}

@@ -1,4 +1,4 @@
-"""Where each file's outputs go: the template of their paths, filled in so that no two files get the same."""
+"""Output paths: the template, filled in for each file so that no two files get the same path."""
 
 import os
 from collections import Counter
@@ -20,7 +20,7 @@ def common_folder(paths: list[str]) -> str:
 
 
 def name_below(root: str, path: str) -> str:
-    """Return what people see of a location: its path below the common folder, without what a URL may hide."""
+    """Return a location as it is shown: its path below the common folder, without a URL's secrets."""
     return os.path.relpath(_path(path), root)
 
 
@@ -30,11 +30,11 @@ def _path(location: str) -> str:
 
 
 def output_patterns(write: WriteOptions, entries: list[Entry], known: dict[str, str]) -> list[str]:
-    """Return for each file the pattern of its outputs' paths, in the output folder; {language} and {format} stay open.
+    """Return for each file the pattern of its outputs' paths in the output folder; see OutputPath.
 
-    Files that would get the same keep their extensions in it, so that no output overwrites another. A file has the
-    name that its manifest gives it; else it keeps the pattern that it is `known` by, whatever else is named beside it
-    this time, unless another of these files has the same.
+    Files that would get the same pattern keep their extensions in it, so that no output overwrites another. A file
+    gets the name that its manifest gives it; else it keeps the `known` pattern of earlier runs, whatever other files
+    there are this time, unless another of them has the same.
     """
     root = common_folder([entry.path for entry in entries])
     names = [name_below(root, entry.path) for entry in entries]
@@ -56,7 +56,7 @@ def output_patterns(write: WriteOptions, entries: list[Entry], known: dict[str, 
 
 
 def _kept(entries: list[Entry], known: dict[str, str], taken: list[str]) -> dict[int, str]:
-    """Return the known patterns of entries that keep them: those that are usable and no other entry has."""
+    """Return the known patterns that entries keep: those that are valid and that no other entry has."""
     kept = {
         i: known[entry.path]
         for i, entry in enumerate(entries)
@@ -67,7 +67,7 @@ def _kept(entries: list[Entry], known: dict[str, str], taken: list[str]) -> dict
 
 
 def is_pattern(pattern: Any) -> TypeGuard[str]:
-    """Return whether this, which a ledger says, is a pattern of outputs that lie in the output folder."""
+    """Return whether this value from a ledger is a valid pattern, of paths inside the output folder."""
     try:
         fields = {part[1:] for part in Formatter().parse(pattern) if part[1] is not None}
         path = pattern.format(language=LONGEST_LANGUAGE, format=LONGEST_FORMAT)
@@ -78,7 +78,7 @@ def is_pattern(pattern: Any) -> TypeGuard[str]:
 
 
 def _clashes(patterns: list[str]) -> set[int]:
-    """Return the places of equal patterns, also of those that are equal on a file system that ignores case."""
+    """Return the indices of patterns that are equal on a file system that ignores case."""
     counts = Counter(pattern.casefold() for pattern in patterns)
     return {i for i, pattern in enumerate(patterns) if counts[pattern.casefold()] > 1}
 
@@ -95,19 +95,19 @@ def _fill(template: str, stem: str) -> str:
 
 
 def _filled(template: str, folder: str, name: str) -> str:
-    """Return the template with folder and name in it; braces in these, and doubled ones, stay characters."""
-    values = {"relpath": escaped(folder), "stem": escaped(name), "language": "{language}", "format": "{format}"}
-    filled = "".join(escaped(text) + values.get(field or "", "") for text, field, _, _ in Formatter().parse(template))
+    """Return the pattern made from a template; braces in folder and name, and doubled ones, stay literal."""
+    values = {"relpath": _escaped(folder), "stem": _escaped(name), "language": "{language}", "format": "{format}"}
+    filled = "".join(_escaped(text) + values.get(field or "", "") for text, field, _, _ in Formatter().parse(template))
     return os.path.normpath(filled.lstrip("/"))
 
 
-def escaped(text: str) -> str:
-    """Return a text that stays what it is when a pattern that it is part of is filled in."""
+def _escaped(text: str) -> str:
+    """Return a text that is literal in a pattern."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def _shorter(name: str, bytes_over: int) -> str:
-    """Return a name that is cut, and told apart by a digest, so that what is made from it fits the file system."""
+    """Return a name that is cut to fit the file system, and made unique by a digest."""
     mark = f"-{_mark(name)}"
     encoded = os.fsencode(name)
     return encoded[: max(len(encoded) - bytes_over - len(mark), 0)].decode(errors="ignore") + mark

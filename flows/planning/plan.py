@@ -1,4 +1,4 @@
-"""The plan of a batch: every file, where its outputs go, what it is missing, and what is wrong with it."""
+"""The plan of a batch: every file with its output paths, the stages it is missing, and why it cannot be done."""
 
 import os
 from collections.abc import Callable
@@ -9,11 +9,10 @@ from functools import lru_cache, partial
 from flows.config.file_overrides import FileOptions
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
-from flows.planning.file_run import FileRun
-from flows.planning.output_paths import common_folder, escaped, name_below, output_patterns
+from flows.planning.file_run import FileRun, Outcomes
+from flows.planning.output_paths import common_folder, name_below, output_patterns
 from flows.planning.resume import Resume, reason
 from flows.planning.selection import selects
-from flows.reporting.tracker import Report
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
 from tasks.audio.container import check_regular
@@ -25,15 +24,16 @@ from tasks.errors import will_last
 from tasks.languages import language_code
 from tasks.storage import urls
 from tasks.storage.filesystems import FileVersion
+from tasks.storage.outputs import OutputPath
 
 
 class Plan:
-    """What is to be done. `recall` is quick, `probe` opens every file that no earlier run has seen."""
+    """The files of a batch. `recall` is quick, `probe` opens every file that no earlier run has seen."""
 
     def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
-        out = escaped(urls.absolute(batch.write.output_dir))
+        out, template = urls.absolute(batch.write.output_dir), batch.write.output_template
         self.resume = Resume(batch, ledger)
         self._batch = batch
         self._track_choice = lru_cache(maxsize=256)(self._choose_track)
@@ -41,15 +41,14 @@ class Plan:
             FileRun(
                 index,
                 AudioFile(entry.path, one_line(name_below(root, entry.path))),
-                urls.join(out, pattern),
+                OutputPath(out, template, pattern),
                 entry.options,
-                place=(batch.write.output_template, pattern),
-                missing=self.resume.all_stages(entry.options),
+                stages=(stages := self.resume.all_stages(entry.options)),
+                missing=stages,
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
             if selects(batch.inputs, entry.path, ledger)
         ]
-        self.report = Report(self.files, ledger, self.resume.made_with)
         self.ledger = ledger
         self._known_sizes = ledger.sizes()
         self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
@@ -60,15 +59,15 @@ class Plan:
         return options.transcribing(self._batch.transcribe).track_choice
 
     def begin(self) -> None:
-        """Note in the ledger which files are to be done, and how; only the run that has claimed the folder may."""
+        """Note in the ledger which files are to be done, and how; the caller must hold the run lock."""
         kinds = {(file.options, file.status == "waiting") for file in self.files}
         begun = {kind: _begun(*kind) for kind in kinds}
         self.ledger.begin({file.source.path: begun[file.options, file.status == "waiting"] for file in self.files})
 
-    def recall(self) -> None:
-        """Look which files are known and done; once, also where the command has made this plan for the flow."""
+    def recall(self, outcomes: Outcomes) -> None:
+        """Find the files that are done or failed before; once, also where the command made this plan for the flow."""
         if not self._recalled:
-            self._each(self._recall, self.files)
+            self._each(partial(self._recall, outcomes), self.files)
         self._recalled = True
 
     def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
@@ -80,16 +79,16 @@ class Plan:
                 self.resume.stop()
                 raise
 
-    def _recall(self, file: FileRun) -> None:
+    def _recall(self, outcomes: Outcomes, file: FileRun) -> None:
         try:
             size, mtime_ns = self.resume.patience.retry(partial(check_regular, file.source.path))
         except Exception as error:
-            file.report.failed(file, reason(error))
+            outcomes.failed(file, reason(error))
             return
         remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
         row = self.ledger.row(file.source.path) if remembered else Row()
         if refused := self._refused(file, (size, mtime_ns)):
-            file.report.failed_before(file, refused)
+            outcomes.failed_before(file, refused)
             return
         duration_s, choice = row.get("duration_s"), self._track_choice(file.options)
         file.source = replace(
@@ -104,38 +103,38 @@ class Plan:
         if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
             self._new.append(file)
         else:
-            self.resume.find(file)
+            self.resume.find(file, outcomes)
             if file.status == "waiting" and "retimed" not in row:
                 self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
 
     def _refused(self, file: FileRun, content: FileVersion) -> str | None:
-        """Return why an earlier run could not do this content, if it is not to be tried again."""
+        """Return the error of an earlier run for this content, if it is not to be tried again."""
         if self._retry or "refused" not in self.ledger.row(file.source.path):
             return None
         return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
 
     def needs_all_stages(self) -> bool:
-        """Tell, before the new files are opened, whether one of them surely has to go through every stage."""
+        """Return, before the new files are opened, whether one of them certainly has to go through every stage."""
         return any(file.source.size not in self._known_sizes for file in self._new)
 
-    def probe(self) -> None:
+    def probe(self, outcomes: Outcomes) -> None:
         """Open the new files, once; those whose content may be known, by its size, are read.
 
-        What cannot be read is failed, with the reason.
+        Files that cannot be read, and those that turn out to be done, go to `outcomes`.
         """
         if not self._probed:
-            self._each(self._probe, self._new)
+            self._each(partial(self._probe, outcomes), self._new)
         self._probed = True
 
-    def _probe(self, file: FileRun) -> None:
+    def _probe(self, outcomes: Outcomes, file: FileRun) -> None:
         try:
             probed = self.resume.patience.retry(partial(probe, file.source.path, self._track_choice(file.options)))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
-            file.report.failed(file, reason(error), lasting=will_last(error))
+            outcomes.failed(file, reason(error), lasting=will_last(error))
             return
         file.source = replace(file.source, keys={}, **asdict(probed))
         if file.source.size in self._known_sizes:
-            self.resume.find(file)
+            self.resume.find(file, outcomes)
 
     def note_durations(self) -> None:
         """Remember how long the new files are, so that a later run need not open them."""

@@ -1,24 +1,24 @@
-"""Reads files before they are admitted: what of each is there already, its content tells."""
+"""Read-ahead: digests files shortly before they are admitted, to find out what is stored for them."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from flows.planning.file_run import FileRun
+from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.resume import Resume
 
 READERS = 2
 AHEAD = 8
-"""Files that are read before they are admitted."""
+"""At most so many files are read before they are admitted."""
 
 
-def remaining(files: Iterable[FileRun], resume: Resume) -> Iterator[FileRun]:
-    """Yield the files with something missing, in their order, each once it is identified."""
+def remaining(files: Iterable[FileRun], resume: Resume, outcomes: Outcomes) -> Iterator[FileRun]:
+    """Yield the files with something missing, in their order, each once it is identified; others go to `outcomes`."""
 
     def find(file: FileRun) -> None:
-        # Not again what the plan has found: the pools are those for what was missing then.
+        # Not those that the plan has decided: the pools were chosen for what was missing then.
         if not file.source.keys:
-            resume.find(file)
+            resume.find(file, outcomes)
 
     ahead: deque[tuple[FileRun, Future[None]]] = deque()
 

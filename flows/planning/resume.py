@@ -1,4 +1,4 @@
-"""What of each file is there already: its outputs, or results of its stages from which they can be made."""
+"""What exists already for each file: its outputs, or stored stage results from which they can be made."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -8,36 +8,38 @@ from typing import Any
 
 from flows.config.file_overrides import AS_THE_BATCH, FileOptions
 from flows.config.parameters import Batch
-from flows.planning.file_run import FileRun
+from flows.planning.file_run import FileRun, Outcomes
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.retries import RetryBudget
+from tasks.stages import TABLE, inputs_of, planned_stages
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import Stopped, version_of
+from tasks.storage.outputs import PreviousOutputs, not_ours
 from tasks.storage.results import StoredResult, options_digest, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Earlier, Facts, Written, not_ours, output_path
+from tasks.write import Facts, WriteResult
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 TRIES = 60
-"""Further tries at reading inputs, in the whole run, where a fault may pass."""
+"""Retries of transient errors while inputs are read, in the whole run."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a file: for every stage that keeps its results, the digest of what changes them."""
+    """What a batch asks for a file: for every stage whose results are stored, the digest of the options that count."""
 
     stages: dict[str, str]
     outputs: str
     before: "Wanted | None" = None
-    """The same as version 0.1 had it, if that is another: what was made then is not made again."""
+    """The same as version 0.1 computed it, if it differs, so that results of that version are found."""
 
     @classmethod
     def by(cls, batch: Batch, file: FileOptions) -> "Wanted":
-        """Return what this batch wants of a file with these options. Reads the weights of models that are folders."""
+        """Return what this batch asks for a file with these options. Reads the weights of models that are folders."""
         diarize = file.diarizing(batch.diarize)
         if diarize is None:
             return cls._by(batch, file, None)
@@ -65,10 +67,8 @@ class Resume:
         # So many sets of options are kept: a manifest may give each of 100,000 files its own.
         self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
         self.options = self.wanted(AS_THE_BATCH).outputs
-        """Stands for all options that change the outputs."""
+        """The digest of all options that change the outputs."""
         self._batch = batch
-        aligned = frozenset({"load audio", "transcribe", "write", *(["align"] if batch.align else [])})
-        self._stages = {False: aligned, True: aligned | {"diarize"}}
         self._write = batch.write
         self._results = OutputFolder.of(batch).results
         self._overwrite = batch.run.overwrite
@@ -77,19 +77,20 @@ class Resume:
         self.patience = RetryBudget(TRIES)
 
     def all_stages(self, file: FileOptions) -> frozenset[str]:
-        """Return all that a file with these options goes through of which nothing is there."""
-        return self._stages[file.diarizing(self._batch.diarize) is not None]
+        """Return the stages that a file with these options goes through if nothing of it is stored."""
+        diarize = file.diarizing(self._batch.diarize) is not None
+        return planned_stages(align=self._batch.align is not None, diarize=diarize)
 
     def stop(self) -> None:
         """Read no further."""
         self._stop.set()
 
     def stopped(self) -> bool:
-        """Tell whether the run is to end."""
+        """Return whether `stop` was called."""
         return self._stop.is_set()
 
     def identify(self, file: FileRun) -> None:
-        """Give the file its keys, by its content, which is read unless it is remembered.
+        """Set the file's keys from the digest of its content, which is read unless the ledger remembers it.
 
         Raises OSError, UnreadableAudio if it has changed since it was planned, Stopped.
         """
@@ -101,14 +102,16 @@ class Resume:
         file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
         file.source.check_unchanged()
         file.key = f"{row['digest']}-{wanted.outputs}{mark}"
-        file.ahead = WriteAhead(self._ledger.notes_folder, file.source.path, file.key, *file.place)
+        file.ahead = WriteAhead(
+            self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern
+        )
 
-    def decide(self, file: FileRun) -> Written | None:
-        """Set what the file is missing, or return its outputs if that is nothing. Raises OutputNotOurs, OSError."""
+    def decide(self, file: FileRun) -> WriteResult | None:
+        """Set which stages the file is missing, or return its outputs if all exist. Raises OutputNotOurs, OSError."""
         if self._overwrite:
             return None
         row = self._ledger.row(file.source.path)
-        here = row.get("written", {}) if row.get("pattern") == file.place[1] else {}
+        here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
         right = [here[key] for key in self._keys(file) if key in here]
         there = self._there(file, right[0]["language"] if right else None)
         found = {name: print_ for name, print_ in there.items() if print_}
@@ -116,17 +119,17 @@ class Resume:
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
-            return Written(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
+            return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
         ours, theirs, other = self._owned(file)
         same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
-        file.earlier = Earlier(ours, same)
+        file.previous = PreviousOutputs(ours, same)
         file.missing = self._missing(file)
         for name, each in found.items():
             # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
             if not each[0] or each == ours.get(name):
                 continue
             if each == theirs.get(name) or (name not in same and (other or len(file.missing) > 1)):
-                raise not_ours(output_path(file.pattern, "", name), other)
+                raise not_ours(file.output.render("", name), other)
         return None
 
     def _keys(self, file: FileRun) -> list[str]:
@@ -136,22 +139,22 @@ class Resume:
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
-        """Return the versions of what is in the outputs' places; none if these are not known before the language is."""
-        if language is None and "{language}" in file.pattern:
+        """Return the prints of the files at the outputs' paths; none if the paths need a language not yet known."""
+        if language is None and "{language}" in file.output.pattern:
             return {}
-        return {name: version_of(path) for name, path in self._write.outputs(file.pattern, language or "").items()}
+        return {name: version_of(path) for name, path in self._write.outputs(file.output, language or "").items()}
 
     def _owned(self, file: FileRun) -> tuple[dict[str, FileVersion], dict[str, FileVersion], str | None]:
-        """Return the outputs in this file's places that may be replaced, those of another input, and that input.
+        """Return the outputs at this file's paths that may be replaced, those of another input, and that input.
 
-        Those of this file, and of one with the same content, may be. Not those of an input that is gone: a share may
-        not be mounted tonight, and a recording that was deleted may have no other transcript.
+        Those of this file, and of one with the same content, may be replaced. Not those of an input that no longer
+        exists: its share may not be mounted now, or it was deleted and this is its only transcript.
         """
         ours: dict[str, FileVersion] = {}
         theirs: dict[str, FileVersion] = {}
         other = None
         digest = file.key.partition("-")[0]
-        for path, row in self._ledger.owners(file.place[1]):
+        for path, row in self._ledger.owners(file.output.pattern):
             if path == file.source.path or row.get("digest") == digest:
                 ours |= outputs_of(row)
             elif outputs := outputs_of(row):
@@ -160,18 +163,18 @@ class Resume:
         return ours, theirs, other
 
     def _missing(self, file: FileRun) -> frozenset[str]:
-        missing, stages = {"write"}, self.wanted(file.options).stages
-        last = "align" if "align" in stages else "transcribe"
-        if not self._stored(file, last):
-            missing.add(last)
-            if last == "align" and not self._stored(file, "transcribe"):
-                missing.add("transcribe")
-        if "diarize" in stages and not self._stored(file, "diarize"):
-            missing.add("diarize")
-        return frozenset(missing if missing == {"write"} else {"load audio", *missing})
+        """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored."""
+        missing: set[str] = set()
+        needed = ["write"]
+        while needed:
+            stage = needed.pop()
+            if stage not in missing and not (TABLE[stage].stored and self._stored(file, stage)):
+                missing.add(stage)
+                needed += filter(None, inputs_of(stage, file.stages).values())
+        return frozenset(missing)
 
     def _stored(self, file: FileRun, stage: str) -> bool:
-        """Tell whether the stage's result is there. One that version 0.1 has made is used under its own key."""
+        """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
         wanted = self.wanted(file.options)
         digest = file.key.partition("-")[0]
         for each in filter(None, (wanted, wanted.before)):
@@ -181,25 +184,25 @@ class Resume:
                 return True
         return False
 
-    def find(self, file: FileRun) -> None:
-        """Identify the file and decide; record in its report if that ends it."""
+    def find(self, file: FileRun, outcomes: Outcomes) -> None:
+        """Identify the file and decide what it is missing; record its outcome if it is done or cannot be."""
         try:
             self.patience.retry(partial(self.identify, file))
             written = self.patience.retry(partial(self.decide, file))
         except Stopped:
             return
         except Exception as error:
-            file.report.failed(file, reason(error), lasting=will_last(error))
+            outcomes.failed(file, reason(error), lasting=will_last(error))
         else:
             if written:
-                file.report.skipped(file, written)
+                outcomes.skipped(file, written)
 
     def made_with(self, file: FileOptions) -> str:
-        """Return what stands for the options of a file and the programs that read it: with others it may not fail."""
+        """Return the digest of a file's options and of the programs that read it; a failure holds only for these."""
         track = file.transcribing(self._batch.transcribe).track_choice.key()
         return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
 
 
 def reason(error: Exception) -> str:
-    """Return why a file has failed: a fault of the file says it all, any other error needs its name."""
+    """Return the message for a failed file; of an unexpected error, with its class."""
     return str(error) if isinstance(error, FileFault) else describe(error)

@@ -12,8 +12,9 @@ import ray
 from flows.pools.autoscaler import MIN_FREE_MEMORY, Autoscaler
 from flows.pools.call import Call
 from flows.pools.replica import Replica, start_replica
-from flows.pools.sizing import STAGES, PoolSpec
+from flows.pools.sizing import PoolSpec
 from flows.pools.worker import Models
+from tasks.stages import STAGES
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,8 @@ from math import floor
 
 from flows.config.pools import PoolSettings
 from flows.services.node import Node
+from tasks.stages import STAGES
 
-STAGES = ("load audio", "transcribe", "diarize", "align", "write")
-"""In the order in which a file passes them. Later ones have priority: they finish files, which frees memory."""
 CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, contention for Python's lock costs more than the
 memory of another process. Chosen, not measured: no more than two cores were available."""

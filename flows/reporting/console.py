@@ -1,107 +1,19 @@
-"""What a person at a terminal sees while a batch runs, and what is left to read when it has ended."""
+"""The plan and the summary of a run, as lines on the terminal."""
 
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from flows.planning.file_run import FileRun
-from flows.pools.group import Pools
-from flows.pools.sizing import STAGES
-from flows.reporting.tracker import Report
-from tasks.write import output_path
+from flows.reporting.report import summary_of
+from flows.reporting.tracker import Tracker
+from tasks.stages import STAGES
 
 KNOWN_SHOWN = 20
-"""Files that failed before, which are named night after night."""
-PLAIN_STEP = 0.1
-"""Without a terminal, a line each time this share of the files has been finished."""
-
-
-class Progress:
-    """Follows a batch: live on a terminal, a line now and then where there is none."""
-
-    def __init__(self, report: Report, pools: Pools, console: Console) -> None:
-        self._report = report
-        self._pools = pools
-        self._console = console
-        waiting = [file for file in report.files if file.status == "waiting"]
-        self._through_before_s = report.through_s
-        self._total_s = sum(file.source.duration_s for file in waiting)
-        self._began = time.monotonic()
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show progress for the length of a `with`."""
-        if self._console.is_terminal:
-            with Live(get_renderable=self._live, console=self._console, refresh_per_second=4, transient=True):
-                yield
-            return
-        ended = threading.Event()
-        lines = threading.Thread(target=self._print_lines, args=(ended,), name="progress", daemon=True)
-        lines.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            lines.join()
-
-    def _finished(self) -> int:
-        return sum(self._report.statuses[status] for status in ("done", "failed", "skipped", "left"))
-
-    @property
-    def seconds(self) -> float:
-        """How long it has been following."""
-        return time.monotonic() - self._began
-
-    def percent(self) -> float:
-        """Return how much of the audio is through, of 100."""
-        if not self._report.statuses["waiting"]:
-            return 100.0
-        return round(min(100 * self._through_s() / max(self._total_s, 1.0), 99.9), 1)
-
-    def _through_s(self) -> float:
-        return self._report.through_s - self._through_before_s
-
-    def headline(self) -> str:
-        """Return the state of the batch in a line."""
-        statuses, seconds = self._report.statuses, self.seconds
-        parts = [f"{self._finished()}/{len(self._report.files)} files", f"{statuses['failed']} failed"]
-        if self._report.audio_s:
-            speed = self._report.audio_s / seconds
-            parts.append(f"{speed:.1f} h of audio an hour")
-            left = max(self._total_s - self._through_s(), 0.0)
-            parts.append(f"about {duration(left / speed)} left" if left >= 1 else "finishing")
-        return " · ".join(parts)
-
-    def _live(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        for stage in STAGES:
-            passed, running = self._report.passed[stage], self._pools.running[stage]
-            if passed or running:
-                table.add_row(
-                    Text(stage, style="bold"),
-                    ProgressBar(total=max(len(self._report.files), 1), completed=passed, width=30),
-                    Text(f"{passed} through"),
-                    Text(f"{running} running" if running else "", style="cyan"),
-                )
-        return Group(table, Text(self.headline()))
-
-    def _print_lines(self, ended: threading.Event) -> None:
-        shown = 0
-        while not ended.wait(1):
-            step = int(self._finished() / max(len(self._report.files), 1) / PLAIN_STEP)
-            if step > shown and self._report.statuses["waiting"]:
-                shown = step
-                self._console.print(self.headline(), highlight=False)
+"""At most so many of the files that failed before are named, since they are named in every run."""
 
 
 def duration(seconds: float) -> str:
@@ -115,7 +27,7 @@ def counted(files: int) -> str:
 
 
 def show_plan(files: list[FileRun], console: Console, *, every_file: bool = False) -> None:
-    """Print what will be done: each file if asked for, and the totals."""
+    """Print the plan: the totals, and before them each file if asked for."""
     if every_file:
         for file in sorted(files, key=lambda file: file.index):
             if file.status == "failed":
@@ -125,13 +37,13 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
             else:
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
                 sound = ", ".join(filter(None, [duration(file.source.duration_s), file.source.track]))
-                outputs = output_path(file.pattern, "{language}", "*")
+                outputs = file.output.render("{language}", "*")
                 _line(console, f"do      {file.source.name} ({sound}): {stages} -> {outputs}")
     _line(console, plan_line(files))
 
 
 def show_estimate(estimate: tuple[float, float] | None, console: Console) -> None:
-    """Print how long what is planned will take, if a batch like it has been done before."""
+    """Print how long the plan will take, if a batch with the same options has been done before."""
     if estimate is None:
         _line(console, "How long that takes is not known before a first run with these options.")
     else:
@@ -140,7 +52,7 @@ def show_estimate(estimate: tuple[float, float] | None, console: Console) -> Non
 
 
 def plan_line(files: list[FileRun]) -> str:
-    """Return in a line what will be done."""
+    """Return the plan in a line."""
     hours = duration(sum(file.source.duration_s for file in files if file.status == "waiting"))
     statuses = Counter(file.status for file in files)
     parts = [f"{counted(statuses['waiting'])} to do, {hours} of audio"]
@@ -149,11 +61,11 @@ def plan_line(files: list[FileRun]) -> str:
     return "; ".join(parts)
 
 
-def show_summary(report: Report, console: Console) -> None:
-    """Print how the batch ended: the failures with their reasons, then the totals."""
-    failed = sorted((file for file in report.files if file.status == "failed"), key=lambda file: file.index)
+def show_summary(tracker: Tracker, console: Console) -> None:
+    """Print the outcome of the run: the failures with their reasons, then the totals."""
+    failed = sorted((file for file in tracker.files if file.status == "failed"), key=lambda file: file.index)
     known = [file for file in failed if file.failed_before]
-    for file in report.files:
+    for file in tracker.files:
         if file.status == "done" and file.written and file.written.note:
             _line(console, f"done    {file.source.name}: {file.written.note}")
     for file in (file for file in failed if not file.failed_before):
@@ -162,23 +74,23 @@ def show_summary(report: Report, console: Console) -> None:
         _line(console, f"failed before  {file.source.name}: {file.error}")
     if len(known) > KNOWN_SHOWN:
         _line(console, f"failed before  and {len(known) - KNOWN_SHOWN} more, which are in the file of --report")
-    _line(console, summary_line(report))
+    _line(console, summary_line(tracker))
     if known:
         _line(console, f"{counted(len(known))} that failed before and did not change: --retry_failed tries them again")
 
 
 def times_real_time(summary: dict[str, Any]) -> float:
-    """Return how many seconds of audio the batch has done in each second."""
+    """Return the seconds of audio done per second."""
     return float(summary["audio_s"] / max(summary["wall_s"], 0.001))
 
 
-def summary_line(report: Report) -> str:
-    """Return in a line how the batch ended."""
-    summary = report.summary()
+def summary_line(tracker: Tracker) -> str:
+    """Return the outcome of the run in a line."""
+    summary = summary_of(tracker)
     left = f", {summary['left']} left for the next run" if summary["left"] else ""
-    known = f" ({report.known_failures} of them before)" if report.known_failures else ""
+    known = f" ({tracker.known_failures} of them before)" if tracker.known_failures else ""
     return (
-        f"{counted(len(report.files))}: {summary['done']} done, {summary['failed']} failed{known}, "
+        f"{counted(len(tracker.files))}: {summary['done']} done, {summary['failed']} failed{known}, "
         f"{summary['skipped']} skipped{left}; {speed_line(summary)}"
     )
 

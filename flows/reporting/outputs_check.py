@@ -1,4 +1,4 @@
-"""Looks, when a run ends, whether the outputs of the files that it calls done are still there."""
+"""The check at the end of a run that the outputs of the files it reports as done still exist."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 from flows.planning.file_run import FileRun
-from flows.reporting.tracker import Report
+from flows.reporting.tracker import Tracker
 from tasks.storage.urls import is_url
 
 logger = logging.getLogger(__name__)
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 THREADS = 8
 
 
-def fail_those_gone(report: Report) -> None:
+def fail_missing_outputs(tracker: Tracker) -> None:
     """Fail each file that was done in this run and of which a local output has been removed since.
 
     Files of earlier runs were checked when this one began, and stores are not asked again. Each folder is listed once:
     to look for 100,000 files one by one takes minutes on a network share.
     """
     by_folder: defaultdict[str, list[tuple[str, FileRun]]] = defaultdict(list)
-    for file in report.files:
+    for file in tracker.files:
         for output in file.outputs() if file.status == "done" else ():
             if not is_url(output):
                 folder, name = os.path.split(output)
@@ -30,7 +30,7 @@ def fail_those_gone(report: Report) -> None:
         for gone in threads.map(_gone, by_folder, by_folder.values()):
             for output, file in gone:
                 if file.status == "done":
-                    report.output_is_gone(file, output)
+                    tracker.output_missing(file, output)
 
 
 def _gone(folder: str, outputs: list[tuple[str, FileRun]]) -> list[tuple[str, FileRun]]:

@@ -1,31 +1,26 @@
-"""What has become of every file, and the report of it."""
+"""What has become of every file of a run."""
 
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
 
 from flows.config.file_overrides import FileOptions
 from flows.planning.file_run import FileRun, Status
+from flows.planning.plan import Plan
 from flows.reporting.ending import Ending
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Refused
 from tasks.bad_input import one_line
-from tasks.storage import io, urls
-from tasks.write import Written
-
-if TYPE_CHECKING:
-    from flows.streams import Admission
+from tasks.write import WriteResult
 
 LOST = "the run ended without a result for this file, which is a fault of whisperx-batch; run the same command again"
 
 
-class Report:
-    """What has become of every file. The stages report to it, each from a thread of its own.
+class Tracker:
+    """The outcome of every file. The stages report to it, each from its own thread.
 
-    What becomes of a file goes into the ledger at once: that tells it also if this process is killed.
+    Outcomes are noted in the ledger at once, so that they are known also if this process is killed.
     """
 
     def __init__(
@@ -34,79 +29,83 @@ class Report:
         ledger: Ledger | None = None,
         made_with: Callable[[FileOptions], str] | None = None,
     ) -> None:
-        """`made_with` tells what stands for the options of a file and for the programs that read it."""
+        """`made_with` returns the digest of a file's options and of the programs that read it."""
         self.files = files
         self._ledger = ledger
         self._made_with = made_with
         self.statuses: Counter[str] = Counter(file.status for file in files)
-        self.known_failures = 0
+        self.known_failures = sum(file.failed_before for file in files)
         """How many of the failed files had failed in an earlier run, and were not tried again."""
-        self.passed: Counter[str] = Counter()
-        """How many files each stage is through with."""
+        self.finished: Counter[str] = Counter()
+        """How many files each stage has finished, done or failed."""
         self.audio_s = 0.0
         """Seconds of audio in the files that are done and were decoded for it in this run."""
-        self.through_s = 0.0
+        self.finished_audio_s = 0.0
         """Seconds of audio in all files that have an outcome."""
         self.ending: Ending | None = None
         """Why the run ended before every file had its turn, if it did."""
         self.model_loads: Counter[str] = Counter()
-        self.admission: Admission | None = None
+        self.on_release: Callable[[FileRun], object] = lambda _: None
+        """Called with each file that has an outcome and no task run left."""
         self._started = time.monotonic()
         self._lock = threading.Lock()
-        for file in files:
-            file.report = self
 
-    def submitting(self, file: FileRun) -> bool:
-        """Say that a stage takes up a file. False if it must not: the file has failed in another branch."""
+    @classmethod
+    def of(cls, plan: Plan) -> "Tracker":
+        """Return a tracker of a plan's files, also of those with an outcome; it notes new ones in the plan's ledger."""
+        return cls(plan.files, plan.ledger, plan.resume.made_with)
+
+    def stage_started(self, file: FileRun) -> bool:
+        """Record that a stage takes up a file. Returns False if it must not: the file failed in another branch."""
         with self._lock:
             if file.status == "waiting":
                 file.running += 1
             return file.status == "waiting"
 
-    def stage_passed(self, file: FileRun, stage: str, seconds: float) -> None:
-        """Record that a stage is through with a file, done or failed."""
+    def stage_finished(self, file: FileRun, stage: str, seconds: float) -> None:
+        """Record that a stage has finished a file, done or failed."""
         with self._lock:
             file.timings_s[stage] = seconds
-            self.passed[stage] += 1
+            self.finished[stage] += 1
             file.running -= 1
-        self._let_go(file)
+        self._release(file)
 
-    def done(self, file: FileRun, written: Written) -> None:
+    def done(self, file: FileRun, written: WriteResult) -> None:
         """Record that a file's outputs are written."""
         self._finish(file, "done", None, written)
 
-    def skipped(self, file: FileRun, written: Written) -> None:
+    def skipped(self, file: FileRun, written: WriteResult) -> None:
         """Record that a file's outputs were there already."""
         self._finish(file, "skipped", None, written)
 
     def failed(self, file: FileRun, error: str, *, lasting: bool = False) -> None:
         """Record why a file has failed; of several failures the first counts.
 
-        If that is in its content, it will be `lasting`: later runs do not try it again until something changes.
+        A `lasting` failure is due to the file's content: later runs do not try it again until something changes.
         """
         file.lasting = lasting and file.status == "waiting"
         self._finish(file, "failed", one_line(error), None)
 
     def failed_before(self, file: FileRun, error: str) -> None:
-        """Record that a file is not tried: it has failed in an earlier run, and nothing has changed."""
+        """Record that a file is not tried, since it failed in an earlier run and has not changed."""
         file.failed_before = True
         self.known_failures += 1
         self._finish(file, "failed", one_line(error), None)
 
-    def leave(self, files: Iterable[FileRun]) -> None:
-        """Record that those of these files that still wait are left for the next run."""
+    def defer(self, files: Iterable[FileRun]) -> None:
+        """Leave those of these files that still wait for the next run."""
         with self._lock:
             for file in files:
                 if file.status == "waiting":
                     self._set(file, "left")
 
-    def fail_the_rest(self) -> None:
+    def fail_remaining(self) -> None:
         """Fail what still waits: when a run ends, every file must have an outcome."""
         for file in self.files:
             self._finish(file, "failed", LOST, None)
 
-    def output_is_gone(self, file: FileRun, output: str) -> None:
-        """Record that a file that was done in this run has lost an output since."""
+    def output_missing(self, file: FileRun, output: str) -> None:
+        """Fail a file that was done in this run and has lost an output since."""
         with self._lock:
             self._set(file, "failed")
             self.audio_s -= file.decoded_s
@@ -117,12 +116,12 @@ class Report:
 
     def _set(self, file: FileRun, status: Status) -> None:
         if file.status == "waiting":
-            self.through_s += file.source.duration_s
+            self.finished_audio_s += file.source.duration_s
         self.statuses[file.status] -= 1
         self.statuses[status] += 1
         file.status = status
 
-    def _finish(self, file: FileRun, status: Status, error: str | None, written: Written | None) -> None:
+    def _finish(self, file: FileRun, status: Status, error: str | None, written: WriteResult | None) -> None:
         with self._lock:
             if file.status != "waiting":
                 return
@@ -132,7 +131,7 @@ class Report:
                 self.audio_s += file.decoded_s
         if self._ledger:
             self._note(self._ledger, file)
-        self._let_go(file)
+        self._release(file)
 
     def _note(self, ledger: Ledger, file: FileRun) -> None:
         learnt = file.outcome()
@@ -143,7 +142,7 @@ class Report:
         written = file.ahead.location if file.ahead and file.status == "done" else None
         ledger.note_written(file.source.path, written, **learnt)
 
-    def _let_go(self, file: FileRun) -> None:
+    def _release(self, file: FileRun) -> None:
         """Free what a finished file holds, once no task run needs it any more."""
         with self._lock:
             if file.status == "waiting" or file.running:
@@ -151,8 +150,7 @@ class Report:
             futures, file.futures = file.futures, {}
         for future in futures.values():
             future.release()
-        if self.admission:
-            self.admission.release(file)
+        self.on_release(file)
 
     @property
     def new_failures(self) -> int:
@@ -167,24 +165,3 @@ class Report:
     def wall_s(self) -> float:
         """Seconds since the batch began."""
         return time.monotonic() - self._started
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as `--report` writes it: `files`, in the order of the inputs, and `summary`."""
-        records = [file.record() for file in sorted(self.files, key=lambda file: file.index)]
-        return {"files": records, "summary": self.summary()}
-
-    def summary(self) -> dict[str, Any]:
-        """Return the counts, the totals, and why the run ended early, if it did."""
-        return {
-            **{status: self.statuses[status] for status in ("done", "skipped", "failed", "left", "waiting")},
-            "failed_before": self.known_failures,
-            "ended_early": self.ending.reason if self.ending else None,
-            "wall_s": round(self.wall_s, 3),
-            "audio_s": round(self.audio_s, 3),
-            "model_loads": dict(self.model_loads),
-        }
-
-    def write(self, place: str) -> None:
-        """Write the report, whole or not at all."""
-        # In ASCII: names are bytes, and those that are no UTF-8 stay what they are as escapes.
-        io.write_all({urls.absolute(place): json.dumps(self.as_json(), indent=2).encode()})

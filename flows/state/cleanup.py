@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row, outputs_of
+from tasks.stages import STORED
 from tasks.storage import io, urls
-from tasks.storage.results import STAGES, VERSION
-from tasks.write import output_path
+from tasks.storage.outputs import OutputPath
+from tasks.storage.results import VERSION
 
 DAY_S = 24 * 3600
 
@@ -33,7 +34,7 @@ def stored_results(folder: str) -> Iterator[Result]:
         stage, _, rest = location.removeprefix(folder).strip("/").partition("/")
         version, _, name = rest.partition("/")
         digest, dash, _ = name.partition("-")
-        if stage in STAGES and dash and "/" not in name:
+        if stage in STORED and dash and "/" not in name:
             yield Result(location, stage, version, digest, now - modified, size)
 
 
@@ -68,12 +69,10 @@ def _is_there(path: str) -> bool:
 
 
 def _has_outputs(row: Row, out: str) -> bool:
-    pattern = urls.join(out.replace("{", "{{").replace("}", "}}"), row.get("pattern", ""))
+    output = OutputPath(out, row.get("template", ""), row.get("pattern", ""))
     languages = {each["language"] for each in row.get("written", {}).values()}
     return any(
-        io.version_of(output_path(pattern, language or "", extension))
-        for language in languages
-        for extension in outputs_of(row)
+        io.version_of(output.render(language, extension)) for language in languages for extension in outputs_of(row)
     )
 
 

@@ -16,6 +16,7 @@ from tasks.storage import io, urls, write_ahead
 from tasks.storage.atomic import atomic_write
 from tasks.storage.filesystems import FileVersion, UnsupportedLocation
 from tasks.storage.io import digest_of, read, version_of, write_all
+from tasks.storage.outputs import OutputPath
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +74,9 @@ class Ledger:
         for noted in write_ahead.notes(self.notes_folder):
             ahead = noted.ahead
             outputs: dict[str, FileVersion] = {}
+            output = OutputPath(self._out, ahead.template, ahead.pattern)
             for extension in noted.digests:
-                output = urls.join(self._out, ahead.pattern)
-                output = output.format(language=noted.facts.get("language") or "und", format=extension)
-                if found := noted.written(extension, output):
+                if found := noted.written(extension, output.render(noted.facts.get("language"), extension)):
                     outputs[extension] = found
             if outputs:
                 written = cast(Written, {**noted.facts, "outputs": outputs, "changed": {}})

@@ -7,17 +7,25 @@ from contextlib import suppress
 
 from fastapi.encoders import jsonable_encoder
 
+from flows.admission import Admission
 from flows.planning.file_run import FileRun
-from flows.reporting.tracker import Report
-from flows.streams import Admission, Stream
+from flows.reporting.tracker import Tracker
+from flows.streams import Stream
 from tasks.audio.types import AudioFile
+from tasks.storage.outputs import OutputPath
 
 
 def files(count: int, seconds: float = 1.0) -> list[FileRun]:
     """Return planned files of equal length."""
-    runs = [FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), f"/out/{i}.{{format}}") for i in range(count)]
-    Report(runs)
-    return runs
+    return [
+        FileRun(i, AudioFile(f"/{i}.wav", f"{i}.wav", seconds), OutputPath("/out", "", f"{i}.{{format}}"))
+        for i in range(count)
+    ]
+
+
+def admitting(files: list[FileRun], budget_bytes: int, largest_bytes: int) -> Admission:
+    """Return the admission of these files, which refuses to their tracker."""
+    return Admission(files, budget_bytes, largest_bytes, most_files=lambda: 99, refuse=Tracker(files).failed)
 
 
 def test_a_file_goes_on_when_all_feeders_have_put_it() -> None:
@@ -59,7 +67,7 @@ def test_a_stream_travels_as_an_empty_one() -> None:
 def test_admission_keeps_decoded_audio_within_the_budget() -> None:
     """Ten files of 32 kB each and room for 100 kB: never more than three at a time, and all of them in the end."""
     planned = files(10)
-    admission = Admission(planned, budget_bytes=100_000, largest_bytes=100_000, most_files=lambda: 99)
+    admission = admitting(planned, budget_bytes=100_000, largest_bytes=100_000)
     most, admitted = 0, []
     in_flight: set[FileRun] = set()
 
@@ -83,7 +91,7 @@ def test_admission_keeps_decoded_audio_within_the_budget() -> None:
 def test_a_file_larger_than_the_budget_is_admitted_alone() -> None:
     """Rather than never."""
     large, small = files(2, seconds=10)
-    admission = Admission([large, small], budget_bytes=1, largest_bytes=1_000_000, most_files=lambda: 99)
+    admission = admitting([large, small], budget_bytes=1, largest_bytes=1_000_000)
     draining = admission.drain()
     assert next(draining) is large
     threading.Timer(0.05, admission.release, [large]).start()
@@ -93,7 +101,7 @@ def test_a_file_larger_than_the_budget_is_admitted_alone() -> None:
 def test_a_stopped_admission_admits_no_more() -> None:
     """Not even those that wait for room."""
     planned = files(3)
-    admission = Admission(planned, budget_bytes=40_000, largest_bytes=40_000, most_files=lambda: 99)
+    admission = admitting(planned, budget_bytes=40_000, largest_bytes=40_000)
     threading.Timer(0.05, admission.stop).start()
     assert list(admission.drain()) == planned[:1]
     assert [file.begun for file in planned] == [True, False, False]
@@ -101,7 +109,7 @@ def test_a_stopped_admission_admits_no_more() -> None:
 
 def test_a_stopped_admission_fails_no_file_for_its_size() -> None:
     """It is the next run's."""
-    admission = Admission(files(1, seconds=100 * 3600), budget_bytes=1, largest_bytes=1, most_files=lambda: 9)
+    admission = admitting(files(1, seconds=100 * 3600), budget_bytes=1, largest_bytes=1)
     admission.stop()
     assert list(admission.drain()) == []
     assert admission._pending[0].status == "waiting"  # type: ignore[index]
@@ -110,10 +118,7 @@ def test_a_stopped_admission_fails_no_file_for_its_size() -> None:
 def test_a_file_that_no_room_is_large_enough_for_fails_and_the_others_go_on() -> None:
     """It says by how much, and what to do."""
     planned = [*files(1, seconds=100 * 3600), *files(1)]
-    assert (
-        list(Admission(planned, budget_bytes=1_000_000, largest_bytes=3_000_000, most_files=lambda: 9).drain())
-        == planned[1:]
-    )
+    assert list(admitting(planned, budget_bytes=1_000_000, largest_bytes=3_000_000).drain()) == planned[1:]
     assert planned[0].status == "failed"
     assert planned[0].error == (
         "its 4 days, 4:00:00 of audio take 11,520 MB decoded, and Ray's object store holds 3 MB: cut it, or raise "

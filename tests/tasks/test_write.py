@@ -8,8 +8,9 @@ import pytest
 
 from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization
+from tasks.storage.outputs import OutputNotOurs, OutputPath, PreviousOutputs
 from tasks.transcribe import Transcript
-from tasks.write import Earlier, OutputNotOurs, WriteOptions, Written, write
+from tasks.write import WriteOptions, WriteResult, write
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(
@@ -21,9 +22,13 @@ GREETING = Transcript(
 )
 
 
-def render(transcript: Transcript, pattern: str, options: WriteOptions, earlier: Earlier | None = None) -> Written:
+def render(
+    transcript: Transcript, pattern: str, options: WriteOptions, earlier: PreviousOutputs | None = None
+) -> WriteResult:
     """Write the outputs of a file of 2 s that was not diarized in this run."""
-    return write.fn(AudioFile("/in/a.wav", "a.wav", 2.0), pattern, transcript, None, options, earlier)
+    folder, _, name = pattern.rpartition("/")
+    output = OutputPath(folder, "", name)
+    return write.fn(AudioFile("/in/a.wav", "a.wav", 2.0), output, transcript, None, options, earlier)
 
 
 def test_writes_what_whisperx_writes(tmp_path: Path) -> None:
@@ -56,7 +61,7 @@ def test_any_formats_can_be_written_together(tmp_path: Path) -> None:
     options = WriteOptions(output_format="all,srt,textgrid,rttm,ass,docx,md,aud")
     transcript = Transcript("en", {"segments": [{"start": 0.5, "end": 1.4, "text": " Good day."}]})
     turns = Diarization([(0.4, 1.5, "SPEAKER_00"), (1.6, 1.8, "SPEAKER_01")])
-    written = write.fn(file, f"{tmp_path}/a\nb c.{{format}}", transcript, turns, options, None)
+    written = write.fn(file, OutputPath(str(tmp_path), "", "a\nb c.{format}"), transcript, turns, options, None)
     extensions = "srt vtt txt tsv json TextGrid rttm ass docx md aud".split()
     assert list(written.outputs) == extensions
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"a\nb c.{each}" for each in extensions)
@@ -64,7 +69,7 @@ def test_any_formats_can_be_written_together(tmp_path: Path) -> None:
     lines = (tmp_path / "a\nb c.rttm").read_text().splitlines()
     assert [line.split()[1:5] for line in lines] == [["a_b_c", "1", "0.400", "1.100"], ["a_b_c", "1", "1.600", "0.200"]]
     assert "\nxmax = 2 \n" in (tmp_path / "a\nb c.TextGrid").read_text()
-    again = render(transcript, f"{tmp_path}/a\nb c.{{format}}", WriteOptions(output_format="docx"), Earlier())
+    again = render(transcript, f"{tmp_path}/a\nb c.{{format}}", WriteOptions(output_format="docx"), PreviousOutputs())
     assert again.changed == {}
 
 
@@ -101,24 +106,24 @@ def test_an_output_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
     whole = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     text = (tmp_path / "a.txt").read_text()
     (tmp_path / "a.txt").write_text(text[:5])
-    render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(whole.outputs, same=frozenset({"txt"})))
+    render(GREETING, f"{tmp_path}/a.{{format}}", TXT, PreviousOutputs(whole.outputs, same=frozenset({"txt"})))
     assert (tmp_path / "a.txt").read_text() == text
 
 
 def test_an_output_that_is_there_already_is_not_touched(tmp_path: Path) -> None:
     """As after a crash between the writing and the note of it."""
     first = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
-    assert render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier()) == first
+    assert render(GREETING, f"{tmp_path}/a.{{format}}", TXT, PreviousOutputs()) == first
 
 
 def test_a_corrected_output_stays_and_is_not_taken_for_ours(tmp_path: Path) -> None:
     """Or another run, with other options, would write over it."""
     first = render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     (tmp_path / "a.txt").write_text("corrected")
-    again = render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(first.outputs, same=frozenset({"txt"})))
+    again = render(GREETING, f"{tmp_path}/a.{{format}}", TXT, PreviousOutputs(first.outputs, same=frozenset({"txt"})))
     assert (list(again.outputs), list(again.changed)) == ([], ["txt"])
     with pytest.raises(OutputNotOurs, match="txt is there and was not written by whisperx-batch"):
-        render(GREETING, f"{tmp_path}/a.{{format}}", TXT, Earlier(again.outputs))
+        render(GREETING, f"{tmp_path}/a.{{format}}", TXT, PreviousOutputs(again.outputs))
     assert (tmp_path / "a.txt").read_text() == "corrected"
     render(GREETING, f"{tmp_path}/a.{{format}}", TXT)
     assert (tmp_path / "a.txt").read_text() != "corrected"

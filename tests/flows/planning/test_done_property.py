@@ -26,6 +26,7 @@ from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.planning.resume import reason
 from flows.planning.selection import checked_entries
+from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.diarize import Diarization
@@ -124,22 +125,23 @@ def run(batch: Batch, night: Night, loses_after: int | None = None) -> Plan:
     """Do what a run does, but for models. After so many files the ledger's lines no longer reach the disk."""
     with claimed(OutputFolder.of(batch).state_dir):
         plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
+        tracker = Tracker.of(plan)
         plan.begin()
         try:
-            plan.recall()
-            plan.probe()
+            plan.recall(tracker)
+            plan.probe(tracker)
             plan.note_durations()
-            for done, file in enumerate(remaining(plan.waiting(), plan.resume)):
+            for done, file in enumerate(remaining(plan.waiting(), plan.resume, tracker)):
                 if done == loses_after:
                     plan.ledger.share()
                     plan.ledger._file = None
-                _do(batch, night, file)
+                _do(batch, night, file, tracker)
         finally:
             plan.ledger.share()
         return plan
 
 
-def _do(batch: Batch, night: Night, file: FileRun) -> None:
+def _do(batch: Batch, night: Night, file: FileRun, tracker: Tracker) -> None:
     store, folder = result_store(OutputFolder.of(batch).results), OutputFolder.of(batch).results
     digest = file.key.partition("-")[0]
     transcript: Any = None
@@ -154,11 +156,11 @@ def _do(batch: Batch, night: Night, file: FileRun) -> None:
             transcript = stored.read()
     diarization = StoredResult(folder, file.source.keys["diarize"]).read() if night.speakers else None
     try:
-        written = write.fn(file.source, file.pattern, transcript, diarization, batch.write, file.earlier, file.ahead)
+        written = write.fn(file.source, file.output, transcript, diarization, batch.write, file.previous, file.ahead)
     except Exception as error:
-        file.report.failed(file, reason(error))
+        tracker.failed(file, reason(error))
     else:
-        file.report.done(file, written)
+        tracker.done(file, written)
 
 
 class Nights(RuleBasedStateMachine):
@@ -282,9 +284,7 @@ class Nights(RuleBasedStateMachine):
 
     def check_refusal(self, file: FileRun) -> None:
         """A file fails only if something in the place of one of its outputs is not its own."""
-        places = [
-            Path(file.pattern.format(language="en", format=each)) for each in ("srt", "vtt", "txt", "tsv", "json")
-        ]
+        places = [Path(file.output.render("en", each)) for each in ("srt", "vtt", "txt", "tsv", "json")]
         foreign = any(path in self.edited for path in places) or "was written for" in str(file.error)
         assert foreign, file.error
 

@@ -12,14 +12,15 @@ from whisperx.utils import get_writer
 from flows.config.file_overrides import FileOptions
 from flows.config.inputs import Entry
 from flows.planning.output_paths import output_patterns
-from tasks.write import WriteOptions, output_path
+from tasks.storage.outputs import OutputPath
+from tasks.write import WriteOptions
 
 
 def names_of(*paths: str, known: dict[str, str] | None = None, template: str | None = None) -> list[str]:
     """Return what the srt files, in English, of these inputs are named, without `.srt`."""
     options = WriteOptions(output_template=template) if template else WriteOptions()
     patterns = output_patterns(options, [Entry(path) for path in paths], known or {})
-    return [output_path(pattern, "en", "srt").removesuffix(".srt") for pattern in patterns]
+    return [OutputPath("", "", pattern).render("en", "srt").removesuffix(".srt") for pattern in patterns]
 
 
 def test_outputs_mirror_the_tree_and_never_collide() -> None:
@@ -101,7 +102,7 @@ def test_no_two_files_have_one_output_whatever_is_known_of_them(
     """And none of them lies outside of the output folder; who alone has a usable pattern keeps it."""
     entries = [Entry(path) for path in paths]
     patterns = output_patterns(WriteOptions(output_template=template), entries, known)
-    outputs = [output_path(pattern, "en", "TextGrid") for pattern in patterns]
+    outputs = [OutputPath("", "", pattern).render("en", "TextGrid") for pattern in patterns]
     assert len({output.casefold() for output in outputs}) == len(paths)
     assert not any(os.path.isabs(output) or ".." in output.split("/") for output in outputs)
     assert all(len(os.fsencode(part)) <= 255 for output in outputs for part in output.split("/"))

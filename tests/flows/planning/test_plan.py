@@ -13,6 +13,7 @@ from conftest import SAMPLES, TWO_SPEAKERS
 
 from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries
+from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 from tasks.bad_input import InvalidInput
@@ -35,8 +36,9 @@ def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) ->
     (speech / "empty.wav").touch()
     batch = batch_of(speech)
     plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
-    plan.recall()
-    plan.probe()
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
+    plan.probe(tracker)
     assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
     assert plan.waiting()[0].source.duration_s == pytest.approx(30)
     assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")

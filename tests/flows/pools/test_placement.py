@@ -4,8 +4,9 @@ import pytest
 
 from flows.config.pools import PoolSettings
 from flows.pools.placement import Bundle, CannotBePlaced, place
-from flows.pools.sizing import STAGES, PoolSpec, plan_pools
+from flows.pools.sizing import PoolSpec, plan_pools
 from flows.services.node import Node
+from tasks.stages import STAGES
 
 GPU_BOX = Node(cpus=16, gpus=1)
 

@@ -18,6 +18,7 @@ from flows.planning.selection import checked_entries
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
 from flows.prepared import pools_for, prepared
+from flows.reporting.tracker import Tracker
 from flows.services.ray_cluster import RaySession, ray_session
 from flows.state.folder import OutputFolder
 
@@ -40,7 +41,7 @@ def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan]:
     }
     batch = Batch.model_validate(defaults | options)
     plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
-    plan.recall()
+    plan.recall(Tracker.of(plan))
     return batch, plan
 
 
@@ -135,8 +136,9 @@ def test_nothing_is_started_for_files_that_have_all_failed(speech: Path, tiny_en
     """They need no stage; the flow reports them."""
     speech.write_bytes(b"")
     batch, plan = planned(speech, tiny_en)
-    plan.probe()
-    assert plan.report.statuses["failed"] == 1
+    tracker = Tracker.of(plan)
+    plan.probe(tracker)
+    assert tracker.statuses["failed"] == 1
     before = reserved()
     with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
         assert reserved() == before

@@ -3,24 +3,29 @@
 from pathlib import Path
 
 from flows.planning.file_run import FileRun
-from flows.reporting.artifacts import ROWS, plan_text, report_text
 from flows.reporting.ending import Ending
-from flows.reporting.tracker import Report
+from flows.reporting.markdown import ROWS, plan_text, report_text
+from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
-from tasks.write import Written
+from tasks.storage.outputs import OutputPath
+from tasks.write import WriteResult
 
 
 def file(index: int, name: str, duration_s: float = 60.0) -> FileRun:
     """Return a file of a plan."""
-    return FileRun(index, AudioFile(f"/in/{name}", name, duration_s=duration_s), f"/out/{Path(name).stem}.{{format}}")
+    return FileRun(
+        index,
+        AudioFile(f"/in/{name}", name, duration_s=duration_s),
+        OutputPath("/out", "", f"{Path(name).stem}.{{format}}"),
+    )
 
 
 def test_the_plan_has_the_totals_and_what_is_refused() -> None:
     """And when it will end."""
-    report = Report([file(0, "a.wav"), file(1, "b.wav", 3600.0), file(2, "c.wav", 0.0), file(3, "d.wav")])
-    report.failed(report.files[2], "no audio")
-    report.skipped(report.files[3], Written({"json": (1, 1)}, "en"))
-    text = plan_text(report, "about 04:10")
+    tracker = Tracker([file(0, "a.wav"), file(1, "b.wav", 3600.0), file(2, "c.wav", 0.0), file(3, "d.wav")])
+    tracker.failed(tracker.files[2], "no audio")
+    tracker.skipped(tracker.files[3], WriteResult({"json": (1, 1)}, "en"))
+    text = plan_text(tracker, "about 04:10")
     assert "# Plan: 4 files" in text
     assert "| to do | 2 | 1:01:00 |" in text
     assert "| done before | 1 |" in text
@@ -31,13 +36,13 @@ def test_the_plan_has_the_totals_and_what_is_refused() -> None:
 
 def test_the_report_has_the_failures_before_the_files() -> None:
     """With their reasons; a file that is done has its language, speakers, length, speed and outputs."""
-    report = Report([file(0, "a.wav"), file(1, "b.wav")])
-    report.files[0].timings_s = {"transcribe": 20.0, "write": 10.0}
-    report.done(
-        report.files[0], Written({"json": (1, 1), "srt": (1, 1)}, "de", speakers=2, aligned_by="/models/align-de")
+    tracker = Tracker([file(0, "a.wav"), file(1, "b.wav")])
+    tracker.files[0].timings_s = {"transcribe": 20.0, "write": 10.0}
+    tracker.done(
+        tracker.files[0], WriteResult({"json": (1, 1), "srt": (1, 1)}, "de", speakers=2, aligned_by="/models/align-de")
     )
-    report.failed(report.files[1], "transcribe: it broke")
-    text = report_text(report)
+    tracker.failed(tracker.files[1], "transcribe: it broke")
+    text = report_text(tracker)
     assert "| a.wav | done | de | 2 | align-de | 0:01:00 | 2.0 × | json srt |" in text
     assert text.index("transcribe: it broke") < text.index("## Files") < text.index("| b.wav | failed |")
 
@@ -45,23 +50,23 @@ def test_the_report_has_the_failures_before_the_files() -> None:
 def test_a_name_is_shown_as_it_is() -> None:
     """It may hold what Markdown or a browser would act on."""
     name = "a|b `c` <script>*d*_e_[f](g).wav"
-    text = report_text(Report([file(0, name)]))
+    text = report_text(Tracker([file(0, name)]))
     assert r"| a\|b \`c\` \<script\>\*d\*\_e\_\[f\](g).wav | waiting |" in text
 
 
 def test_a_table_ends_before_it_is_too_long_for_a_browser() -> None:
     """The file of the report has the others."""
-    text = report_text(Report([file(i, f"{i}.wav") for i in range(ROWS + 5)]))
+    text = report_text(Tracker([file(i, f"{i}.wav") for i in range(ROWS + 5)]))
     assert text.count(".wav | waiting |") == ROWS
     assert "and 5 more" in text
 
 
 def test_the_report_begins_with_why_the_run_ended_early() -> None:
     """Files that were not begun are left, and named as such."""
-    report = Report([file(0, "a.wav"), file(1, "b.wav")])
-    report.ending = Ending("the pool 'transcribe' cannot load its models: no_such_model")
-    report.leave(report.files)
-    text = report_text(report)
+    tracker = Tracker([file(0, "a.wav"), file(1, "b.wav")])
+    tracker.ending = Ending("the pool 'transcribe' cannot load its models: no_such_model")
+    tracker.defer(tracker.files)
+    text = report_text(tracker)
     assert text.index("cannot load its models: no\\_such\\_model") < text.index("| left | 2 |")
     assert "| a.wav | left |" in text
     assert "Failed" not in text

@@ -9,16 +9,21 @@ from typing import Any
 from rich.console import Console
 
 from flows.planning.file_run import FileRun
-from flows.reporting.console import Progress, duration, show_plan, show_summary
-from flows.reporting.tracker import Report
+from flows.reporting.console import duration, show_plan, show_summary
+from flows.reporting.live import Progress
+from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
-from tasks.write import Written
+from tasks.storage.outputs import OutputPath
+from tasks.write import WriteResult
 
 
-def batch(count: int = 4) -> Report:
-    """Return a report of files of one minute."""
-    return Report(
-        [FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"/out/{i}.{{format}}") for i in range(count)]
+def batch(count: int = 4) -> Tracker:
+    """Return the tracker of files of one minute."""
+    return Tracker(
+        [
+            FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), OutputPath("/out", "", f"{i}.{{format}}"))
+            for i in range(count)
+        ]
     )
 
 
@@ -29,9 +34,9 @@ def pools(**running: int) -> Any:
 
 def test_a_log_gets_a_few_plain_lines() -> None:
     """Without colours, bars or cursor movements."""
-    text, report = io.StringIO(), batch()
-    with Progress(report, pools(), Console(file=text, width=100)).shown():
-        report.done(report.files[0], Written({}, "en"))
+    text, tracker = io.StringIO(), batch()
+    with Progress(tracker, pools(), Console(file=text, width=100)).shown():
+        tracker.done(tracker.files[0], WriteResult({}, "en"))
         time.sleep(1.5)
     assert text.getvalue().startswith("1/4 files · 0 failed · ")
     assert "left" in text.getvalue()
@@ -40,12 +45,12 @@ def test_a_log_gets_a_few_plain_lines() -> None:
 
 def test_a_terminal_shows_each_stage_and_the_totals() -> None:
     """While it runs; and leaves the screen clean for the summary."""
-    text, report = io.StringIO(), batch()
+    text, tracker = io.StringIO(), batch()
     console = Console(file=text, width=100, force_terminal=True)
-    with Progress(report, pools(transcribe=2), console).shown():
-        report.submitting(report.files[0])
-        report.stage_passed(report.files[0], "load audio", 1.0)
-        report.failed(report.files[1], "no")
+    with Progress(tracker, pools(transcribe=2), console).shown():
+        tracker.stage_started(tracker.files[0])
+        tracker.stage_finished(tracker.files[0], "load audio", 1.0)
+        tracker.failed(tracker.files[1], "no")
         time.sleep(0.6)
     shown = text.getvalue()
     assert "transcribe" in shown
@@ -56,12 +61,12 @@ def test_a_terminal_shows_each_stage_and_the_totals() -> None:
 
 def test_the_plan_names_what_is_done_and_what_is_not() -> None:
     """With the reasons, and the totals last."""
-    text, report = io.StringIO(), batch(3)
-    report.files[0].missing = frozenset({"load audio", "transcribe", "align", "write"})
-    report.failed(report.files[1], "the file is empty")
-    report.skipped(report.files[2], Written({}, "en"))
-    report.files[0].source = replace(report.files[0].source, track="aac, track 1 of 2")
-    show_plan(report.files, Console(file=text, width=40), every_file=True)
+    text, tracker = io.StringIO(), batch(3)
+    tracker.files[0].missing = frozenset({"load audio", "transcribe", "align", "write"})
+    tracker.failed(tracker.files[1], "the file is empty")
+    tracker.skipped(tracker.files[2], WriteResult({}, "en"))
+    tracker.files[0].source = replace(tracker.files[0].source, track="aac, track 1 of 2")
+    show_plan(tracker.files, Console(file=text, width=40), every_file=True)
     assert text.getvalue().splitlines() == [
         "do      0.wav (0:01:00, aac, track 1 of 2): transcribe, align, write -> /out/0.*",
         "refuse  1.wav: the file is empty",
@@ -72,11 +77,11 @@ def test_the_plan_names_what_is_done_and_what_is_not() -> None:
 
 def test_the_summary_gives_failures_first() -> None:
     """A name in square brackets is a name, not a colour."""
-    text, report = io.StringIO(), batch(2)
-    report.files[0].source = AudioFile("/in/[red].wav", "[red].wav", 60.0)
-    report.failed(report.files[0], "load audio: not audio")
-    report.done(report.files[1], Written({}, "en"))
-    show_summary(report, Console(file=text, width=40))
+    text, tracker = io.StringIO(), batch(2)
+    tracker.files[0].source = AudioFile("/in/[red].wav", "[red].wav", 60.0)
+    tracker.failed(tracker.files[0], "load audio: not audio")
+    tracker.done(tracker.files[1], WriteResult({}, "en"))
+    show_summary(tracker, Console(file=text, width=40))
     first, second = text.getvalue().splitlines()
     assert first == "failed  [red].wav: load audio: not audio"
     assert second.startswith("2 files: 1 done, 1 failed, 0 skipped; 0:01:00 of audio in 0:00:00, ")
@@ -84,19 +89,19 @@ def test_the_summary_gives_failures_first() -> None:
 
 def test_a_run_that_decoded_nothing_has_no_speed() -> None:
     """As one that only writes another format."""
-    text, report = io.StringIO(), batch(1)
-    report.files[0].missing = frozenset({"write"})
-    report.done(report.files[0], Written({}, "en"))
-    show_summary(report, Console(file=text, width=40))
+    text, tracker = io.StringIO(), batch(1)
+    tracker.files[0].missing = frozenset({"write"})
+    tracker.done(tracker.files[0], WriteResult({}, "en"))
+    show_summary(tracker, Console(file=text, width=40))
     assert text.getvalue() == "1 file: 1 done, 0 failed, 0 skipped; no new audio, in 0:00:00\n"
 
 
 def test_a_run_that_was_cut_short_prints_no_line_for_what_is_left() -> None:
     """Only how much it is."""
-    text, report = io.StringIO(), batch(4)
-    report.failed(report.files[0], "load audio: not audio")
-    report.leave(report.files)
-    show_summary(report, Console(file=text, width=40))
+    text, tracker = io.StringIO(), batch(4)
+    tracker.failed(tracker.files[0], "load audio: not audio")
+    tracker.defer(tracker.files)
+    show_summary(tracker, Console(file=text, width=40))
     first, second = text.getvalue().splitlines()
     assert first.startswith("failed  0.wav")
     assert second.startswith("4 files: 0 done, 1 failed, 0 skipped, 3 left for the next run; ")

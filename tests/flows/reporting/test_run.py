@@ -20,11 +20,13 @@ from ray.exceptions import ActorDiedError
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
 from flows.reporting.ending import Ending, why_ended
-from flows.reporting.run import final_state, logs_forwarded, tell_unbegun
-from flows.reporting.tracker import Report
+from flows.reporting.final_state import final_state
+from flows.reporting.run import logs_forwarded, publish_not_started
+from flows.reporting.tracker import Tracker
 from flows.services.failures import ModelsNotLoaded, in_words
 from flows.services.prefect_events import flush
 from tasks.audio.types import AudioFile
+from tasks.storage.outputs import OutputPath
 
 LOGGER = logging.getLogger("flows.pools.dispatcher")
 
@@ -57,12 +59,13 @@ def test_what_the_pools_say_is_in_the_log_of_the_run(api_url: str) -> None:
     assert said == {"a process died", "files wait"}
 
 
-def reported(*statuses: Status) -> Report:
-    """Return a report of files with these statuses."""
+def reported(*statuses: Status) -> Tracker:
+    """Return the tracker of files with these statuses."""
     files = [
-        FileRun(i, AudioFile(f"/{i}", str(i)), "/out/{format}", status=status) for i, status in enumerate(statuses)
+        FileRun(i, AudioFile(f"/{i}", str(i)), OutputPath("/out", "", "{format}"), status=status)
+        for i, status in enumerate(statuses)
     ]
-    return Report(files)
+    return Tracker(files)
 
 
 def test_a_run_is_completed_only_if_every_file_is_done_or_was_left_on_purpose() -> None:
@@ -75,14 +78,14 @@ def test_a_run_is_completed_only_if_every_file_is_done_or_was_left_on_purpose() 
 
 def test_a_run_that_ended_early_is_never_completed() -> None:
     """Its message has the reason first, and then the counts."""
-    report = reported("done", "left", "left")
-    report.ending = Ending("interrupted", interrupted=True)
-    state = final_state(report)
+    tracker = reported("done", "left", "left")
+    tracker.ending = Ending("interrupted", interrupted=True)
+    state = final_state(tracker)
     assert state.is_cancelled()
     assert state.message == "interrupted; 3 files: 1 done, 2 left for the next run"
     assert why_ended(state) == "interrupted; the same command goes on where it stopped"
-    report.ending = Ending("no room")
-    state = final_state(report)
+    tracker.ending = Ending("no room")
+    state = final_state(tracker)
     assert state.is_failed()
     assert state.message == "no room; 3 files: 1 done, 2 left for the next run"
     assert why_ended(state) == "no room"
@@ -112,8 +115,8 @@ def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
 
 def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As when Ray does not start: the report is that of this run, and of no earlier one."""
-    report, place = reported("waiting", "skipped"), tmp_path / "report.json"
-    tell_unbegun(report, Ending("Ray did not start"), str(place))
+    tracker, place = reported("waiting", "skipped"), tmp_path / "report.json"
+    publish_not_started(tracker, Ending("Ray did not start"), str(place))
     written = json.loads(place.read_text())
     assert [each["status"] for each in written["files"]] == ["left", "skipped"]
     assert written["summary"]["ended_early"] == "Ray did not start"

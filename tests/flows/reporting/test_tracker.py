@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from flows.planning.file_run import FileRun
-from flows.reporting.outputs_check import fail_those_gone
-from flows.reporting.tracker import Report
+from flows.reporting.outputs_check import fail_missing_outputs
+from flows.reporting.report import summary_of, write_report
+from flows.reporting.tracker import Tracker
 from flows.state.ledger import Ledger
 from tasks.audio.types import AudioFile
 from tasks.bad_input import one_line
-from tasks.write import Written
+from tasks.storage.outputs import OutputPath
+from tasks.write import WriteResult
 
 
 class Future:
@@ -27,41 +29,43 @@ class Future:
 
 @pytest.fixture(name="file")
 def _file() -> FileRun:
-    file = FileRun(0, AudioFile("/in/a.wav", "a.wav", 12.5), "/out/a.{format}")
-    Report([file])
-    return file
+    return FileRun(0, AudioFile("/in/a.wav", "a.wav", 12.5), OutputPath("/out", "", "a.{format}"))
 
 
 def test_of_several_failures_the_first_counts(file: FileRun) -> None:
     """And a file that has failed is not done afterwards."""
-    file.report.failed(file, "align: first")
-    file.report.failed(file, "diarize: second")
-    file.report.done(file, Written({"json": (1, 1)}, "en"))
+    tracker = Tracker([file])
+    tracker.failed(file, "align: first")
+    tracker.failed(file, "diarize: second")
+    tracker.done(file, WriteResult({"json": (1, 1)}, "en"))
     assert (file.status, file.error, file.written) == ("failed", "align: first", None)
-    assert file.report.statuses == {"waiting": 0, "failed": 1}
+    assert tracker.statuses == {"waiting": 0, "failed": 1}
 
 
 def test_a_failed_file_is_let_go_when_its_last_task_run_is_through(file: FileRun) -> None:
     """The other branch may still read its audio."""
-    report, audio = file.report, Future()
+    tracker, audio = Tracker([file]), Future()
     file.futures["load audio"] = audio  # type: ignore[assignment]
-    assert report.submitting(file)
-    assert report.submitting(file)
-    report.failed(file, "transcribe: no")
-    report.stage_passed(file, "transcribe", 1.0)
+    assert tracker.stage_started(file)
+    assert tracker.stage_started(file)
+    tracker.failed(file, "transcribe: no")
+    tracker.stage_finished(file, "transcribe", 1.0)
     assert not audio.released
-    report.stage_passed(file, "diarize", 1.0)
+    tracker.stage_finished(file, "diarize", 1.0)
     assert audio.released
-    assert not report.submitting(file)
+    assert not tracker.stage_started(file)
 
 
 def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
     """Also of those that a run which was killed never came to; in the order of the inputs."""
-    files = [FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), f"/out/{i}.{{format}}") for i in range(3)]
-    report = Report(list(reversed(files)))
-    report.done(files[1], Written({"json": (1, 1)}, "de"))
-    report.failed(files[2], "load audio: UnreadableAudio: a\nb\x1b[31m")
-    report.write(str(tmp_path / "new" / "report.json"))
+    files = [
+        FileRun(i, AudioFile(f"/in/{i}\udcff.wav", f"{i}.wav", 60.0), OutputPath("/out", "", f"{i}.{{format}}"))
+        for i in range(3)
+    ]
+    tracker = Tracker(list(reversed(files)))
+    tracker.done(files[1], WriteResult({"json": (1, 1)}, "de"))
+    tracker.failed(files[2], "load audio: UnreadableAudio: a\nb\x1b[31m")
+    write_report(tracker, str(tmp_path / "new" / "report.json"))
     read = json.loads((tmp_path / "new" / "report.json").read_text())
     assert read["files"][0]["path"] == "/in/0\udcff.wav"
     assert [each["status"] for each in read["files"]] == ["waiting", "done", "failed"]
@@ -74,65 +78,79 @@ def test_a_report_says_what_became_of_every_file(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.json"]
 
 
-def planned(folder: Path, count: int) -> Report:
-    """Return a report of files with the outputs .json and .srt in a folder."""
-    files = [FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), f"{folder}/{i}.{{format}}") for i in range(count)]
-    return Report(files, Ledger(folder, str(folder)))
+def planned(folder: Path, count: int) -> Tracker:
+    """Return the tracker of files with the outputs .json and .srt in a folder."""
+    files = [
+        FileRun(i, AudioFile(f"/in/{i}.wav", f"{i}.wav", 60.0), OutputPath(str(folder), "", f"{i}.{{format}}"))
+        for i in range(count)
+    ]
+    return Tracker(files, Ledger(folder, str(folder)))
 
 
-def finish(report: Report, *files: FileRun) -> None:
+def finish(tracker: Tracker, *files: FileRun) -> None:
     """Write the outputs of these files."""
     for file in files:
         written = {}
         for extension in ("json", "srt"):
-            path = Path(file.pattern.format(format=extension))
+            path = Path(file.output.render("en", extension))
             path.write_text("text")
             written[extension] = (path.stat().st_size, path.stat().st_mtime_ns)
-        report.done(file, Written(written, "en"))
+        tracker.done(file, WriteResult(written, "en"))
 
 
 def test_a_file_whose_output_was_removed_during_the_run_is_not_done(tmp_path: Path) -> None:
     """It fails, in the ledger too, with the name of what is gone; the others are done."""
-    report = planned(tmp_path, 3)
-    finish(report, *report.files)
+    tracker = planned(tmp_path, 3)
+    finish(tracker, *tracker.files)
     (tmp_path / "1.srt").unlink()
-    fail_those_gone(report)
-    assert [file.status for file in report.files] == ["done", "failed", "done"]
-    assert report.files[1].error == "its output 1.srt was removed while the run went on; run the same command again"
-    assert (report.summary()["done"], report.summary()["failed"], report.summary()["audio_s"]) == (2, 1, 120.0)
-    assert report.files[1].record()["outputs"] == []
-    assert report._ledger
-    assert report._ledger.row("/in/1.wav")["status"] == "failed"
+    fail_missing_outputs(tracker)
+    assert [file.status for file in tracker.files] == ["done", "failed", "done"]
+    assert tracker.files[1].error == "its output 1.srt was removed while the run went on; run the same command again"
+    assert (summary_of(tracker)["done"], summary_of(tracker)["failed"], summary_of(tracker)["audio_s"]) == (2, 1, 120.0)
+    assert tracker.files[1].record()["outputs"] == []
+    assert tracker._ledger
+    assert tracker._ledger.row("/in/1.wav")["status"] == "failed"
 
 
 def test_a_whole_output_folder_that_was_removed_leaves_nothing_done(tmp_path: Path) -> None:
     """Such as a share that was unmounted."""
-    report = planned(tmp_path / "out", 2)
+    tracker = planned(tmp_path / "out", 2)
     (tmp_path / "out").mkdir()
-    finish(report, *report.files)
+    finish(tracker, *tracker.files)
     shutil.rmtree(tmp_path / "out")
-    fail_those_gone(report)
-    assert report.statuses["done"] == 0
+    fail_missing_outputs(tracker)
+    assert tracker.statuses["done"] == 0
 
 
 def test_what_still_waits_at_the_end_has_failed(tmp_path: Path) -> None:
     """Unless it was left: that a file was lost must not look like success."""
-    report = planned(tmp_path, 3)
-    finish(report, report.files[0])
-    report.leave([report.files[1]])
-    report.fail_the_rest()
-    assert [file.status for file in report.files] == ["done", "left", "failed"]
-    assert "fault of whisperx-batch" in str(report.files[2].error)
-    assert report.statuses["waiting"] == 0
+    tracker = planned(tmp_path, 3)
+    finish(tracker, tracker.files[0])
+    tracker.defer([tracker.files[1]])
+    tracker.fail_remaining()
+    assert [file.status for file in tracker.files] == ["done", "left", "failed"]
+    assert "fault of whisperx-batch" in str(tracker.files[2].error)
+    assert tracker.statuses["waiting"] == 0
 
 
 def test_the_speed_counts_only_audio_that_was_decoded_in_this_run(tmp_path: Path) -> None:
     """To write another format of an hour takes a second, and says nothing about the next hour."""
-    report = planned(tmp_path, 2)
-    report.files[0].missing = frozenset({"write"})
-    finish(report, *report.files)
-    assert report.summary()["audio_s"] == 60.0
-    assert report.through_s == 120.0
+    tracker = planned(tmp_path, 2)
+    tracker.files[0].missing = frozenset({"write"})
+    finish(tracker, *tracker.files)
+    assert summary_of(tracker)["audio_s"] == 60.0
+    assert tracker.finished_audio_s == 120.0
+
+
+def test_a_tracker_counts_the_outcomes_that_planning_has_found(tmp_path: Path) -> None:
+    """Whoever plans may not be who runs: the command plans, and the flow tracks."""
+    files = planned(tmp_path, 3).files
+    planning = Tracker(files)
+    planning.failed_before(files[0], "not audio")
+    planning.skipped(files[1], WriteResult({}, "en"))
+    tracker = Tracker(files)
+    assert (tracker.known_failures, tracker.new_failures) == (1, 0)
+    assert tracker.statuses == {"failed": 1, "skipped": 1, "waiting": 1}
 
 
 def test_names_are_shown_on_one_line() -> None:

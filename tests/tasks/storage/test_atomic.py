@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.planning.output_paths import escaped
 from flows.state.drafts import remove_drafts
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.storage.atomic import STALE_S, atomic_write, new_draft
+from tasks.storage.outputs import OutputPath
 
 
 def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_drafts_of_processes_that_are_gone_are_removed_and_no_others(tmp_path: P
     for draft in of_an_old_version:
         os.utime(draft, (0, draft.stat().st_mtime - STALE_S - 60))
     patterns = ["plain/a.{format}", "{language}/talks/a.{format}"]
-    remove_drafts(own, [f"{escaped(str(out))}/{pattern}" for pattern in patterns])
+    remove_drafts(own, [OutputPath(str(out), "", pattern) for pattern in patterns])
     assert [draft for draft in [*gone, *of_an_old_version] if draft.exists()] == []
     assert [draft for draft in [*elsewhere, *ours] if not draft.exists()] == []
 

@@ -1,0 +1,92 @@
+"""The plan and the report of a run as Markdown, for Prefect's UI."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from flows.planning.file_run import FileRun
+from flows.reporting.console import counted, duration, speed_line
+from flows.reporting.report import summary_of
+from flows.reporting.tracker import Tracker
+
+ROWS = 1000
+"""Files in a table at most: a browser has to show it."""
+SHOWN = ("done", "skipped", "failed", "left", "waiting")
+FILE_COLUMNS = ("file", "state", "language", "speakers", "words timed by", "audio", "speed", "outputs")
+
+
+def plan_text(tracker: Tracker, finish: str) -> str:
+    """Return the plan as Markdown; `finish` says when the run is expected to end."""
+    waiting = [file for file in tracker.files if file.status == "waiting"]
+    refused = [file for file in tracker.files if file.status == "failed"]
+    hours = duration(sum(file.source.duration_s for file in waiting))
+    totals = [
+        ("to do", len(waiting), hours),
+        ("done before", tracker.statuses["skipped"], ""),
+        ("refused", len(refused), ""),
+    ]
+    return "\n".join(
+        [
+            f"# Plan: {counted(len(tracker.files))}",
+            *_table(("", "files", "audio"), totals),
+            f"Finish: {finish}",
+            *_failures("Refused", refused),
+        ]
+    )
+
+
+def report_text(tracker: Tracker) -> str:
+    """Return the report as Markdown: the totals, the failures with their reasons, then every file."""
+    summary = summary_of(tracker)
+    totals = [(status, summary[status]) for status in SHOWN if summary[status]]
+    files = sorted(tracker.files, key=lambda file: file.index)
+    return "\n".join(
+        [
+            f"# {counted(len(files))}",
+            *([f"**{_cell(tracker.ending.advice)}**"] if tracker.ending else []),
+            *_table(("state", "files"), totals),
+            speed_line(summary),
+            *_failures("Failed", [file for file in files if file.status == "failed"]),
+            "## Files",
+            *_table(FILE_COLUMNS, map(_row, files[:ROWS])),
+            *_more(files),
+        ]
+    )
+
+
+def _row(file: FileRun) -> tuple[Any, ...]:
+    record = file.record()
+    worked = sum(record["timings_s"].values())
+    return (
+        file.source.name,
+        record["status"],
+        record["language"] or "",
+        "" if record["speakers"] is None else record["speakers"],
+        os.path.basename(record["aligned_by"] or ""),
+        duration(record["duration_s"]) if record["duration_s"] else "",
+        f"{record['duration_s'] / worked:.1f} ×" if worked and record["status"] == "done" else "",
+        " ".join(output.rpartition(".")[2] for output in record["outputs"]),
+    )
+
+
+def _failures(title: str, files: list[FileRun]) -> list[str]:
+    if not files:
+        return []
+    rows = [(file.source.name, file.error or "") for file in files[:ROWS]]
+    return [f"## {title}", *_table(("file", "reason"), rows), *_more(files)]
+
+
+def _more(files: list[FileRun]) -> list[str]:
+    return [f"and {len(files) - ROWS} more, which are in the file that `report` names"] if len(files) > ROWS else []
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return ["", *("| " + " | ".join(_cell(str(cell)) for cell in line) + " |" for line in lines), ""]
+
+
+def _cell(text: str) -> str:
+    """Return the text so that it stays in its cell, and shows as it is: names of files are anybody's."""
+    for special in "\\|`<>[]*_":
+        text = text.replace(special, f"\\{special}")
+    return text

@@ -1,0 +1,31 @@
+"""The report of a run, as `--report` writes it."""
+
+import json
+from typing import Any
+
+from flows.reporting.tracker import Tracker
+from tasks.storage import io, urls
+
+
+def report_of(tracker: Tracker) -> dict[str, Any]:
+    """Return the report: `files`, in the order of the inputs, and `summary`."""
+    records = [file.record() for file in sorted(tracker.files, key=lambda file: file.index)]
+    return {"files": records, "summary": summary_of(tracker)}
+
+
+def summary_of(tracker: Tracker) -> dict[str, Any]:
+    """Return the counts, the totals, and why the run ended early, if it did."""
+    return {
+        **{status: tracker.statuses[status] for status in ("done", "skipped", "failed", "left", "waiting")},
+        "failed_before": tracker.known_failures,
+        "ended_early": tracker.ending.reason if tracker.ending else None,
+        "wall_s": round(tracker.wall_s, 3),
+        "audio_s": round(tracker.audio_s, 3),
+        "model_loads": dict(tracker.model_loads),
+    }
+
+
+def write_report(tracker: Tracker, location: str) -> None:
+    """Write the report, whole or not at all. Raises OSError, BadPlace."""
+    # In ASCII: names are bytes, and those that are not UTF-8 are kept as escapes.
+    io.write_all({urls.absolute(location): json.dumps(report_of(tracker), indent=2).encode()})

@@ -1,0 +1,43 @@
+"""The stages of a file: their order, what each takes from the others, and whose results are stored."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the table of stages."""
+
+    inputs: dict[str, tuple[str, ...]]
+    """For each argument of its task that is another stage's result, the stages that can provide it, preferred first."""
+    stored: bool = False
+    """Its results are stored for later runs."""
+
+
+TABLE = {
+    "load audio": Stage({}),
+    "transcribe": Stage({"audio": ("load audio",)}, stored=True),
+    "diarize": Stage({"audio": ("load audio",)}, stored=True),
+    "align": Stage({"transcript": ("transcribe",), "audio": ("load audio",)}, stored=True),
+    "write": Stage({"transcript": ("align", "transcribe"), "diarization": ("diarize",)}),
+}
+"""By name, in the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
+
+STAGES = tuple(TABLE)
+STORED = tuple(name for name, stage in TABLE.items() if stage.stored)
+
+
+@cache
+def planned_stages(*, align: bool, diarize: bool) -> frozenset[str]:
+    """Return the stages that a file goes through if nothing of it is stored."""
+    optional = {"align": align, "diarize": diarize}
+    return frozenset(stage for stage in STAGES if optional.get(stage, True))
+
+
+def inputs_of(stage: str, planned: Collection[str]) -> dict[str, str | None]:
+    """Return which of the `planned` stages provides each input of a stage's task; None if none of them does."""
+    return {
+        parameter: next((provider for provider in providers if provider in planned), None)
+        for parameter, providers in TABLE[stage].inputs.items()
+    }

@@ -1,0 +1,78 @@
+"""tasks/stages.py, and how flows/pipeline.py joins the stages by it."""
+
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.encoders import jsonable_encoder
+
+from flows.admission import Admission
+from flows.config.parameters import Batch
+from flows.pipeline import wire
+from flows.reporting.tracker import Tracker
+from flows.stages import Links, ResultPolicy
+from flows.streams import Stream
+from tasks.stages import STAGES, TABLE, inputs_of, planned_stages
+
+
+def test_each_stage_comes_after_those_that_it_takes_from() -> None:
+    """The order of the table is that of a file's way."""
+    for stage in STAGES:
+        providers = {each for each in inputs_of(stage, STAGES).values() if each}
+        assert all(STAGES.index(each) < STAGES.index(stage) for each in providers)
+
+
+def test_what_a_stage_left_out_would_make_comes_from_another_or_is_none() -> None:
+    """Without alignment the transcript as it is is written; without diarization no speakers."""
+    assert inputs_of("write", planned_stages(align=True, diarize=True)) == {
+        "transcript": "align",
+        "diarization": "diarize",
+    }
+    assert inputs_of("write", planned_stages(align=False, diarize=False)) == {
+        "transcript": "transcribe",
+        "diarization": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "downstream"),
+    [
+        (
+            {"diarize": {}},
+            {
+                "load audio": ["transcribe", "align", "diarize"],
+                "transcribe": ["align"],
+                "align": ["write"],
+                "diarize": ["write"],
+                "write": ["written"],
+            },
+        ),
+        ({"align": None}, {"load audio": ["transcribe"], "transcribe": ["write"], "write": ["written"]}),
+    ],
+)
+def test_the_stages_are_joined_as_the_table_says(
+    tmp_path: Path, options: dict[str, Any], downstream: dict[str, list[str]]
+) -> None:
+    """Each feeds those that take its result; the last one feeds the stream of files that are done."""
+    batch = Batch.model_validate({"write": {"output_dir": str(tmp_path)}, **options})
+    tracker, written = Tracker([]), Stream("write")
+    admission = Admission([], 1, 1, most_files=lambda: 1, refuse=tracker.failed)
+    links = {flow.name: parameters["links"] for flow, parameters in wire(batch, tracker, admission, written).items()}
+    names = {id(each.upstream): name for name, each in links.items()} | {id(written): "written"}
+    assert {name: [names[id(stream)] for stream in each.downstream] for name, each in links.items()} == downstream
+    assert links["load audio"].upstream is admission
+
+
+def test_only_results_that_are_stored_are_looked_for() -> None:
+    """Whether a file is written, its outputs tell; decoded audio is too large to keep."""
+    assert [name for name, stage in TABLE.items() if stage.stored] == ["transcribe", "diarize", "align"]
+
+
+def test_links_travel_without_what_they_join() -> None:
+    """As Prefect sends them: pickled with the flow's parameters, and encoded for the API."""
+    links = Links(Stream(), [Stream("load audio")], Tracker([]), ResultPolicy("/results", refresh=False))
+    assert not isinstance(pickle.loads(pickle.dumps(links)), Links)
+    with suppress(TypeError, ValueError):
+        pytest.fail(str(jsonable_encoder(links)))
