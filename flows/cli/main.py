@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder, empty_folder
+from flows.host.programs import typed
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
@@ -195,7 +196,8 @@ def _run_flow(batch: "Batch", plan: "Plan") -> int:
             server = running.enter_context(LocalServer()) if embedded else None
             with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
                 if session.dashboard_url:
-                    sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
+                    token = typed("ray get-auth-token")
+                    sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: {token})\n")
                 if session.notice:
                     sys.stderr.write(f"{session.notice}\n")
                 with pools_ahead(batch, session, plan):
