@@ -7,6 +7,7 @@ import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from flows.host.programs import typed
 from flows.pools.placement import Bundle, CannotBePlaced, place
 from flows.pools.sizing import Node, PoolSpec
 from flows.services.ray_records import holders, in_words
@@ -45,7 +46,7 @@ class Room:
             needed.update(bundle.resources)
         free: Counter[str] = Counter(ray.available_resources())  # type: ignore[no-untyped-call]
         held = holders(actors)
-        others = f"in use by {', '.join(held)}" if held else "`ray status` says who uses the rest"
+        others = f"in use by {', '.join(held)}" if held else f"`{typed('ray status')}` says who uses the rest"
         return f"the pools need {in_words(needed)}; free: {in_words(free)}; {others}"
 
     def give_back(self) -> None:
