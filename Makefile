@@ -7,30 +7,52 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test up down nightly automations bench chaos fuzz lint
 
-setup: .venv/.synced
+setup: .venv/.user
+	@echo
+	@echo "Installed in .venv. Next:"
+	@echo
+	@echo "  source .venv/bin/activate"
+	@echo "  whisperx-batch RECORDINGS --output_dir transcripts --model large-v3"
+	@echo
+	@echo "To label speakers, add --diarize and set HF_TOKEN; all options: whisperx-batch --help"
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 
-.venv/.synced: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --locked
+# The environment of a user, the same with what the demo reads, and that of a developer, each of which contains the
+# one before. A stamp says that at least this one is installed, so `make setup` after `make test` removes nothing.
+LOCK := pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+SYNC = $(UV) sync --locked --no-default-groups --group deployments
+
+.venv/.user: $(LOCK)
+	$(SYNC)
+	@rm -f .venv/.demo .venv/.dev
 	@touch $@
 
-demo: setup
+.venv/.demo: $(LOCK)
+	$(SYNC) --group demo
+	@rm -f .venv/.dev
+	@touch .venv/.user $@
+
+.venv/.dev: $(LOCK)
+	$(UV) sync --locked
+	@touch .venv/.user .venv/.demo $@
+
+demo: .venv/.demo
 	$(RUN)/python demo.py
 
-test: setup
+test: .venv/.dev
 	$(RUN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadfile
 	$(RUN)/python -m pytest -m alone
 
-up: setup
+up: .venv/.user
 	$(RUN)/python -m deployments.box up
 
-down: setup
+down: .venv/.user
 	$(RUN)/python -m deployments.box down
 
-automations: setup
+automations: .venv/.user
 	$(RUN)/python -m deployments.automations
 
 nightly: export WHISPERX_BATCH_NIGHTLY_ACTIVE = true
@@ -39,20 +61,21 @@ nightly: up
 CASES ?=
 ROUNDS ?= 3
 
-bench: setup
+bench: .venv/.dev
 	$(RUN)/python benchmarks/bench.py $(CASES) --rounds $(ROUNDS)
 
-chaos: setup
+chaos: .venv/.dev
 	$(RUN)/python tests/faults/chaos.py
 
 FUZZ_SECONDS ?= 30
 
-fuzz: setup
+fuzz: .venv/.dev
 	$(RUN)/python tests/fuzz/decoder.py -max_total_time=$(FUZZ_SECONDS)
 	$(RUN)/python tests/fuzz/manifests.py -max_total_time=$(FUZZ_SECONDS)
 
-lint: setup
+lint: .venv/.dev
 	$(UV) lock --check
+	$(RUN)/deptry .
 	$(RUN)/ruff check
 	$(RUN)/ruff format --check
 	$(RUN)/mypy flows tasks deployments

@@ -26,7 +26,7 @@ def package_folder(package: str) -> Path:
     """Return where a package is installed, without importing it."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        sys.exit(f"demo: the package {package} is missing; run make setup")
+        sys.exit(f"demo: the package {package} is missing; run make demo")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

@@ -21,6 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from deployments.deploy import POOL
 from deployments.settings import DeploymentSettings, read_settings
 from flows.host.private_folder import private_subfolder
+from flows.host.programs import typed
 from flows.host.ray_loopback import LOOPBACK_RAY
 from flows.services.allocator_env import KEEP_MEMORY
 from flows.services.prefect_server import QUICK_SERVER
@@ -81,11 +82,12 @@ def up(settings: DeploymentSettings) -> None:
     _wait("Ray", lambda: httpx.get(f"http://127.0.0.1:{services['RAY_DASHBOARD_PORT']}").is_success, services)
     sys.stdout.write(
         f"Prefect's UI:    {api.removesuffix('/api')}\n"
-        f"Ray's dashboard: http://127.0.0.1:{services['RAY_DASHBOARD_PORT']} (its token: ray get-auth-token)\n"
+        f"Ray's dashboard: http://127.0.0.1:{services['RAY_DASHBOARD_PORT']} "
+        f"(its token: {typed('ray get-auth-token')})\n"
         f"Logs:            {services['WHISPERX_BATCH_STATE']}\n\n"
         f"Put recordings into {settings.recordings.absolute()}, then:\n\n"
         f"  export PREFECT_API_URL={api} RAY_ADDRESS={services['RAY_ADDRESS']} RAY_AUTH_MODE=token\n"
-        f"  {BIN}/prefect deployment run whisperx-batch/default --watch\n"
+        f"  {typed('prefect deployment run whisperx-batch/default --watch')}\n"
     )
 
 

@@ -10,6 +10,7 @@ from prefect.states import State
 from flows.batch import whisperx_batch
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.parameters import Batch
+from flows.host.programs import typed
 from flows.planning.plan import Plan
 from flows.preflight.services import check_prefect, check_ray
 from flows.prepared import prepared
@@ -54,7 +55,8 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
         server = running.enter_context(LocalServer()) if embedded else None
         with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
             if session.dashboard_url:
-                sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: ray get-auth-token)\n")
+                token = typed("ray get-auth-token")
+                sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: {token})\n")
             if session.notice:
                 sys.stderr.write(f"{session.notice}\n")
             with prepared(batch, session, plan, tracker):

@@ -26,6 +26,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from flows.host.programs import typed
 from flows.host.signals import signals_blocked
 from flows.services import server_process
 from flows.services.failures import RunBroken
@@ -160,5 +161,5 @@ def where_to_look(state: State[Any], *, embedded: bool) -> str:
     """Return how the run can be seen in Prefect's UI."""
     path = f"/runs/flow-run/{state.state_details.flow_run_id}"
     if embedded:
-        return f"To see this run: prefect server start, then http://127.0.0.1:4200{path}\n"
+        return f"To see this run: {typed('prefect server start')}, then http://127.0.0.1:4200{path}\n"
     return f"This run in Prefect: {(PREFECT_UI_URL.value() or '').rstrip('/')}{path}\n"

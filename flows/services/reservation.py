@@ -7,6 +7,7 @@ import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from flows.host.programs import typed
 from flows.services.node import Node
 from flows.services.ray_records import holders, in_words
 
@@ -39,7 +40,7 @@ class Reservation:
             needed.update(bundle)
         free: Counter[str] = Counter(ray.available_resources())  # type: ignore[no-untyped-call]
         held = holders(actors)
-        others = f"in use by {', '.join(held)}" if held else "`ray status` says who uses the rest"
+        others = f"in use by {', '.join(held)}" if held else f"`{typed('ray status')}` says who uses the rest"
         return f"the pools need {in_words(needed)}; free: {in_words(free)}; {others}"
 
     def release(self) -> None:
