@@ -1,20 +1,25 @@
 """What the command hands to the flow run that it starts: the plan, and pools that already load their models."""
 
 import logging
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from prefect import get_run_logger
+from pydantic import SecretStr
 
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
-from flows.pools.ahead import start_pools
 from flows.pools.group import Pools
-from flows.pools.placement import CannotBePlaced
+from flows.pools.placement import CannotBePlaced, place
+from flows.pools.sizing import plan_pools
+from flows.pools.worker import Models
 from flows.reporting.tracker import Tracker
 from flows.services.ray_cluster import RaySession
+from tasks.alignment.selection import CROSS_ATTENTION
+from tasks.models.registry import default_aligners
 
 logger = logging.getLogger(__name__)
 
@@ -68,3 +73,34 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str]
         get_run_logger().info("%s", spec)
     pools.start(plan.audio_left, say)
     return pools
+
+
+def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
+    """Start the actors for what is to be done; they begin to load their models. Raises CannotBePlaced."""
+    specs = plan_pools(
+        session.nodes,
+        batch.pools,
+        plan.stages(),
+        len(plan.waiting()),
+        cross_attention=all_by_cross_attention(batch, plan.languages()),
+        use_gpus=batch.models.device != "cpu",
+    )
+    token = os.environ.get("HF_TOKEN")
+    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
+    return Pools(specs, place(specs, session.nodes), models, batch.run.stage_timeout)
+
+
+def all_by_cross_attention(batch: Batch, languages: Collection[str]) -> bool:
+    """Return whether Whisper's own attention times the words of all files, those in these `languages` included.
+
+    Then the process that transcribes can align too, and no other has to load Whisper a second time.
+    """
+    if batch.align is None:
+        return False
+    asked = batch.transcribe.fixed_language
+    if asked is None:  # any language may be detected; one aligner counts for all of them if it is CROSS_ATTENTION
+        return batch.align.aligners() == {"": CROSS_ATTENTION}
+    named = {language: batch.align.named(language, asked) for language in {asked, *languages}}
+    return all(
+        (name or default_aligners().get(each, CROSS_ATTENTION)) == CROSS_ATTENTION for each, name in named.items()
+    )

@@ -4,8 +4,8 @@ import pytest
 
 from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
-from flows.pools.ahead import all_by_cross_attention
 from flows.pools.sizing import PoolSpec, plan_pools
+from flows.prepared import all_by_cross_attention
 from flows.services.node import Node
 
 LAPTOP = Node(cpus=2, gpus=0)
