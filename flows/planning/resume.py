@@ -185,7 +185,7 @@ class Resume:
         return False
 
     def find(self, file: FileRun, outcomes: Outcomes) -> None:
-        """Identify the file and decide what it is missing; record its outcome if it is done or cannot be."""
+        """Identify the file and decide what it is missing; record its outcome if it is done or has failed."""
         try:
             self.patience.retry(partial(self.identify, file))
             written = self.patience.retry(partial(self.decide, file))

@@ -1,4 +1,4 @@
-"""The places of what a batch keeps: its state, its ledger and its stages' results."""
+"""Where a batch keeps its state, its ledger and its stages' results."""
 
 import os
 from dataclasses import dataclass

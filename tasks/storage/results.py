@@ -105,13 +105,13 @@ def storage_of(folder: str) -> Path | RemoteFileSystem:
     if not urls.is_url(folder):
         return Path(folder)
     storage = RemoteFileSystem(basepath=folder)
-    # Prefect wants the place, which holds no secret, to be known to its server.
+    # Prefect requires the location, which holds no secret, to be registered with its server.
     storage.save(block_name(folder), overwrite=True)
     return storage
 
 
 def block_name(folder: str) -> str:
-    """Return the name of the block by which Prefect's server knows a place of results that is a URL."""
+    """Return the name of the block by which Prefect's server knows a results location that is a URL."""
     return f"whisperx-batch-results-{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
 
 
