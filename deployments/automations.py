@@ -63,7 +63,7 @@ def tell_of_failures(webhook: UUID) -> AutomationCore:
 
 
 def renew(automation: AutomationCore) -> None:
-    """Create an automation, or put it in the place of the one of its name."""
+    """Create an automation, or replace the one of its name."""
     with get_client(sync_client=True) as client:
         for earlier in client.read_automations_by_name(automation.name):
             client.delete_automation(earlier.id)

@@ -73,7 +73,7 @@ def whisperx_batch(
         check_absolute(batch, read_batch_file(batch.inputs.batch_file))
     for notice in notices(batch):
         get_run_logger().warning(notice)
-    # A run that somebody waits for is refused while another is there; one of a deployment waits: it is needed then.
+    # While another run holds the folder, a command is refused; a deployment's run waits, since nobody would repeat it.
     waiting = get_run_logger().warning if runtime.deployment.id else None
     folder = OutputFolder.of(batch)
     with logs_forwarded(), claimed(folder.state_dir, runtime.flow_run.id, waiting):
@@ -97,18 +97,18 @@ def _plan(batch: Batch, folder: OutputFolder) -> tuple[Plan, Tracker]:
 def _began(batch: Batch) -> float:
     """Return the time from which `stop_after` counts.
 
-    The morning that is meant is that of the night for which the run was scheduled, also if it comes late; if somebody
-    has it run again (`prefect flow-run retry`), it is the next one.
+    A time of day is the next one after the scheduled start, even if the run starts late; if somebody has the run
+    retried (`prefect flow-run retry`), the next one from now.
     """
     late = ":" in (batch.run.stop_after or "") and runtime.flow_run.run_count <= 1
     return min(time.time(), runtime.flow_run.scheduled_start_time.timestamp()) if late else time.time()
 
 
 def run_plan(run: Run) -> None:
-    """Do what is to be done, and report, however it ends; what ended it early is recorded in the tracker.
+    """Run the plan and report, however it ends; why it ended early is recorded in the tracker.
 
-    Raises, after having reported, what a signal that asks this process to end was turned into: SystemExit by the
-    command, TerminationSignal by Prefect.
+    If a signal asks this process to end, it reports first and then raises what the signal was turned into: SystemExit
+    by the command, TerminationSignal by Prefect.
     """
     tracker = run.tracker
     try:
@@ -135,7 +135,7 @@ def _run(run: Run) -> None:
         probing = planner.submit(plan.probe, run.tracker)
         try:
             if not plan.needs_all_stages():
-                probing.result()  # it takes that to know which models are needed at all
+                probing.result()  # only then is it known which models are needed
             if plan.stages() and _in_time(run):
                 _run_ray(run, probing)
             else:
@@ -155,7 +155,7 @@ def _in_time(run: Run) -> bool:
 
 
 def _run_ray(run: Run, probing: Future[None]) -> None:
-    """Start the pools while the new files are opened; then send what is to be done through them."""
+    """Start the pools while the new files are opened; then send the remaining files through them."""
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:

@@ -42,7 +42,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
     """
     settings, plan, tracker = run.batch.run, run.plan, run.tracker
     budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
-    budget -= budget // 20  # the object store frees what we let go of a little later
+    budget -= budget // 20  # the object store frees released objects a little later
     files = remaining(plan.waiting(), plan.resume, tracker)
     largest = max(budget, session.object_store_bytes)
     admission = Admission(files, budget, largest, most_files=lambda: pools.max_in_flight, refuse=tracker.failed)
@@ -113,7 +113,7 @@ def _note_written(written: Stream, tracker: Tracker) -> None:
 def wire(
     batch: Batch, tracker: Tracker, admission: Admission, written: Stream
 ) -> Mapping[StageFlow, Mapping[str, Any]]:
-    """Return the stage flows that the batch needs with their parameters, joined by streams as the table says.
+    """Return the batch's stage flows with their parameters, joined by streams as the table in tasks/stages.py says.
 
                            ┌── transcribe ── align ──┐
     admission ── load audio                          write ── written

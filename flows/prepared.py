@@ -38,7 +38,7 @@ _prepared: ContextVar[Prepared | None] = ContextVar("prepared", default=None)
 
 @contextmanager
 def prepared(batch: Batch, session: RaySession, plan: Plan, tracker: Tracker) -> Iterator[None]:
-    """Hand the plan to the flow that is run inside, and start its pools: their models load longer than a server."""
+    """Hand the plan to the flow that is run inside, and start its pools, whose models take longer than a server."""
     pools = None
     with suppress(CannotBePlaced):  # the flow will say so, where it is seen in Prefect too
         pools = start_pools(batch, session, plan) if plan.stages() else None
@@ -59,7 +59,7 @@ def take_plan() -> tuple[Plan, Tracker] | None:
 
 
 def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str], object] = logger.warning) -> Pools:
-    """Return the pools that the flow is to use, at work for its run; what they wait for goes to `say`.
+    """Return the pools for the flow, started for its run; `say` is told what they wait for.
 
     Raises CannotBePlaced.
     """

@@ -1,1 +1,1 @@
-"""One module a stage on top, and below, by folder, what the stages are made of. Imports nothing of `flows`."""
+"""A module for each stage, and folders for what the stages are made of. Imports nothing of `flows`."""

@@ -1,4 +1,4 @@
-"""The error for a batch that is refused as a whole, and what its messages are made with."""
+"""The error for a batch that is refused as a whole, and helpers for its messages."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -31,7 +31,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_in_order)
 
     def marked(self, marker: type[NotInKey]) -> list[str]:
-        """Return the names of the fields with this marker, but for those that another option makes count."""
+        """Return the names of the fields with this marker, except those that another option makes count."""
         return [
             name
             for name, field in type(self).model_fields.items()

@@ -64,7 +64,7 @@ class TranscribeOptions(WhisperOptions):
         -1.0, description="text whose average log probability is lower is unlikely"
     )
     no_speech_threshold: Annotated[float | None, IN_FALLBACK] = Field(
-        0.6, description="unlikely text in what is silence with a higher probability is left out"
+        0.6, description="unlikely text is left out where silence is more probable than this"
     )
     best_of: Annotated[int | None, IN_FALLBACK] = Field(
         5, ge=1, description="samples of which the best is taken, at temperatures above 0"

@@ -20,7 +20,7 @@ from tasks.transcribe import Transcript
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
-"""What takes the most room in an output's name."""
+"""The longest values in an output's name."""
 IN_TEMPLATES = ("relpath", "stem", "language", "format")
 
 
@@ -34,7 +34,7 @@ class WriteOptions(Options):
         "one, {stem}, the name without extension, {language} and {format}",
     )
     output_format: str = Field(
-        "all", description=f"formats, with commas between: {', '.join(ALL)} (these five: all), {', '.join(OTHERS)}"
+        "all", description=f"formats, separated by commas: {', '.join(ALL)} (these five: all), {', '.join(OTHERS)}"
     )
     max_line_width: int | None = Field(None, ge=1, description="characters in a subtitle line")
     max_line_count: int | None = Field(None, ge=1, description="lines in a subtitle (needs max_line_width)")
@@ -120,7 +120,7 @@ class WriteResult:
         return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by, note=self.note)
 
 
-@stage_task("write", kept=False)  # whether a file is done is for its outputs to say
+@stage_task("write", kept=False)  # its outputs themselves show whether a file is done
 def write(
     file: AudioFile,
     output: OutputPath,

@@ -75,7 +75,7 @@ def _where_it_went(program: Program, measured: Measured, out: Path) -> dict[str,
 
 
 def _is_slow(program: Program, runs: list[Run]) -> bool:
-    """Tell whether another setting of the same peer was faster by more than a tenth in the first round."""
+    """Return whether another setting of the same peer was faster by more than a tenth in the first round."""
     if program.kind == OURS:
         return False
     earlier = {run.program: run.measured.seconds for run in runs if run.kind == program.kind and run.round == 0}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Models:
-    """The models of a case, as folders; without `diarize` no speakers are told apart."""
+    """The models of a case, as folders; without `diarize` no speakers are labelled."""
 
     whisper: Path
     align: Path

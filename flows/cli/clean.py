@@ -76,7 +76,7 @@ def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bo
 
 
 def _remove_block(folder: str) -> None:
-    """Remove the Prefect block of a place of results in which nothing is left."""
+    """Remove the Prefect block of a results location that is now empty."""
     from flows.services.prefect_server import has_server
     from tasks.storage.urls import is_url
 

@@ -16,7 +16,7 @@ OTHERS = {
     *("recordings", "transcripts", "ray_port", "ray_folder", "webhook_url", "bin", "state"),
     *("nightly_cron", "nightly_timezone", "nightly_stop_after", "nightly_active"),
 }
-"""Variables with our prefix that are no options of the command."""
+"""Variables with our prefix that are not options of the command."""
 
 
 class Environment(EnvSettingsSource):
@@ -26,7 +26,7 @@ class Environment(EnvSettingsSource):
         super().__init__(settings_cls, env_prefix=PREFIX, env_ignore_empty=True, env_parse_none_str="None")
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ARG002, pydantic's form
-        """Return a list: from JSON, or parted by commas. A pattern may begin with a bracket, and is no JSON."""
+        """Return a list: from JSON, or separated by commas. A pattern may begin with a bracket and is not JSON."""
         try:
             decoded = json.loads(value)
         except ValueError:

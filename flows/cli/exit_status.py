@@ -1,9 +1,9 @@
-"""The exit statuses of `whisperx-batch`, but for 2: the command is wrong."""
+"""The exit statuses of `whisperx-batch`, except 2: the command is wrong."""
 
 FAILED_BEFORE = 3
-"""No other files failed than those that failed in an earlier run and did not change."""
+"""The only failures are files that failed in an earlier run and have not changed."""
 INTERRUPTED = 130
-"""That of a program that Ctrl-C ended."""
+"""The status of a program that Ctrl-C ended."""
 
 
 def exit_status(new_failures: int, known_failures: int) -> int:

@@ -1,4 +1,4 @@
-"""Runs the flow in this process, on the Ray and the Prefect server that are there or that it starts."""
+"""Runs the flow in this process, on an existing Ray and Prefect server or on its own."""
 
 import sys
 from contextlib import ExitStack
@@ -49,7 +49,7 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
 
 
 def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: bool) -> State[Any]:
-    """Return the flow's final state; `begun` is set once the services are up and it is the flow's to report."""
+    """Return the flow's final state; `begun` is set once the services are up: from then on the flow reports."""
     with ExitStack() as running:
         # The server starts while Ray does; each takes longer than ten seconds.
         server = running.enter_context(LocalServer()) if embedded else None

@@ -40,7 +40,7 @@ class Command(
         frozen=True,
     )
 
-    batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
+    batch_file: str | None = Field(None, description="file with one path a line, or separated by NULs")
     manifest: str | None = Field(None, description=Inputs.model_fields["manifest"].description)
     include: list[str] = Field(default_factory=list, description=Inputs.model_fields["include"].description)
     exclude: list[str] = Field(default_factory=list, description=Inputs.model_fields["exclude"].description)
@@ -102,7 +102,7 @@ class Command(
         )
 
     def _diarizing(self) -> DiarizeOptions | None:
-        """Return the options of diarization; what a manifest says counts, also when its failed files are done again."""
+        """Return the options of diarization; None unless `diarize`, or a manifest, maybe of an earlier run, may ask."""
         if not (self.diarize or self.manifest or self.only):
             return None
         return DiarizeOptions(**self._given(DiarizeOptions) | {"by_default": self.diarize})
@@ -112,7 +112,7 @@ class Command(
 
 
 class ModelsCommand(Command):
-    """The options of `whisperx-batch`, and the languages that are to be expected."""
+    """The options of `whisperx-batch`, and the languages to expect."""
 
     languages: list[str] = Field(
         default_factory=list, description="languages to fetch aligners for, such as en,de,ja (default: --language)"

@@ -1,4 +1,4 @@
-"""Reads a command's options, and words the errors in them."""
+"""Reads a command's options, and formats their errors."""
 
 import argparse
 from collections.abc import Container
@@ -17,7 +17,7 @@ def read_options(
 ) -> "tuple[C, list[str]]":
     """Return the options from the command line, the environment and the settings file, and the inputs.
 
-    Exits with 2 if something is wrong with them. With `shown`, the help shows these alone.
+    Exits with 2 if something is wrong with them. With `shown`, the help shows only these.
     """
     from pydantic import ValidationError
     from pydantic_settings import CliApp, CliSettingsSource, SettingsError

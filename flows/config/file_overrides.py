@@ -24,7 +24,7 @@ class FileOptions(Options):
     max_speakers: int | None = Field(None, ge=1, description="most speakers")
     num_speakers: int | None = Field(None, ge=1, description="how many speakers there are")
     diarize: bool | None = Field(None, description="whether to label words and segments with speakers")
-    output: str | None = Field(None, description="what its outputs are named, in the output folder, without extension")
+    output: str | None = Field(None, description="name of its outputs in the output folder, without extension")
 
     @field_validator("output")
     @classmethod

@@ -14,24 +14,23 @@ class Inputs(Options):
     """The audio and video files of a batch."""
 
     inputs: list[str] = Field(default_factory=list, description="files, folders and globs; paths or URLs")
-    batch_file: str | None = Field(None, description="file with one path a line, or parted by NULs")
+    batch_file: str | None = Field(None, description="file with one path a line, or separated by NULs")
     manifest: str | None = Field(
         None,
-        description="CSV or JSON Lines: the column path, and for each file what is another for it, as its language",
+        description="CSV or JSON Lines: the column path, and a column for each option that differs, such as language",
     )
     include: list[str] = Field(
-        default_factory=list, description="of folders, what matches these patterns (gitignore's; default: audio, video)"
+        default_factory=list,
+        description="in folders, take what matches these (gitignore's patterns; default: audio, video)",
     )
-    exclude: list[str] = Field(
-        default_factory=list, description="of folders and globs, not what matches these patterns"
-    )
+    exclude: list[str] = Field(default_factory=list, description="in folders and globs, leave out what matches these")
     input_roots: list[str] = Field(
         default_factory=list, description="folders below which every input must lie (default: any input may be read)"
     )
     only: Literal["failed"] | None = Field(
-        None, description="failed: of the inputs (default: all of earlier runs) those alone that are not done yet"
+        None, description="failed: only those inputs (default: of all earlier runs) that are not done yet"
     )
-    of_report: str | None = Field(None, description="with --only: the report of which those files are meant")
+    of_report: str | None = Field(None, description="with --only: take those files from this report")
 
     @field_validator("include", "exclude")
     @classmethod

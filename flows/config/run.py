@@ -19,9 +19,9 @@ class RunSettings(Options):
     results_dir: str | None = Field(
         None, description="folder for the stages' results, from which later runs go on (default: in the output folder)"
     )
-    overwrite: bool = Field(False, description="do everything again, and replace outputs whoever wrote them")
+    overwrite: bool = Field(False, description="do everything again, and replace any outputs that exist")
     retry_failed: bool = Field(
-        False, description="try files again whose content an earlier run could not do; --only failed does too"
+        False, description="try files again whose content made them fail in an earlier run; --only failed does too"
     )
     stage_timeout: float | None = Field(
         None,
@@ -32,8 +32,8 @@ class RunSettings(Options):
     stop_after: str | None = Field(
         None,
         pattern=STOP_AFTER,
-        description="begin no more files after a time of day, such as 06:30, or a while, such as 8h or 90min; what is "
-        "begun is finished, and the rest is left for the next run",
+        description="start no more files after a time of day, such as 06:30, or a duration, such as 8h or 90min; files "
+        "in progress are finished, and the rest is left for the next run",
     )
     ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")

@@ -26,7 +26,7 @@ def substitute_home() -> str | None:
         return None
     if "XDG_CACHE_HOME" in names:
         for name, below in MODELS_IN_CACHE.items():
-            if (home / ".cache" / below).is_dir():  # to be read from there all the same
+            if (home / ".cache" / below).is_dir():  # models are still read from there
                 os.environ.setdefault(name, str(home / ".cache" / below))
     for name in names:
         os.environ[name] = str(private_subfolder(f"home/{KEPT_IN_HOME[name]}"))

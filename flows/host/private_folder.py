@@ -63,7 +63,7 @@ def private_subfolder(name: str) -> Path:
 def empty_folder() -> Path:
     """Return a folder with nothing in it, to run in.
 
-    Python, Ray and Prefect import modules and read settings from the current folder, which may be anybody's.
+    Python, Ray and Prefect import modules and read settings from the current folder, which anybody may have filled.
     """
     return private_subfolder("empty")
 

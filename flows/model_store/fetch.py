@@ -29,7 +29,7 @@ def ensure_models(batch: Batch, languages: list[str]) -> Iterator[str | ModelUna
         named = required_models(batch.transcribe, pairs, batch.diarize, model_dir)
         return [need for need in named if key(need.source) not in seen]
 
-    # Again and again: which parts a diarization pipeline has is known once it is here.
+    # In a loop: the parts of a diarization pipeline are known only once it is here.
     while todo := unseen():
         need = todo[0]
         seen.add(key(need.source))
@@ -98,7 +98,7 @@ def _fetch_repository(source: Repository, model_dir: str, revision: str | None) 
     chosen = source.choose([file.rfilename for file in found.siblings or []])
     folder = Path(snapshot_download(source.name, revision=found.sha, cache_dir=model_dir, allow_patterns=chosen))
     if asked != found.sha:
-        # By a commit the Hub's client leaves no reference, and all others ask for what is referred to.
+        # A download by commit leaves no reference, by which the libraries look a model up.
         reference = folder.parent.parent / "refs" / asked
         reference.parent.mkdir(parents=True, exist_ok=True)
         reference.write_text(str(found.sha))

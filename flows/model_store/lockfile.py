@@ -72,7 +72,7 @@ def add_to_record(model_dir: str, name: str, pinned: Pinned, language: str | Non
 
 
 def missing(source: Source, model_dir: str | None, record: Record) -> list[str]:
-    """Return what a model lacks to be loaded from this folder, in words; by names and sizes, which takes no time."""
+    """Return descriptions of what a model lacks to be loaded from this folder; compares only names and sizes."""
     lacks = source.missing(model_dir)
     pinned = record.models.get(key(source))
     if lacks or pinned is None or model_dir is None:

@@ -33,8 +33,8 @@ def required_models(
 ) -> list[ModelRequirement]:
     """Return the models that are needed, with `aligners` as (language, name or None for WhisperX's own).
 
-    Not those that packages ship: both VADs, the sentence data. Nor those that a diarization pipeline names which is
-    itself not here yet.
+    Without those that packages ship (both VADs, the sentence data), and without the parts of a diarization pipeline
+    that is itself not here yet.
     """
     found = [ModelRequirement("transcribe", whisper_source(transcribe.model))]
     for language, name in aligners:
@@ -48,9 +48,9 @@ def required_models(
 def aligners_for(
     languages: list[str], align: AlignOptions | None, transcribe: TranscribeOptions
 ) -> list[tuple[str, str | None]]:
-    """Return the aligner's name, None for WhisperX's, for each of these languages, and for those that one is named for.
+    """Return (language, aligner's name or None for WhisperX's) for these languages and those that the options name.
 
-    Not for those whose words Whisper itself is to time.
+    Without languages whose words Whisper itself times.
     """
     if align is None or align.aligners().get("") == CROSS_ATTENTION:
         return []

@@ -1,1 +1,1 @@
-"""From inputs to what is to be done with each file. May import `preflight`, `state`, `config` and `tasks`."""
+"""From inputs to the work left for each file. May import `preflight` and below."""

@@ -25,14 +25,14 @@ def find_inputs(
     if not given and not manifest:
         raise InvalidInput("no input: name files, folders or globs, a --batch_file or a --manifest")
     found = [Entry(path) for each in inputs for path in expand(each, patterns)]
-    # In a list of thousands, what matches nothing is the failure of that one file.
+    # In a list of thousands, a line that matches nothing fails as one file.
     found += [Entry(path) for each in listed_paths for path in expand(each, patterns, must_match=False)]
     if given and not found:
         raise InvalidInput(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}")
     entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")
-    # What a manifest says of a file counts, also where a folder has named it already.
+    # A manifest's options count, even if a folder has named the file already.
     entries |= {entry.path: entry for entry in listed}
     if not entries:
         raise InvalidInput(f"--manifest {one_line(manifest or '')}: it names no file")

@@ -76,7 +76,7 @@ def _below(folder: str) -> list[str]:
     """Return the objects below a URL, by their paths in it. Raises OSError, UnsupportedLocation."""
     try:
         return [each.removeprefix(folder) for each in filesystems.find(folder.rstrip("/")) if each.startswith(folder)]
-    except FileNotFoundError:  # what some stores say of nothing
+    except FileNotFoundError:  # what some stores raise for an empty folder
         return []
 
 

@@ -63,7 +63,7 @@ class FileRun:
     missing: frozenset[str] = frozenset(STAGES)
     """Those that it still has to go through."""
     previous: PreviousOutputs | None = None
-    """What earlier runs wrote for it; None: outputs are replaced whoever wrote them."""
+    """What earlier runs wrote for it; None: all existing outputs are replaced."""
     ahead: WriteAhead | None = None
     """The write-ahead note of its outputs."""
     key: str = ""

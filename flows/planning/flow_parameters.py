@@ -21,7 +21,7 @@ LIST = "inputs-"
 
 
 def as_parameters(batch: Batch) -> Batch:
-    """Return the same batch for any other process to run. Raises BadInput, OSError."""
+    """Return the same batch for any other process to run. Raises InvalidInput, OSError."""
     folder = OutputFolder.of(batch)
     changed: dict[str, Any] = {
         "inputs": inputs_as_parameters(batch.inputs, folder.state_dir),

@@ -1,4 +1,4 @@
-"""Manifests: a CSV file, or one of JSON Lines, that names files and what is another for each of them."""
+"""Manifests: a CSV file, or one of JSON Lines, that names files, with options of their own for each."""
 
 import csv
 import json
@@ -21,10 +21,10 @@ COLUMNS = [PATH, *FileOptions.model_fields]
 
 
 def read_manifest(manifest: str) -> list[Entry]:
-    """Return what a manifest names, in order. Paths that are relative are so to its own folder.
+    """Return the entries of a manifest, in order. Relative paths start at its own folder.
 
     The first line of a CSV file names its columns; an empty cell leaves an option as the batch has it. Raises
-    InvalidInput, which tells of everything that is wrong in it.
+    InvalidInput, with every error in it.
     """
     try:
         text = decoded(io.read(manifest))
@@ -38,7 +38,7 @@ def read_manifest(manifest: str) -> list[Entry]:
 
 
 class _Reader:
-    """Reads one manifest, and goes on after what is wrong in it."""
+    """Reads one manifest, and goes on after errors."""
 
     def __init__(self, manifest: str) -> None:
         self._manifest = manifest
@@ -47,7 +47,7 @@ class _Reader:
         self.errors: list[str] = []
 
     def entries(self, text: str) -> Iterator[Entry]:
-        """Yield the entries that are right, and note what is wrong with the others."""
+        """Yield the valid entries, and note the errors of the others."""
         json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
         for line, row in self._json_lines(text) if json_lines else self._csv(text):
             path = row.pop(PATH, None)
@@ -98,7 +98,7 @@ class _Reader:
             self._wrong(rows.line_num, str(error))
 
     def _file_options(self, line: int, row: dict[str, Any]) -> FileOptions | None:
-        """Return the options of a row; those that many rows have are held once. None if they are wrong."""
+        """Return the options of a row; equal rows share one object. None if they are invalid."""
         if not row:
             return AS_THE_BATCH
         known = json.dumps(row, sort_keys=True)

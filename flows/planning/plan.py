@@ -159,7 +159,7 @@ class Plan:
         return sum(file.decoded_s for file in self.files if file.status == "waiting")
 
     def languages(self) -> set[str]:
-        """Return the languages, as codes, that a manifest says files have that are still to be done."""
+        """Return the languages, as codes, that a manifest gives for files that are still to be done."""
         return {language_code(file.options.language) for file in self.waiting() if file.options.language}
 
     def stages(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from flows.planning.resume import Resume
 
 READERS = 2
 AHEAD = 8
-"""At most so many files are read before they are admitted."""
+"""How many files may be read ahead of their admission."""
 
 
 def remaining(files: Iterable[FileRun], resume: Resume, outcomes: Outcomes) -> Iterator[FileRun]:

@@ -139,7 +139,7 @@ class Resume:
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
-        """Return the prints of the files at the outputs' paths; none if the paths need a language not yet known."""
+        """Return the version of the file at each output's path; nothing if the paths need a language not yet known."""
         if language is None and "{language}" in file.output.pattern:
             return {}
         return {name: version_of(path) for name, path in self._write.outputs(file.output, language or "").items()}
@@ -185,7 +185,7 @@ class Resume:
         return False
 
     def find(self, file: FileRun, outcomes: Outcomes) -> None:
-        """Identify the file and decide what it is missing; record its outcome if it is done or cannot be."""
+        """Identify the file and decide what it is missing; record its outcome if it is done or has failed."""
         try:
             self.patience.retry(partial(self.identify, file))
             written = self.patience.retry(partial(self.decide, file))

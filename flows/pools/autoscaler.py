@@ -5,13 +5,13 @@ from collections.abc import Callable
 WINDOW_S = 10.0
 """The shortest measurement, in seconds."""
 ROUNDS = 4
-"""Files that a measurement takes at least, for each slot of each actor: the first of a new actor are late."""
+"""The fewest files in a measurement, for each slot of each actor: the first files of a new actor are late."""
 MIN_SPEEDUP = 1.1
 """How much faster an actor must have made its pool for another to be tried."""
 MIN_SAVING_S = 60.0
 """Seconds that another actor must be expected to save: its start keeps a core busy for up to half a minute."""
 MIN_FREE_MEMORY = 0.5
-"""The share of a GPU's memory that must be free: another actor takes no more than all that are there."""
+"""The share of a GPU's memory that must be free: another actor takes no more than all the present ones together."""
 
 
 class Autoscaler:
@@ -51,7 +51,7 @@ class Autoscaler:
         if seconds < WINDOW_S or self._files < ROUNDS * self._slots * actors:
             return False
         speed = self._audio_s / seconds
-        # One actor of n + 1 takes that part of what is left.
+        # One of n + 1 actors does that part of what is left.
         self.stopped = speed < MIN_SPEEDUP * self._speed_before or audio_left() < MIN_SAVING_S * speed * (actors + 1)
         if not self.stopped:
             self._speed_before, self._actors = speed, actors + 1

@@ -30,7 +30,7 @@ class Call:
     stage: str
     audio_s: float
     timeout_s: float
-    """In which an actor must finish it, once it works on it."""
+    """The seconds that an actor has to finish it, once it works on it."""
     invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
     """Holds the results of upstream tasks: dropped once the call is finished, or the object store would keep them."""
     report_state: Callable[[State[Any]], None]

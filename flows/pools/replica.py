@@ -14,7 +14,7 @@ from flows.services.allocator_env import runtime_env
 RELOAD_DELAY_S = 1.0
 """How long after its death an actor is told to load its models again."""
 SURPLUS_TIMEOUT_S = 300.0
-"""In which a surplus actor must come up; its models are on the disk, for others have loaded them."""
+"""The seconds that a surplus actor has to come up; its models are on the disk, since others have loaded them."""
 
 
 @dataclass(eq=False)

@@ -36,7 +36,7 @@ class PoolSpec:
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     surplus_num_gpus: float = 0.0
-    """What each surplus actor reserves that it gets while files wait for it; 0: it gets none."""
+    """What each surplus actor reserves, which the pool gets while files wait for it; 0: it gets none."""
 
     def __str__(self) -> str:
         """Return the pool's line in the run's log."""
@@ -57,7 +57,7 @@ def plan_pools(
 
     With GPUs, or once the user sizes a stage: a pool for each model stage. Without: one pool for all stages with a
     thread for each core, because one process imports and loads once, and its threads scale (12 minutes of speech on
-    two cores: 53 s with one thread, 23 s with two). A few files get the cores of the largest machine between them.
+    two cores: 53 s with one thread, 23 s with two). A few files divide the cores of the largest machine.
 
     An actor that transcribes on a GPU has eight files at a time: of clips of one chunk, four are decoded together while
     four threads find speech and compute features in the next. Chosen, not measured: with more, batches are fuller, and
@@ -114,7 +114,7 @@ def _model_pool(name: str, stages: tuple[str, ...], settings: PoolSettings, gpus
 
 
 def _all_stages(nodes: list[Node], stages: tuple[str, ...], files: int) -> PoolSpec:
-    # The size of process that leaves the fewest cores of these machines over, and of such the largest.
+    # The size of process that leaves the fewest cores of these machines unused; of equal ones, the largest.
     def cores_used(parallel: int) -> int:
         return sum(int(node.cpus) // parallel * parallel for node in nodes)
 

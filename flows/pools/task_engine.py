@@ -1,7 +1,7 @@
 """Runs Prefect tasks inside an actor, with parts of Prefect's internals.
 
-Each borrowed part has its reason here and a contract test in tests/test_task_runner.py; pyproject.toml bounds the
-versions.
+Each borrowed part has its reason here and a contract test in tests/flows/pools/test_task_runner.py; pyproject.toml
+bounds the versions.
 """
 
 import contextvars

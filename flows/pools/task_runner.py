@@ -1,7 +1,7 @@
 """Prefect's task runner over the pools, with parts of the internals of Prefect and prefect-ray.
 
-Each borrowed part has its reason here and a contract test in tests/test_task_runner.py; pyproject.toml bounds the
-versions. What runs inside an actor is in task_engine.py.
+Each borrowed part has its reason here and a contract test in tests/flows/pools/test_task_runner.py; pyproject.toml
+bounds the versions. What runs inside an actor is in task_engine.py.
 """
 
 import contextvars

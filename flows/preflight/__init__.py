@@ -1,1 +1,1 @@
-"""Checks that refuse a run before anything starts. May import `state`, `model_store`, `config` and `tasks`."""
+"""Checks that refuse a run before anything starts. May import `model_store` and below."""

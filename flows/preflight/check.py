@@ -56,7 +56,7 @@ def check_absolute(batch: Batch, listed: Iterable[str]) -> None:
 
 
 def notices(batch: Batch) -> list[str]:
-    """Return what the user should know of options that have no effect."""
+    """Return a notice for each option that has no effect."""
     transcribe, write = batch.transcribe, batch.write
     idle = [name for name in transcribe.unused() if name in transcribe.model_fields_set]
     idle += ["segment_resolution"] if "segment_resolution" in write.model_fields_set else []

@@ -86,7 +86,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Return the text so that it stays in its cell, and shows as it is: names of files are anybody's."""
+    """Return the text escaped for a cell: file names may hold Markdown."""
     for special in "\\|`<>[]*_":
         text = text.replace(special, f"\\{special}")
     return text

@@ -26,6 +26,6 @@ def summary_of(tracker: Tracker) -> dict[str, Any]:
 
 
 def write_report(tracker: Tracker, location: str) -> None:
-    """Write the report, whole or not at all. Raises OSError, BadPlace."""
+    """Write the report, whole or not at all. Raises OSError, UnsupportedLocation."""
     # In ASCII: names are bytes, and those that are not UTF-8 are kept as escapes.
     io.write_all({urls.absolute(location): json.dumps(report_of(tracker), indent=2).encode()})

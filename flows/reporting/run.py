@@ -97,7 +97,7 @@ def _expected_finish(run: Run) -> str:
 
 
 def publish_outcome(run: Run) -> None:
-    """Show what became of every file, and message_of the run ended early if it did; wait until Prefect has it."""
+    """Show what became of every file, and why the run ended early if it did; wait until Prefect has it."""
     tracker = run.tracker
     if tracker.ending:
         tracker.defer(tracker.files)

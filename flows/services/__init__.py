@@ -1,1 +1,1 @@
-"""Processes beside ours: Prefect server, Ray. May import `host`, `config` and `tasks`."""
+"""Processes beside ours: Prefect server, Ray. May import `planning` and below."""

@@ -1,7 +1,7 @@
 """States and logs that Prefect sends from threads of its own."""
 
 # Prefect's workers behind task run states and logs have no public flush: a process that is killed would take what
-# they still hold with it. Contract test: tests/test_telling.py.
+# they still hold with it. Contract test: tests/flows/reporting/test_run.py.
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 

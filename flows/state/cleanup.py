@@ -1,4 +1,4 @@
-"""What of an output folder's stored results, ledger and Prefect blocks no later run needs, and removing it."""
+"""The stored results and ledger rows of an output folder that no later run needs, and their removal."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What runs that were killed have left beside the outputs."""
+"""Removes the drafts that killed runs have left beside the outputs."""
 
 import glob
 import os

@@ -1,4 +1,4 @@
-"""The places of what a batch keeps: its state, its ledger and its stages' results."""
+"""Where a batch keeps its state, its ledger and its stages' results."""
 
 import os
 from dataclasses import dataclass
@@ -36,6 +36,6 @@ class OutputFolder:
         return absolute(self.results_dir) if self.results_dir else join(join(self.location, FOLDER), "results")
 
     def ledger(self) -> Ledger:
-        """Read what earlier runs learnt of their files. Raises OSError, BadPlace."""
+        """Read what earlier runs learnt of their files. Raises OSError, UnsupportedLocation."""
         copy = join(join(self.location, FOLDER), LEDGER) if is_url(self.location) else None
         return Ledger(self.state_dir, self.location, copy)

@@ -1,4 +1,4 @@
-"""What is known of every input file of an output folder: our own record, whatever becomes of Prefect's."""
+"""What is known of every input file of an output folder: our own record, independent of Prefect's."""
 
 import json
 import logging
@@ -31,9 +31,9 @@ class Ledger:
     """A line of JSON for each thing learnt of a file, the last of its kind counts. One run writes at a time.
 
     A line that a crash cut short does not count. Where the disk is full it goes on in memory: then a later run learns
-    less, and no more is lost. What it had no time to learn of outputs, the write-ahead notes tell.
+    less, and no more is lost. Outputs whose lines are missing are recovered from the write-ahead notes.
 
-    An output folder that is a URL has a `copy` of it, from the begin and the end of each run, for other machines.
+    An output folder that is a URL has a `copy` of it, made at the begin and the end of each run, for other machines.
     """
 
     def __init__(self, folder: Path, out: str, copy: str | None = None) -> None:
@@ -112,7 +112,7 @@ class Ledger:
         return [(path, self.row(path)) for path in self._paths_of[pattern] if self.row(path).get("pattern") == pattern]
 
     def remembers(self, path: str, found: FileVersion) -> bool:
-        """Tell whether the content of a file is known, as git's index knows it: by path, size and mtime."""
+        """Return whether the content of a file is known, as git's index knows it: by path, size and mtime."""
         row = self.row(path)
         return "digest" in row and _same_file(path, (row.get("size"), row.get("mtime_ns")), found)
 

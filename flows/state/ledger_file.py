@@ -15,7 +15,7 @@ CLOSE_S = 60.0
 
 
 class LedgerFile:
-    """Appends lines in their order. Who notes something waits for no disk: a share that hangs would stop all pools.
+    """Appends lines in their order. Callers do not wait for the disk: a share that hangs would stop all pools.
 
     Lines that wait are written and synced together, so that many files cost few syncs.
     """
@@ -28,11 +28,11 @@ class LedgerFile:
         self._thread.start()
 
     def append(self, line: bytes) -> None:
-        """Let a line, without its end, be written."""
+        """Queue a line, without its line break."""
         self._waiting.put(line)
 
     def once_synced(self, then: Callable[[], None]) -> None:
-        """Let this be called once all lines so far are on the disk; not at all if they could not be written."""
+        """Call `then` once all lines so far are on the disk; not at all if they could not be written."""
         self._waiting.put(then)
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ def claimed(
             _end_run_of(owner, flow_run_id)
             _sign(owner, flow_run_id)
         yield
-        # Not after an exception of the system's making: if this run ends without a state, the next one gives it one.
+        # Not after an exception: if this run ends without a final state, the next one sets it.
         if flow_run_id is not None:
             owner.unlink(missing_ok=True)
     finally:

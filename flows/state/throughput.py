@@ -1,4 +1,4 @@
-"""How fast a batch went, so that the plan of the next one like it can say when it ends."""
+"""How fast a batch went, so that the plan of the next one with its options can say when that will end."""
 
 import json
 from contextlib import suppress

@@ -13,10 +13,10 @@ from tasks.audio.container import IGNORE_LENGTH, fault
 from tasks.audio.timeline import TIMED_FORMATS, end_in_header_s, format_name, starts_late, time_line
 
 LONGEST_BELIEVED_S = 24 * 3600
-"""A header that says more, or nothing, is not asked: the packets are counted."""
+"""A header that says more, or nothing, is not believed: the packets are counted."""
 
 LIKELY_BIT_RATE = 64_000
-"""By which the length of a file is guessed that says nothing of it at all."""
+"""From which the length of a file is guessed that does not state it in any way."""
 
 
 def seconds_of(pts: int | None, time_base: Fraction | None) -> float | None:
@@ -71,9 +71,9 @@ def _counted_duration_s(
 
 
 def longest_s(duration_s: float) -> float:
-    """Return how long the audio of a file may be that says it is so long.
+    """Return the most audio, in seconds, to accept from a file that claims this duration.
 
     Where the header has no duration FFmpeg guesses it from the bit rate of the first seconds, and may be wrong by a
-    factor of ten. What is far beyond that is made to fill the memory.
+    factor of ten. Anything far beyond that was made to fill the memory.
     """
     return duration_s + min(9 * duration_s, 4 * 3600) + 600

@@ -10,7 +10,7 @@ NO_ARRAYS = frozenset(("s64", "s64p"))
 """Formats of samples of which PyAV makes no NumPy arrays."""
 
 LOOK_EVERY_S = 0.2
-"""So often a frame is looked at. All of them would take a third of the time of decoding."""
+"""How often a frame is looked at. All of them would take a third of the time of decoding."""
 
 AUDIBLE = 1e-6
 """Mean square of samples in [-1, 1): -60 dB. What is softer counts as silence."""

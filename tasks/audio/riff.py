@@ -19,10 +19,10 @@ TAGS = (b"ID3", b"TAG", b"APET")
 """How tags of other formats begin."""
 
 MOST_CHUNKS = 1_000
-"""No more are looked at before the sound, or after it."""
+"""The most chunks that are looked at before the sound, or after it."""
 
 UNKNOWN = (0, 0xFFFFFFFF)
-"""Sizes that programs write which do not know it yet."""
+"""Sizes that programs write while they do not know the real one."""
 
 
 def has_uncounted_sound(file: BinaryIO, size: int) -> bool:

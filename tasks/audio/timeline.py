@@ -43,7 +43,7 @@ class TimeLine:
     """Counts sound and silence from the start of the file.
 
     `zero` is the timestamp of the file's beginning, None if that is the first one. `end_s` bounds what is believed of
-    the timestamps: no sound can lie after it. `jumped` tells that some were not believed.
+    the timestamps: no sound can lie after it. `jumped`: some were not believed.
     """
 
     timed: bool

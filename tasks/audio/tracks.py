@@ -59,7 +59,7 @@ ANY_TRACK = TrackChoice()
 
 @dataclass(frozen=True)
 class ChosenTrack:
-    """A track. `number` counts from 1; `is_default` tells that it is the ffmpeg program's choice."""
+    """A track. `number` counts from 1; `is_default`: it is the ffmpeg program's choice."""
 
     stream: av.AudioStream
     number: int

@@ -17,7 +17,7 @@ COLOURS = (
     Color(204, 121, 167),
     Color(213, 94, 0),
 )
-"""Those of Okabe and Ito, which the colour-blind tell apart, that are light enough on a dark outline."""
+"""Okabe and Ito's colours for the colour-blind, those that are light enough on a dark outline."""
 
 
 class _Milliseconds(CompleteSubtitles):
@@ -53,7 +53,7 @@ def _without_speaker(segment: dict[str, Any]) -> dict[str, Any]:
 
 
 def _field(name: str) -> str:
-    """Return a name as the fields before the text may hold it: commas part them."""
+    """Return a name as the fields before the text may hold it: commas separate them."""
     return name.replace(",", ";")
 
 

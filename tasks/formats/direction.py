@@ -1,4 +1,4 @@
-"""Right-to-left text: Arabic, Hebrew, Persian, Urdu, Yiddish and whatever else is written so."""
+"""Right-to-left text: Arabic, Hebrew, Persian, Urdu, Yiddish and other scripts that run that way."""
 
 from unicodedata import bidirectional
 

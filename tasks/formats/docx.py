@@ -26,7 +26,7 @@ def docx(result: Result, title: str) -> bytes:
     properties.author, properties.comments = "whisperx-batch", ""
     properties.created = properties.modified = NEVER
     for language in document.styles.element.iter(qn("w:lang")):
-        language.set(qn("w:val"), result["language"])  # what a spelling checker goes by
+        language.set(qn("w:val"), result["language"])  # which a spelling checker uses
     document.add_heading(_valid(title), 0)
     document.add_paragraph(language_line(result["language"]))
     for each in paragraphs(result):

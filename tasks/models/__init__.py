@@ -1,1 +1,1 @@
-"""Where models come from, what their weights are known by, and keeping them loaded."""
+"""Where models come from, how their weights are identified, and keeping them loaded."""

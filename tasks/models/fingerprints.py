@@ -13,7 +13,7 @@ from tasks.storage.atomic import sha256_of
 from tasks.storage.io import digest_of
 
 WEIGHTS = ("model.bin", "model.safetensors", "pytorch_model.bin", "config.yaml")
-"""What tells a model's revisions apart, of CTranslate2, of Transformers and of pyannote. Not the commit of its
+"""Files that identify a model's revision, for CTranslate2, Transformers and pyannote. Not the commit of its
 repository, which changes with every word of the model's card."""
 PART_WEIGHTS = (".bin", ".ckpt", ".npz", ".onnx", ".safetensors")
 """The file extensions of the weights of a pyannote pipeline's parts."""

@@ -47,7 +47,7 @@ def _digest(text: str) -> str:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a new file; it is on the disk then."""
+    """Write a new file, and sync it to the disk."""
     with path.open("xb") as file:
         file.write(content)
         _to_disk(file)

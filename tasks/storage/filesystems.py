@@ -97,7 +97,7 @@ def as_os_errors(location: str) -> Iterator[None]:
 
 
 def version_from(info: dict[str, Any]) -> FileVersion:
-    """Return the version of an object, from what fsspec tells of it."""
+    """Return the version of an object, from fsspec's information on it."""
     version = next((info[name] for name in VERSIONS if info.get(name)), "")
     stamp = int.from_bytes(hashlib.blake2b(str(version).encode(), digest_size=7).digest(), "big") if version else 0
     size = info.get("size")

@@ -57,7 +57,7 @@ def write_outputs(
 
     A file that exists is replaced if an earlier run wrote it, or if it is the beginning of the new one. It is kept if
     it has the same content, or if somebody has changed what an earlier run wrote for the same input and options.
-    Without `previous` it is replaced. Returns the prints of the outputs, and of those kept because they were changed.
+    Without `previous` it is replaced. Returns the versions of the outputs, and of those kept because they were changed.
     Raises OutputNotOurs.
     """
     kept: dict[str, FileVersion] = {}
@@ -78,7 +78,7 @@ def write_outputs(
 def _found(
     output: str, new: bytes, previous: PreviousOutputs, extension: str
 ) -> tuple[FileVersion | None, Literal["written", "changed"] | None]:
-    """Return the print of the file at an output's path, and why it is to be kept, if it is."""
+    """Return the version of the file at an output's path, and why it is to be kept, if it is."""
     found = version_of(output)
     if found is None or found == previous.outputs.get(extension):
         return found, None

@@ -32,7 +32,7 @@ VERSION = "v2"
 """Raise it when a stage's result for the same audio and options changes."""
 MADE_WITH = {"ctranslate2": "4.8", "faster-whisper": "1.2", "pyannote-audio": "4.0", "torch": "2.8"}
 """Releases whose results the keys of `VERSION` stand for. Any other release stands in the key itself, so that results
-of today are found retry until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
+of today are found again until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
 whole archives for nothing."""
 CLASSES = frozenset({"tasks.transcribe.Transcript", "tasks.diarize.Diarization"})
 """The classes that a stored result may have."""
@@ -105,13 +105,13 @@ def storage_of(folder: str) -> Path | RemoteFileSystem:
     if not urls.is_url(folder):
         return Path(folder)
     storage = RemoteFileSystem(basepath=folder)
-    # Prefect wants the place, which holds no secret, to be known to its server.
+    # Prefect requires the location, which holds no secret, to be registered with its server.
     storage.save(block_name(folder), overwrite=True)
     return storage
 
 
 def block_name(folder: str) -> str:
-    """Return the name of the block by which Prefect's server knows a place of results that is a URL."""
+    """Return the name of the block by which Prefect's server knows a results location that is a URL."""
     return f"whisperx-batch-results-{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
 
 
@@ -148,11 +148,11 @@ class StoredResult:
         except FileNotFoundError:
             return
         except ValueError as error:
-            logger.warning("%s: removed, and made retry: %s", self.key, error)
+            logger.warning("%s: removed, and made again: %s", self.key, error)
             io.remove(self._location)
 
     def read(self) -> Any:
-        """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made retry."""
+        """Return the result. Raises RuntimeError if it is broken, and removes it then, so that it is made again."""
         try:
             name, data = retry(lambda: _parse(io.read(self._location)))
             module, _, of_class = name.rpartition(".")
@@ -161,7 +161,7 @@ class StoredResult:
             raise
         except Exception as error:
             io.remove(self._location)
-            raise RuntimeError(f"its stored result {self.key} was broken and is removed; run retry: {error}") from error
+            raise RuntimeError(f"its stored result {self.key} was broken and is removed; run again: {error}") from error
 
 
 def _parse(content: bytes) -> tuple[str, Any]:

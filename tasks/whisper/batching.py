@@ -45,7 +45,7 @@ class Batches:
     """Whisper's decoder for all files of this process.
 
     With `mixed`, one thread decodes. It takes the batch that has waited longest, and fills it up with those of other
-    files that wait too: no file waits for a batch to fill. A file's batch is not parted, so full ones are WhisperX's
+    files that wait too: no file waits for a batch to fill. A file's batch is not split, so full ones are WhisperX's
     own. If a mixed batch fails, each file's is decoded by itself, and the fault meets the file that has it.
 
     Without, there is a thread for each compute slot, and each batch is of one file. Files share the threads evenly; the
