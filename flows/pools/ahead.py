@@ -17,7 +17,7 @@ from tasks.models.registry import default_aligners
 
 
 def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
-    """Start the actors for what is to be done; they begin to load their models. Raises CannotBePlaced."""
+    """Start the actors for the remaining files; they begin to load their models. Raises CannotBePlaced."""
     specs = plan_pools(
         session.nodes,
         batch.pools,
