@@ -112,7 +112,7 @@ class WriteResult:
     aligned_by: str | None = None
     note: str | None = None
     provisional: bool = False
-    """The aligner could not be loaded: a later run is to try it again."""
+    """The aligner could not be loaded: a later run tries it again."""
 
     @property
     def facts(self) -> Facts:

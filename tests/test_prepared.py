@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from batches import batch_of
 from conftest import SAMPLES
-from test_plan import batch_of
 
 from flows import prepared
 from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries
 from flows.prepared import Prepared, take_plan
+from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import claimed
 
@@ -29,9 +30,10 @@ def _plan(tmp_path: Path) -> Plan:
 def test_a_plan_is_handed_over_once(plan: Plan) -> None:
     """A flow that Prefect runs again makes its own, as that of a deployment does."""
     assert take_plan() is None
-    token = prepared._prepared.set(Prepared(plan))
+    handed = plan, Tracker.of(plan)
+    token = prepared._prepared.set(Prepared(handed))
     try:
-        assert take_plan() is plan
+        assert take_plan() is handed
         assert take_plan() is None
     finally:
         prepared._prepared.reset(token)
@@ -39,19 +41,20 @@ def test_a_plan_is_handed_over_once(plan: Plan) -> None:
 
 def test_what_the_command_has_found_is_found_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """The flow goes on where the command was: a file that is refused has failed in this run, not before."""
-    plan.recall()
-    plan.probe()
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
+    plan.probe(tracker)
     with monkeypatch.context() as patched:
         patched.setattr("flows.planning.plan.probe", lambda *_: pytest.fail("a file was opened again"))
         patched.setattr("flows.planning.plan.check_regular", lambda _: pytest.fail("a file was looked at again"))
         with claimed(OutputFolder.of(plan._batch).state_dir):
             plan.begin()
-            plan.recall()
-            plan.probe()
+            plan.recall(tracker)
+            plan.probe(tracker)
             plan.ledger.share()
     statuses = {file.source.name: file.status for file in plan.files}
     assert statuses == {"hello.wav": "waiting", "broken.wav": "failed"}
-    assert (plan.report.new_failures, plan.report.known_failures) == (1, 0)
+    assert (tracker.new_failures, tracker.known_failures) == (1, 0)
     ledger = OutputFolder.of(plan._batch).ledger()
     rows = {Path(path).name: row for path, row in ledger.rows.items()}
     assert {name: row["status"] for name, row in rows.items()} == statuses

@@ -25,7 +25,7 @@ HARMLESS = frozenset(name for group in GROUPS for name in group.model_fields) - 
     *("include", "exclude", "diarize", "no_align", "device", "threads"),
     *("stop_after", "stage_timeout", "audio_budget", "verbose", "log_level"),
 }
-"""What a file in the current folder may set, which may have come with the recordings: how they are transcribed, and no
+"""What a file in the current folder, which may have come with the recordings, may set: how they are transcribed, but no
 model, file, folder, address or token, and nothing that lifts a restriction."""
 
 

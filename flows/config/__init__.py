@@ -1,1 +1,1 @@
-"""What a user can set, as pydantic models without I/O. Imports `tasks` alone."""
+"""What a user can set, as pydantic models without I/O. Imports only `tasks`."""

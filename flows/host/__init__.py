@@ -1,1 +1,1 @@
-"""The machine that the command is started on: folders, signals, environment. May import `tasks` alone."""
+"""The machine that the command is started on: folders, signals, environment. May import only `tasks`."""

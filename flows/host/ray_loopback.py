@@ -1,4 +1,4 @@
-"""A Ray of one machine listens on 127.0.0.1 alone."""
+"""Makes a Ray of one machine listen only on 127.0.0.1."""
 
 import os
 

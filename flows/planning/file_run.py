@@ -104,7 +104,7 @@ class FileRun:
         return [self.output.render(self.written.language, extension) for extension in extensions]
 
     def outcome(self) -> Row:
-        """Return what the ledger is to know of its end."""
+        """Return the ledger's row for its outcome."""
         row = Row(status=self.status, error=self.error)
         if self.written:
             row |= Row(template=self.output.template, pattern=self.output.pattern, refused=None)

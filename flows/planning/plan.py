@@ -59,7 +59,7 @@ class Plan:
         return options.transcribing(self._batch.transcribe).track_choice
 
     def begin(self) -> None:
-        """Note in the ledger which files are to be done, and how; the caller must hold the run lock."""
+        """Note in the ledger which files this run will do, and how; the caller must hold the run lock."""
         kinds = {(file.options, file.status == "waiting") for file in self.files}
         begun = {kind: _begun(*kind) for kind in kinds}
         self.ledger.begin({file.source.path: begun[file.options, file.status == "waiting"] for file in self.files})
@@ -71,7 +71,7 @@ class Plan:
         self._recalled = True
 
     def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
-        """Look at the files, several at a time, until all are seen or the run is to end."""
+        """Look at the files, several at a time, until all are seen or the run is stopped."""
         with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as threads:
             try:
                 list(threads.map(lambda file: None if self.resume.stopped() else look(file), files))
@@ -150,7 +150,7 @@ class Plan:
                 )
 
     def waiting(self) -> list[FileRun]:
-        """Return the files that are to be done, longest first, so that no long one ends the batch alone."""
+        """Return the files still to do, longest first, so that no long one ends the batch alone."""
         waiting = [file for file in self.files if file.status == "waiting"]
         return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
 

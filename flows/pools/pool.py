@@ -70,7 +70,7 @@ class Pool:
             self._autoscaler.record(call.audio_s)
 
     def replica_to_copy(self, now: float, audio_left: Callable[[], float]) -> Replica | None:
-        """Return an actor whose GPU is to be asked for free memory, if there should be one more beside it."""
+        """Return an actor whose GPU should be asked for free memory, if another actor should be started beside it."""
         ready = [replica for replica in self.replicas if replica.ready]
         grows = self._autoscaler and self._autoscaler.should_grow(
             waiting=len(self._waiting), actors=len(ready), now=now, audio_left=audio_left

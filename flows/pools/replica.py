@@ -38,7 +38,7 @@ class Replica:
     lost_at: float = 0.0
     """When it was last found dead or unreachable."""
     load_at: float | None = None
-    """When it is to be told to load its models again."""
+    """When to tell it to load its models again."""
     failed_loads: int = 0
     hung: bool = False
 

@@ -34,7 +34,7 @@ class Reservation:
         return bool(self._group.wait(timeout))
 
     def shortage(self, actors: list[Any]) -> str:
-        """Return what is needed, what is free, and who holds the rest; `actors` are those that are to use it."""
+        """Return what is needed, what is free, and who holds the rest; `actors` are those of this run."""
         needed: Counter[str] = Counter()
         for bundle in self._bundles:
             needed.update(bundle)

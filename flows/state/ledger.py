@@ -33,7 +33,7 @@ class Ledger:
     A line that a crash cut short does not count. Where the disk is full it goes on in memory: then a later run learns
     less, and no more is lost. Outputs whose lines are missing are recovered from the write-ahead notes.
 
-    An output folder that is a URL has a `copy` of it, made at the begin and the end of each run, for other machines.
+    An output folder that is a URL has a `copy` of it for other machines, from the beginning and the end of each run.
     """
 
     def __init__(self, folder: Path, out: str, copy: str | None = None) -> None:

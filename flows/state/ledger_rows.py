@@ -51,7 +51,7 @@ class Row(TypedDict, total=False):
     """What a manifest says of it."""
     written: dict[str, Written]
     """Its outputs by the key of the content and all options that they were written for. Each output has one key, the
-    last. "" stands for options that are not known, or that something better is to replace."""
+    last. "" stands for options that are not known, and for outputs that a later run should replace by better ones."""
     refused: Refused | None
 
 

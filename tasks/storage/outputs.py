@@ -78,7 +78,7 @@ def write_outputs(
 def _found(
     output: str, new: bytes, previous: PreviousOutputs, extension: str
 ) -> tuple[FileVersion | None, Literal["written", "changed"] | None]:
-    """Return the version of the file at an output's path, and why it is to be kept, if it is."""
+    """Return the version of the file at an output's path, and why it must be kept, if it must."""
     found = version_of(output)
     if found is None or found == previous.outputs.get(extension):
         return found, None

@@ -323,7 +323,7 @@ def test_after_stop_after_no_file_is_begun_and_what_was_begun_is_finished(
     tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Completed, with the rest for the next run. The time comes while the first files wait for the model to load."""
-    for module in ("batch", "run_stages"):
+    for module in ("batch", "pipeline"):
         monkeypatch.setattr(f"flows.{module}.seconds_left", lambda _stop_after, _began: 3.0)
     files = cut_speech(tmp_path / "files", *[f"{i:02}.wav" for i in range(30)])
     options = {"transcribe": transcribing(tiny_en), "align": None, "models": {"device": "cpu"}}
@@ -341,7 +341,7 @@ def test_a_run_that_waits_for_a_gpu_says_so_and_ends_at_stop_after(
     tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rather than waiting on for the few files that it has admitted; all are left for the next run."""
-    for module in ("batch", "run_stages"):
+    for module in ("batch", "pipeline"):
         monkeypatch.setattr(f"flows.{module}.seconds_left", lambda _stop_after, _began: 10.0)
     files = cut_speech(tmp_path / "files", "a.wav", "b.wav", "c.wav")
     program: Any = type("OtherProgram", (), {})

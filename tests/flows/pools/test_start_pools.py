@@ -30,8 +30,8 @@ def _speech(tmp_path: Path) -> Path:
     return Path(shutil.copy(TWO_SPEAKERS, tmp_path / "call.wav"))
 
 
-def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan]:
-    """Return a batch of one file, by default without word timings, and its plan."""
+def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan, Tracker]:
+    """Return a batch of one file, by default without word timings, its plan and its tracker."""
     defaults: dict[str, Any] = {
         "inputs": {"inputs": [str(speech)]},
         "transcribe": {"model": tiny_en, "language": "en", "compute_type": "int8"},
@@ -41,8 +41,9 @@ def planned(speech: Path, tiny_en: str, **options: Any) -> tuple[Batch, Plan]:
     }
     batch = Batch.model_validate(defaults | options)
     plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
-    plan.recall(Tracker.of(plan))
-    return batch, plan
+    tracker = Tracker.of(plan)
+    plan.recall(tracker)
+    return batch, plan, tracker
 
 
 def in_flow(body: Callable[[RaySession], Pools]) -> Pools:
@@ -66,9 +67,9 @@ def reserved() -> dict[str, str]:
 
 def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: str) -> None:
     """So there is one reservation, and it ends with the command."""
-    batch, plan = planned(speech, tiny_en)
+    batch, plan, tracker = planned(speech, tiny_en)
     before = reserved()
-    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan, tracker):
         pools = in_flow(lambda session: pools_for(batch, session, plan))
         (mine,) = reserved().keys() - before.keys()
         assert pools.wait_placed(timeout=30)
@@ -81,10 +82,10 @@ def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: s
 
 def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str, small_models: Path) -> None:
     """What a file is missing may have changed since: somebody may have removed a stored result."""
-    batch, plan = planned(speech, tiny_en)
+    batch, plan, tracker = planned(speech, tiny_en)
     aligner = {"align_model": str(small_models / "align-tiny")}
-    more, longer = planned(speech, tiny_en, align=aligner)
-    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
+    more, longer, _ = planned(speech, tiny_en, align=aligner)
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan, tracker):
         pools = in_flow(lambda session: pools_for(more, session, longer))
         try:
             assert "align" in pools.stages
@@ -95,10 +96,10 @@ def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str
 
 def test_what_does_not_fit_the_cluster_is_for_the_flow_to_say(speech: Path, tiny_en: str) -> None:
     """In its state, where Prefect shows it."""
-    batch, plan = planned(speech, tiny_en, pools={"transcribe_num_gpus": 9})
+    batch, plan, tracker = planned(speech, tiny_en, pools={"transcribe_num_gpus": 9})
     with (
         ray_session(None, dashboard=False) as session,
-        prepared(batch, session, plan),
+        prepared(batch, session, plan, tracker),
         pytest.raises(CannotBePlaced, match="transcribe 1 × 9"),
     ):
         in_flow(lambda session: pools_for(batch, session, plan))
@@ -106,12 +107,12 @@ def test_what_does_not_fit_the_cluster_is_for_the_flow_to_say(speech: Path, tiny
 
 def test_pools_that_no_flow_took_end_with_the_command(speech: Path, tiny_en: str) -> None:
     """The server may not have started."""
-    batch, plan = planned(speech, tiny_en)
+    batch, plan, tracker = planned(speech, tiny_en)
     before = reserved()
     with (
         pytest.raises(RuntimeError, match="no server"),
         ray_session(None, dashboard=False) as session,
-        prepared(batch, session, plan),
+        prepared(batch, session, plan, tracker),
     ):
         raise RuntimeError("no server")
     (mine,) = reserved().keys() - before.keys()
@@ -120,8 +121,8 @@ def test_pools_that_no_flow_took_end_with_the_command(speech: Path, tiny_en: str
 
 def test_pools_are_taken_once(speech: Path, tiny_en: str) -> None:
     """A flow that Prefect runs again finds those closed that its first run had."""
-    batch, plan = planned(speech, tiny_en)
-    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
+    batch, plan, tracker = planned(speech, tiny_en)
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan, tracker):
         first = in_flow(lambda session: pools_for(batch, session, plan))
         first.close()
         again = in_flow(lambda session: pools_for(batch, session, plan))
@@ -135,10 +136,9 @@ def test_pools_are_taken_once(speech: Path, tiny_en: str) -> None:
 def test_nothing_is_started_for_files_that_have_all_failed(speech: Path, tiny_en: str) -> None:
     """They need no stage; the flow reports them."""
     speech.write_bytes(b"")
-    batch, plan = planned(speech, tiny_en)
-    tracker = Tracker.of(plan)
+    batch, plan, tracker = planned(speech, tiny_en)
     plan.probe(tracker)
     assert tracker.statuses["failed"] == 1
     before = reserved()
-    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan):
+    with ray_session(None, dashboard=False) as session, prepared(batch, session, plan, tracker):
         assert reserved() == before

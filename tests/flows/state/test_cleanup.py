@@ -1,4 +1,4 @@
-"""flows/state/cleanup.py, clean.py: what is removed is needed by no later run."""
+"""flows/state/cleanup.py, flows/cli/clean.py: what is removed is needed by no later run."""
 
 import os
 import shutil
