@@ -25,7 +25,7 @@ from flows.services.node import Node
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
-TASKS = 5
+TASKS = 12
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
