@@ -15,7 +15,7 @@ from flows.pools.placement import obstacle
 from flows.pools.pool import Pool
 from flows.pools.replica import RELOAD_DELAY_S, Replica
 from flows.pools.worker import Models
-from flows.services.failures import ModelsNotLoaded, PoolNotUp, brief
+from flows.services.failures import RAY_LOGS, ModelsNotLoaded, PoolNotUp, brief
 from flows.services.ray_records import record_of
 from flows.services.reservation import Reservation, alive_nodes
 from tasks.retries import is_passing
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 MAX_FAILED_LOADS = 3
 """How often an actor may fail to load its models, for reasons that may pass, before the run ends."""
-CRASHED = f"its process died more than {MAX_FAILED_LOADS} times; /tmp/ray/session_latest/logs may say why"
+CRASHED = f"its process died more than {MAX_FAILED_LOADS} times; {RAY_LOGS} may say why"
 CHECK_EVERY_S = 2.0
 DOUBT_S = 120.0
 """How long an actor may be unreachable before its calls are run elsewhere."""
@@ -166,5 +166,5 @@ class Startup:
         if lack == "machine":
             return f"a machine of the cluster is gone, and has not come back in {minutes}: {self._obstacle()}"
         if lack == "process":
-            return f"Ray has started none of its processes in {minutes}; /tmp/ray/session_latest/logs may say why"
+            return f"Ray has started none of its processes in {minutes}; {RAY_LOGS} may say why"
         return f"it has not loaded its models in {minutes}; fetch them beforehand with whisperx-batch-models"

@@ -9,6 +9,7 @@ from tasks.oom import is_out_of_memory
 from tasks.storage.filesystems import UnsupportedLocation
 
 GO_ON = "the same command goes on where it stopped"
+RAY_LOGS = "Ray's logs (docs/reference.md says where they are)"
 UNREACHABLE = (
     "couldn't connect to",
     "cannot find the requested files in the local cache",
@@ -54,7 +55,7 @@ def in_words(error: BaseException) -> str:
             f"once it does, {GO_ON}"
         )
     if _is_of_ray(error):
-        return f"Ray failed ({brief(error)}); see its logs (/tmp/ray/session_latest/logs); {GO_ON}"
+        return f"Ray failed ({brief(error)}); see {RAY_LOGS}; {GO_ON}"
     return brief(error)
 
 
