@@ -93,7 +93,7 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
         reached.set()
         admission.stop()
         run.plan.resume.stop()
-        if not pools.wait_placed(timeout=1):  # with 0 Ray has no time to answer
+        if not pools.wait_placed(timeout=0):
             pools.cancel(f"--stop_after {stop_after} was reached before there was room in the cluster")
             for file in tracker.files:
                 file.begun = False

@@ -18,6 +18,10 @@ def alive_nodes() -> list[Node]:
     return [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources]
 
 
+ANSWER_S = 1.0
+"""Within which Ray's head answers. With less, what is reserved can look as if it were not."""
+
+
 class Reservation:
     """A placement group. Ray creates it once all of its bundles, each on one machine, are free at the same time."""
 
@@ -30,8 +34,8 @@ class Reservation:
         return PlacementGroupSchedulingStrategy(self._group, bundle)
 
     def wait(self, timeout: float = 0) -> bool:
-        """Return whether the resources are reserved, after at most `timeout` seconds."""
-        return bool(self._group.wait(timeout))
+        """Return whether the resources are reserved, after at most `timeout` seconds, or the time that Ray needs."""
+        return bool(self._group.wait(max(timeout, ANSWER_S)))
 
     def shortage(self, actors: list[Any]) -> str:
         """Return what is needed, what is free, and who holds the rest; `actors` are those of this run."""
