@@ -32,7 +32,7 @@ from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
 from flows.state.folder import OutputFolder
-from flows.state.run_lock import claimed
+from flows.state.run_lock import exclusive_run
 from tasks.align import AlignOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions, go_offline
@@ -76,7 +76,7 @@ def whisperx_batch(
     # While another run holds the folder, a command is refused; a deployment's run waits, since nobody would repeat it.
     waiting = get_run_logger().warning if runtime.deployment.id else None
     folder = OutputFolder.of(batch)
-    with logs_forwarded(), claimed(folder.state_dir, runtime.flow_run.id, waiting):
+    with logs_forwarded(), exclusive_run(folder.state_dir, runtime.flow_run.id, waiting):
         plan, tracker = take_plan() or _plan(batch, folder)
         tracker.start_clock()
         rename(batch, len(plan.files))

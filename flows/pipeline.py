@@ -32,7 +32,7 @@ from flows.stages import (
 from flows.state.folder import OutputFolder
 from flows.state.throughput import note_speed
 from flows.streams import Stream
-from tasks.stages import inputs_of, planned_stages
+from tasks.stage_table import inputs_of, planned_stages
 
 
 def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
@@ -113,7 +113,7 @@ def _note_written(written: Stream, tracker: Tracker) -> None:
 def wire(
     batch: Batch, tracker: Tracker, admission: Admission, written: Stream
 ) -> Mapping[StageFlow, Mapping[str, Any]]:
-    """Return the batch's stage flows with their parameters, joined by streams as the table in tasks/stages.py says.
+    """Return the batch's stage flows with their parameters, joined by streams as tasks/stage_table.py says.
 
                            ┌── transcribe ── align ──┐
     admission ── load audio                          write ── written

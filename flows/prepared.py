@@ -15,7 +15,7 @@ from flows.planning.plan import Plan
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced, place
 from flows.pools.sizing import plan_pools
-from flows.pools.worker import Models
+from flows.pools.worker import ActorOptions
 from flows.reporting.tracker import Tracker
 from flows.services.ray_cluster import RaySession
 from tasks.alignment.selection import CROSS_ATTENTION
@@ -86,8 +86,10 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
         use_gpus=batch.models.device != "cpu",
     )
     token = os.environ.get("HF_TOKEN")
-    models = Models(batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None)
-    return Pools(specs, place(specs, session.nodes), models, batch.run.stage_timeout)
+    options = ActorOptions(
+        batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None
+    )
+    return Pools(specs, place(specs, session.nodes), options, batch.run.stage_timeout)
 
 
 def all_by_cross_attention(batch: Batch, languages: Collection[str]) -> bool:

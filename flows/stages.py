@@ -1,6 +1,6 @@
 """The stage subflows: each maps its task over the files that reach it, and hands each on as soon as it is finished.
 
-Which stage takes what from which others is in the table in tasks/stages.py.
+Which stage takes what from which others is in the table in tasks/stage_table.py.
 """
 
 import threading
@@ -20,7 +20,7 @@ from tasks.align import AlignOptions, align
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
-from tasks.stages import TABLE
+from tasks.stage_table import TABLE
 from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.write import WriteOptions, write

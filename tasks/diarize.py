@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
-from tasks.diarization.pipelines import diarizers, find_turns
+from tasks.diarization.loading import diarizers, find_turns
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts

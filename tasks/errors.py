@@ -1,6 +1,8 @@
-"""Errors of a single file, and what an error says about a later try."""
+"""Errors of an input or of a batch, what an error says about a later try, and helpers for messages."""
 
 import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 LASTING_ERRNOS = frozenset(
     {
@@ -17,6 +19,10 @@ LASTING_ERRNOS = frozenset(
 )
 LASTING_ERRORS = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, AssertionError)
 """What a program raises for values that will be the same the next time."""
+
+
+class InvalidInput(ValueError):
+    """The inputs or options of a batch are wrong: nothing is run."""
 
 
 class FileFault(Exception):
@@ -43,3 +49,14 @@ def will_last(error: BaseException) -> bool:
     if isinstance(error, FileFault):
         return error.lasting
     return isinstance(error, LASTING_ERRORS)
+
+
+def one_line(text: str) -> str:
+    """Return the text with unprintable characters escaped: line breaks, and what a terminal would act on."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """Return a "did you mean" for a misspelt name; empty if none of `names` is similar."""
+    found = get_close_matches(name, names, n=1)
+    return f"; did you mean {found[0]}?" if found else ""

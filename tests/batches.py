@@ -11,7 +11,7 @@ from flows.planning.read_ahead import remaining
 from flows.planning.selection import checked_entries
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
-from flows.state.run_lock import claimed
+from flows.state.run_lock import exclusive_run
 from tasks.diarize import Diarization
 from tasks.storage.results import result_store
 from tasks.transcribe import Transcript
@@ -30,7 +30,7 @@ def batch_of(speech: Path, **options: Any) -> Batch:
 
 def planned(batch: Batch) -> dict[str, FileRun]:
     """Return the files of a batch by their names, as a run that begins now would have them."""
-    with claimed(OutputFolder.of(batch).state_dir):
+    with exclusive_run(OutputFolder.of(batch).state_dir):
         plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
         tracker = Tracker.of(plan)
         plan.begin()
@@ -83,8 +83,8 @@ from pathlib import Path
 from flows.planning.selection import checked_entries
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
-from flows.state.run_lock import claimed
-with claimed(Path(sys.argv[1])):
+from flows.state.run_lock import exclusive_run
+with exclusive_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
 """

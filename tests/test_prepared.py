@@ -13,7 +13,7 @@ from flows.planning.selection import checked_entries
 from flows.prepared import Prepared, take_plan
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
-from flows.state.run_lock import claimed
+from flows.state.run_lock import exclusive_run
 
 
 @pytest.fixture(name="plan")
@@ -47,7 +47,7 @@ def test_what_the_command_has_found_is_found_once(plan: Plan, monkeypatch: pytes
     with monkeypatch.context() as patched:
         patched.setattr("flows.planning.plan.probe", lambda *_: pytest.fail("a file was opened again"))
         patched.setattr("flows.planning.plan.check_regular", lambda _: pytest.fail("a file was looked at again"))
-        with claimed(OutputFolder.of(plan._batch).state_dir):
+        with exclusive_run(OutputFolder.of(plan._batch).state_dir):
             plan.begin()
             plan.recall(tracker)
             plan.probe(tracker)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.config.parameters import Batch
 from flows.planning.resume import Wanted
 
@@ -30,5 +30,5 @@ def test_the_digests_of_options_stay_the_same(options: dict[str, Any], stages: d
     """As of version 0.2, with the releases that it is locked to, and models that are known by their names alone."""
     models = {"model_cache_only": True, "model_dir": "/no/such"}
     batch = Batch.model_validate({"models": models, "transcribe": {"model": "tiny"}, **options})
-    wanted = Wanted.by(batch, FileOptions(diarize=True) if batch.diarize else FileOptions())
+    wanted = Wanted.by(batch, FileOverrides(diarize=True) if batch.diarize else FileOverrides())
     assert (wanted.stages, wanted.outputs) == (stages, outputs)

@@ -1,4 +1,4 @@
-"""tasks/stages.py, and how flows/pipeline.py joins the stages by it."""
+"""tasks/stage_table.py, and how flows/pipeline.py joins the stages by it."""
 
 import pickle
 from contextlib import suppress
@@ -14,7 +14,7 @@ from flows.pipeline import wire
 from flows.reporting.tracker import Tracker
 from flows.stages import Links, ResultPolicy
 from flows.streams import Stream
-from tasks.stages import STAGES, TABLE, inputs_of, planned_stages
+from tasks.stage_table import STAGES, TABLE, inputs_of, planned_stages
 
 
 def test_each_stage_comes_after_those_that_it_takes_from() -> None:

@@ -22,7 +22,7 @@ from tasks.align import AlignOptions, align_transcript
 from tasks.alignment.selection import select_timing_method
 from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE, Samples
-from tasks.diarization.pipelines import diarizers
+from tasks.diarization.loading import diarizers
 from tasks.diarize import DiarizeOptions, assign_speakers, diarize_samples
 from tasks.formats import encode
 from tasks.models.compute_limits import compute_limits

@@ -15,7 +15,7 @@ def main() -> NoReturn:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     warnings.filterwarnings("ignore")
     options = _parse(sys.argv[1:])
-    from tasks.bad_input import InvalidInput
+    from tasks.errors import InvalidInput
     from tasks.storage.filesystems import UnsupportedLocation
 
     try:
@@ -49,14 +49,14 @@ def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bo
 
     from flows.state.cleanup import remove_results, stored_results, unneeded_results, unneeded_rows
     from flows.state.folder import OutputFolder
-    from flows.state.run_lock import claimed
-    from tasks.bad_input import InvalidInput
+    from flows.state.run_lock import exclusive_run
+    from tasks.errors import InvalidInput
     from tasks.storage.urls import absolute
 
     folder = OutputFolder(absolute(output_dir), results_dir)
     if not folder.state_dir.is_dir():
         raise InvalidInput(f"{output_dir}: whisperx-batch has written nothing there")
-    with nullcontext() if dry_run else claimed(folder.state_dir):
+    with nullcontext() if dry_run else exclusive_run(folder.state_dir):
         ledger = folder.ledger()
         results = list(stored_results(folder.results))
         unneeded = unneeded_results(results, ledger, days)

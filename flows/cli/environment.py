@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from tasks.bad_input import InvalidInput, closest
+from tasks.errors import InvalidInput, closest
 
 PREFIX = "WHISPERX_BATCH_"
 OTHERS = {

@@ -80,7 +80,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
     """Plan, and run what remains to be done. Returns the exit status."""
     from pydantic import ValidationError
 
-    from tasks.bad_input import InvalidInput
+    from tasks.errors import InvalidInput
     from tasks.storage.filesystems import UnsupportedLocation
 
     try:
@@ -98,7 +98,7 @@ def _run(command: "Command", inputs: list[str]) -> int:
 def _run_batch(command: "Command", inputs: list[str]) -> int:
     from rich.console import Console
 
-    from flows.cli.plan import plan_remaining, report_nothing_remains, show
+    from flows.cli.remaining import plan_remaining, report_nothing_remains, show
     from flows.planning.discovery import check_any_there
     from flows.planning.flow_parameters import as_parameters, lists_removed
     from flows.planning.plan import Plan
@@ -106,7 +106,7 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     from flows.preflight.check import notices
     from flows.reporting.tracker import Tracker
     from flows.state.folder import OutputFolder
-    from flows.state.run_lock import claimed
+    from flows.state.run_lock import exclusive_run
 
     console = Console(file=sys.stderr)
     batch = command.batch(inputs)
@@ -118,7 +118,7 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     if command.dry_run:
         return show(batch, entries)
     folder = OutputFolder.of(batch)
-    with claimed(folder.state_dir), lists_removed(folder.state_dir):
+    with exclusive_run(folder.state_dir), lists_removed(folder.state_dir):
         # The flow goes on with this plan, in another folder: no path in it may be relative.
         parameters = as_parameters(batch)
         plan = Plan(parameters, entries, folder.ledger())

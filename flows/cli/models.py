@@ -34,7 +34,7 @@ def main() -> NoReturn:
 
     from pydantic import ValidationError
 
-    from tasks.bad_input import InvalidInput
+    from tasks.errors import InvalidInput
 
     if command.hf_token:
         os.environ["HF_TOKEN"] = command.hf_token.get_secret_value()
@@ -67,7 +67,7 @@ def _run(command: "ModelsCommand") -> int:
     from flows.model_store.fetch import ModelUnavailable, ensure_models
     from flows.planning.flow_parameters import as_parameters
     from flows.preflight.models import check_names
-    from tasks.bad_input import InvalidInput
+    from tasks.errors import InvalidInput
     from tasks.models.options import go_offline
     from tasks.models.registry import default_aligners
     from tasks.transcribe import TranscribeOptions

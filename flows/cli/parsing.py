@@ -22,7 +22,7 @@ def read_options(
     from pydantic import ValidationError
     from pydantic_settings import CliApp, CliSettingsSource, SettingsError
 
-    from tasks.bad_input import InvalidInput
+    from tasks.errors import InvalidInput
 
     source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(kind, root_parser=parser)
     for action in parser._actions:  # noqa: SLF001, argparse has no public name for them

@@ -10,8 +10,8 @@ from platformdirs import user_config_path
 
 from flows.config.pools import PoolSettings
 from tasks.align import AlignOptions
-from tasks.bad_input import InvalidInput, closest
 from tasks.diarize import DiarizeOptions
+from tasks.errors import InvalidInput, closest
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 

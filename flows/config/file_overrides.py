@@ -13,7 +13,7 @@ from tasks.transcribe import TranscribeOptions
 G = TypeVar("G", bound=Options)
 
 
-class FileOptions(Options):
+class FileOverrides(Options):
     """The overrides of one file; None leaves an option as the batch has it."""
 
     language: str | None = Field(None, description="language spoken, code or name")
@@ -54,4 +54,4 @@ class FileOptions(Options):
         return type(batch).model_validate(given | own)
 
 
-AS_THE_BATCH = FileOptions()
+NO_OVERRIDES = FileOverrides()

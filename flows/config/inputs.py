@@ -6,7 +6,7 @@ from typing import Literal
 from pathspec import GitIgnoreSpec
 from pydantic import Field, field_validator
 
-from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from tasks.options import Options
 
 
@@ -44,5 +44,5 @@ class Entry:
     """An input file, its overrides, and the line of the manifest that names it (0: no manifest does)."""
 
     path: str
-    options: FileOptions = AS_THE_BATCH
+    options: FileOverrides = NO_OVERRIDES
     line: int = 0

@@ -8,7 +8,7 @@ from typing import Annotated
 from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from tasks.bad_input import InvalidInput, one_line
+from tasks.errors import InvalidInput, one_line
 from tasks.models.sources import Bundle, Repository, Source
 from tasks.storage.atomic import atomic_write, sha256_of
 

@@ -8,8 +8,7 @@ from flows.planning.expansion import expand
 from flows.planning.manifest import read_manifest
 from flows.planning.patterns import MEDIA, Patterns
 from flows.planning.text_files import as_utf8
-from tasks.bad_input import InvalidInput, one_line
-from tasks.errors import message_of
+from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
 
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from flows.planning.patterns import Patterns, is_hidden, names_hidden
-from tasks.bad_input import InvalidInput, one_line
-from tasks.errors import message_of
+from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
 
 ESCAPED = re.compile(r"\[([*?[])\]")

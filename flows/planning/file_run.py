@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
-from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
-from tasks.stages import STAGES, inputs_of
+from tasks.stage_table import STAGES, inputs_of
 from tasks.storage import urls
 from tasks.storage.outputs import OutputPath, PreviousOutputs
 from tasks.storage.results import StoredResult
@@ -47,7 +47,7 @@ class FileRun:
     index: int
     source: AudioFile
     output: OutputPath
-    options: FileOptions = AS_THE_BATCH
+    options: FileOverrides = NO_OVERRIDES
     status: Status = "waiting"
     begun: bool = False
     """It was admitted to the stages."""

@@ -9,15 +9,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.inputs import Entry
 from flows.planning.text_files import decoded
-from tasks.bad_input import InvalidInput, one_line
-from tasks.errors import message_of
+from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
 
 PATH = "path"
-COLUMNS = [PATH, *FileOptions.model_fields]
+COLUMNS = [PATH, *FileOverrides.model_fields]
 
 
 def read_manifest(manifest: str) -> list[Entry]:
@@ -43,7 +42,7 @@ class _Reader:
     def __init__(self, manifest: str) -> None:
         self._manifest = manifest
         self._folder = urls.absolute(manifest).rpartition("/")[0]
-        self._options: dict[str, FileOptions] = {}
+        self._options: dict[str, FileOverrides] = {}
         self.errors: list[str] = []
 
     def entries(self, text: str) -> Iterator[Entry]:
@@ -97,14 +96,14 @@ class _Reader:
         except csv.Error as error:
             self._wrong(rows.line_num, str(error))
 
-    def _file_options(self, line: int, row: dict[str, Any]) -> FileOptions | None:
+    def _file_options(self, line: int, row: dict[str, Any]) -> FileOverrides | None:
         """Return the options of a row; equal rows share one object. None if they are invalid."""
         if not row:
-            return AS_THE_BATCH
+            return NO_OVERRIDES
         known = json.dumps(row, sort_keys=True)
         if known not in self._options:
             try:
-                self._options[known] = FileOptions.model_validate(row)
+                self._options[known] = FileOverrides.model_validate(row)
             except ValidationError as error:
                 for problem in error.errors():
                     message = problem["msg"].removeprefix("Value error, ")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
@@ -19,8 +19,7 @@ from tasks.audio.container import check_regular
 from tasks.audio.decoding import probe
 from tasks.audio.tracks import TrackChoice
 from tasks.audio.types import AudioFile
-from tasks.bad_input import one_line
-from tasks.errors import will_last
+from tasks.errors import one_line, will_last
 from tasks.languages import language_code
 from tasks.storage import urls
 from tasks.storage.filesystems import FileVersion
@@ -55,7 +54,7 @@ class Plan:
         self._new: list[FileRun] = []
         self._recalled = self._probed = False
 
-    def _choose_track(self, options: FileOptions) -> TrackChoice:
+    def _choose_track(self, options: FileOverrides) -> TrackChoice:
         return options.transcribing(self._batch.transcribe).track_choice
 
     def begin(self) -> None:
@@ -167,7 +166,7 @@ class Plan:
         return frozenset(stage for file in self.waiting() for stage in file.missing)
 
 
-def _begun(options: FileOptions, waiting: bool) -> Row:  # noqa: FBT001
+def _begun(options: FileOverrides, waiting: bool) -> Row:  # noqa: FBT001
     """Return what the ledger notes of a file when a run begins; a file that `recall` has settled keeps its outcome."""
     row = Row(options=options.model_dump(exclude_none=True))
     return row | Row(status="waiting", error=None) if waiting else row

@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
-from flows.config.file_overrides import AS_THE_BATCH, FileOptions
+from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
 from flows.state.folder import OutputFolder
@@ -14,7 +14,7 @@ from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.retries import RetryBudget
-from tasks.stages import TABLE, inputs_of, planned_stages
+from tasks.stage_table import TABLE, inputs_of, planned_stages
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import Stopped, version_of
 from tasks.storage.outputs import PreviousOutputs, not_ours
@@ -38,7 +38,7 @@ class Wanted:
     """The same as version 0.1 computed it, if it differs, so that results of that version are found."""
 
     @classmethod
-    def by(cls, batch: Batch, file: FileOptions) -> "Wanted":
+    def by(cls, batch: Batch, file: FileOverrides) -> "Wanted":
         """Return what this batch asks for a file with these options. Reads the weights of models that are folders."""
         diarize = file.diarizing(batch.diarize)
         if diarize is None:
@@ -48,7 +48,7 @@ class Wanted:
         return wanted if before == inputs else replace(wanted, before=cls._by(batch, file, before))
 
     @classmethod
-    def _by(cls, batch: Batch, file: FileOptions, diarize: dict[str, Any] | None) -> "Wanted":
+    def _by(cls, batch: Batch, file: FileOverrides, diarize: dict[str, Any] | None) -> "Wanted":
         transcribe = file.transcribing(batch.transcribe)
         stages = {"transcribe": options_digest("transcribe", transcribe.cache_inputs(batch.models))}
         if batch.align:
@@ -66,7 +66,7 @@ class Resume:
     def __init__(self, batch: Batch, ledger: Ledger) -> None:
         # So many sets of options are kept: a manifest may give each of 100,000 files its own.
         self.wanted = lru_cache(maxsize=256)(partial(Wanted.by, batch))
-        self.options = self.wanted(AS_THE_BATCH).outputs
+        self.options = self.wanted(NO_OVERRIDES).outputs
         """The digest of all options that change the outputs."""
         self._batch = batch
         self._write = batch.write
@@ -76,7 +76,7 @@ class Resume:
         self._stop = threading.Event()
         self.patience = RetryBudget(TRIES)
 
-    def all_stages(self, file: FileOptions) -> frozenset[str]:
+    def all_stages(self, file: FileOverrides) -> frozenset[str]:
         """Return the stages that a file with these options goes through if nothing of it is stored."""
         diarize = file.diarizing(self._batch.diarize) is not None
         return planned_stages(align=self._batch.align is not None, diarize=diarize)
@@ -114,7 +114,7 @@ class Resume:
         here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
         right = [here[key] for key in self._keys(file) if key in here]
         there = self._there(file, right[0]["language"] if right else None)
-        found = {name: print_ for name, print_ in there.items() if print_}
+        found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if there and intact.keys() | changed.keys() == there.keys():
@@ -197,7 +197,7 @@ class Resume:
             if written:
                 outcomes.skipped(file, written)
 
-    def made_with(self, file: FileOptions) -> str:
+    def made_with(self, file: FileOverrides) -> str:
         """Return the digest of a file's options and of the programs that read it; a failure holds only for these."""
         track = file.transcribing(self._batch.transcribe).track_choice.key()
         return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from functools import cache
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry, Inputs
 from flows.config.parameters import Batch
 from flows.planning.discovery import check_below, find_inputs
@@ -12,7 +12,7 @@ from flows.planning.patterns import Patterns
 from flows.preflight.check import check
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
-from tasks.bad_input import InvalidInput, one_line
+from tasks.errors import InvalidInput, one_line
 from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.io import read
 from tasks.storage.urls import shown
@@ -46,7 +46,7 @@ def _of_earlier_runs(inputs: Inputs, ledger: Ledger) -> list[Entry]:
     selected = [path for path in paths if selects(inputs, path, ledger)]
     if not selected:
         raise InvalidInput("--only failed: every file is done; there is nothing to do")
-    return [Entry(path, FileOptions.model_validate(ledger.row(path).get("options", {}))) for path in selected]
+    return [Entry(path, FileOverrides.model_validate(ledger.row(path).get("options", {}))) for path in selected]
 
 
 def selects(inputs: Inputs, path: str, ledger: Ledger) -> bool:

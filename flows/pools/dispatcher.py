@@ -21,7 +21,7 @@ from flows.pools.outcome import Outcome
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica
 from flows.pools.startup import Startup
-from flows.pools.worker import Models
+from flows.pools.worker import ActorOptions
 from flows.services.failures import in_words
 from flows.services.ray_watch import RayGone, watch_ray
 from flows.services.reservation import Reservation
@@ -41,11 +41,11 @@ class Dispatcher:
     by FailurePolicy.
     """
 
-    def __init__(self, pools: list[Pool], batch: Models, reservation: Reservation) -> None:
+    def __init__(self, pools: list[Pool], options: ActorOptions, reservation: Reservation) -> None:
         self._pools = pools
         self._pool_of = {stage: pool for pool in pools for stage in pool.spec.stages}
         self._failures = FailurePolicy(self._pool_of, self._give_up)
-        self.startup = Startup(pools, batch, reservation, self._post, self._failures)
+        self.startup = Startup(pools, options, reservation, self._post, self._failures)
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -153,7 +153,7 @@ class Dispatcher:
         if self.cancelled:
             return
         try:
-            replica = pool.grow(self.startup.batch, memory_free.result())
+            replica = pool.grow(self.startup.options, memory_free.result())
         except RayError as error:  # a pool works without a surplus actor
             logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
             pool.stop_growing()

@@ -16,7 +16,7 @@ from flows.pools.placement import Bundle, bundles_of
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
-from flows.pools.worker import ActorFacts, Models
+from flows.pools.worker import ActorFacts, ActorOptions
 from flows.services.reservation import Reservation
 
 logger = logging.getLogger(__name__)
@@ -26,17 +26,17 @@ class Pools:
     """The pools of a run: their actors, the resources that are reserved for them, and the dispatcher."""
 
     def __init__(
-        self, specs: list[PoolSpec], bundles: list[Bundle], batch: Models, stage_timeout: float | None = None
+        self, specs: list[PoolSpec], bundles: list[Bundle], options: ActorOptions, stage_timeout: float | None = None
     ) -> None:
         self.specs = specs
         self._stage_timeout = stage_timeout
         self._closed = False
         self._reservation = Reservation([bundle.resources for bundle in bundles])
         pools = [
-            Pool(spec, [start_replica(spec, batch, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
+            Pool(spec, [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
             for spec in specs
         ]
-        self._dispatcher = Dispatcher(pools, batch, self._reservation)
+        self._dispatcher = Dispatcher(pools, options, self._reservation)
 
     @property
     def stages(self) -> frozenset[str]:

@@ -13,8 +13,8 @@ from flows.pools.autoscaler import MIN_FREE_MEMORY, Autoscaler
 from flows.pools.call import Call
 from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
-from flows.pools.worker import Models
-from tasks.stages import STAGES
+from flows.pools.worker import ActorOptions
+from tasks.stage_table import STAGES
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Pool:
         )
         return ready[0] if grows else None
 
-    def grow(self, batch: Models, memory_free: float) -> Replica | None:
+    def grow(self, options: ActorOptions, memory_free: float) -> Replica | None:
         """Start a surplus actor and return it; None, and no further tries, if its GPU or Ray has no room for it."""
         spec = replace(self.spec, num_gpus=self.spec.surplus_num_gpus)
         free = ray.available_resources()  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ class Pool:
             logger.info("files wait for the pool %s; there is no room for an actor more", self.spec.name)
             self.stop_growing()
             return None
-        self.replicas.append(start_replica(spec, batch))
+        self.replicas.append(start_replica(spec, options))
         logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.replicas))
         return self.replicas[-1]
 

@@ -8,7 +8,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.pools.call import Call
 from flows.pools.sizing import PoolSpec
-from flows.pools.worker import Models, StageActor
+from flows.pools.worker import ActorOptions, StageActor
 from flows.services.allocator_env import runtime_env
 
 RELOAD_DELAY_S = 1.0
@@ -73,7 +73,9 @@ class Replica:
         return any(time.monotonic() > call.deadline for call in self.calls)
 
 
-def start_replica(spec: PoolSpec, batch: Models, place: PlacementGroupSchedulingStrategy | None = None) -> Replica:
+def start_replica(
+    spec: PoolSpec, options: ActorOptions, place: PlacementGroupSchedulingStrategy | None = None
+) -> Replica:
     """Start an actor in a reserved place, or, as a surplus actor, where Ray has room."""
     actor = StageActor.options(
         num_cpus=spec.num_cpus,
@@ -84,5 +86,5 @@ def start_replica(spec: PoolSpec, batch: Models, place: PlacementGroupScheduling
         max_task_retries=0,
         runtime_env=runtime_env(),
         scheduling_strategy=place,
-    ).remote(spec.parallel, batch.models.threads or spec.threads, offline=batch.models.offline)
+    ).remote(spec.parallel, options.models.threads or spec.threads, offline=options.models.offline)
     return Replica(actor, spec, surplus=place is None)

@@ -6,7 +6,7 @@ from math import floor
 
 from flows.config.pools import PoolSettings
 from flows.services.node import Node
-from tasks.stages import STAGES
+from tasks.stage_table import STAGES
 
 CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, contention for Python's lock costs more than the

@@ -14,7 +14,7 @@ from flows.pools.failure_policy import DIED, FailurePolicy, killed_by_ray
 from flows.pools.placement import obstacle
 from flows.pools.pool import Pool
 from flows.pools.replica import RELOAD_DELAY_S, Replica
-from flows.pools.worker import Models
+from flows.pools.worker import ActorOptions
 from flows.services.failures import RAY_LOGS, ModelsNotLoaded, PoolNotUp, brief
 from flows.services.ray_records import record_of
 from flows.services.reservation import Reservation, alive_nodes
@@ -55,13 +55,13 @@ class Startup:
     def __init__(
         self,
         pools: list[Pool],
-        batch: Models,
+        options: ActorOptions,
         reservation: Reservation,
         post: Callable[[Callable[[], None]], None],
         failures: FailurePolicy,
     ) -> None:
         self._pools = pools
-        self.batch = batch
+        self.options = options
         self._reservation = reservation
         self._post = post
         self._failures = failures
@@ -92,7 +92,7 @@ class Startup:
     def load(self, replica: Replica) -> None:
         """Let an actor load its models. Calls are assigned afterwards: loading must not count against their time."""
         replica.load_at = None
-        load = replica.actor.load.options(max_task_retries=0).remote(replica.spec.stages, self.batch)
+        load = replica.actor.load.options(max_task_retries=0).remote(replica.spec.stages, self.options)
         load.future().add_done_callback(lambda done: self._post(partial(self._loaded, replica, done)))
 
     def _loaded(self, replica: Replica, loading: "Future[None]") -> None:

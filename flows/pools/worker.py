@@ -18,7 +18,7 @@ from flows.pools.task_engine import Sessions
 from flows.services.prefect_events import flush
 from tasks.align import AlignOptions
 from tasks.alignment.selection import select_timing_method
-from tasks.diarization.pipelines import diarizers
+from tasks.diarization.loading import diarizers
 from tasks.diarize import DiarizeOptions
 from tasks.models.cache import load_counts
 from tasks.models.compute_limits import compute_limits
@@ -30,7 +30,7 @@ LIBRARIES = ("tasks", "whisperx", "faster_whisper", "pyannote", "huggingface_hub
 
 
 @dataclass(frozen=True)
-class Models:
+class ActorOptions:
     """The options that determine which models a batch needs; None for a stage that it leaves out."""
 
     models: ModelOptions
@@ -83,26 +83,26 @@ class StageProcess:
         forward_logs()
         self._sessions = Sessions()
 
-    def load(self, stages: tuple[str, ...], batch: Models) -> None:
+    def load(self, stages: tuple[str, ...], options: ActorOptions) -> None:
         """Load the models of these stages before the first file needs them."""
-        if batch.token:
-            os.environ["HF_TOKEN"] = batch.token.get_secret_value()
+        if options.token:
+            os.environ["HF_TOKEN"] = options.token.get_secret_value()
         gc.disable()  # it takes a sixth of the time of WhisperX's imports, and finds nothing
         try:
-            self._load(stages, batch)
+            self._load(stages, options)
         finally:
             gc.freeze()
             gc.enable()
 
     @staticmethod
-    def _load(stages: tuple[str, ...], batch: Models) -> None:
+    def _load(stages: tuple[str, ...], options: ActorOptions) -> None:
         if "transcribe" in stages:
-            pipelines(batch.transcribe, batch.models).fill()
-        language = batch.transcribe.fixed_language
-        if "align" in stages and batch.align and language:
-            select_timing_method(language, batch.align.named(language, language), batch.transcribe, batch.models)
-        if "diarize" in stages and batch.diarize:
-            diarizers(batch.diarize.diarize_model, batch.models).fill()
+            pipelines(options.transcribe, options.models).fill()
+        language = options.transcribe.fixed_language
+        if "align" in stages and options.align and language:
+            select_timing_method(language, options.align.named(language, language), options.transcribe, options.models)
+        if "diarize" in stages and options.diarize:
+            diarizers(options.diarize.diarize_model, options.models).fill()
 
     @ray.method(num_returns=2)
     def run(

@@ -8,7 +8,7 @@ from flows.preflight.models import check_names
 from flows.preflight.offline import offline_notices
 from flows.preflight.paths import check_files, check_output_folder, check_reachable, check_report
 from flows.state.folder import OutputFolder
-from tasks.bad_input import InvalidInput, one_line
+from tasks.errors import InvalidInput, one_line
 from tasks.storage.urls import is_absolute, is_url
 
 

@@ -10,8 +10,8 @@ from flows.model_store.requirements import ModelRequirement, aligners_for
 from flows.preflight.offline import check_here
 from flows.preflight.paths import check_model
 from tasks.alignment.selection import CROSS_ATTENTION
-from tasks.bad_input import InvalidInput
 from tasks.diarize import DiarizeOptions
+from tasks.errors import InvalidInput
 from tasks.models.fingerprints import repository_of
 from tasks.models.registry import (
     aligner_source,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from flows.config.parameters import Batch
 from flows.model_store.lockfile import missing, read_record
 from flows.model_store.requirements import aligners_for, required_models
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 
 
 def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
-from tasks.bad_input import InvalidInput, one_line
 from tasks.diarize import DiarizeOptions
-from tasks.errors import message_of
+from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
@@ -21,7 +20,7 @@ def check_files(
 ) -> None:
     """Raise InvalidInput for overrides that do not fit the options of the batch, and for outputs named twice."""
     wrong = []
-    first: dict[FileOptions, Entry] = {}
+    first: dict[FileOverrides, Entry] = {}
     for entry in entries:
         first.setdefault(entry.options, entry)
     for options, entry in first.items():

@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 
 MAX_WAIT_S = 6.0
 """How long to wait for a service that has only just been started."""

@@ -10,7 +10,7 @@ from rich.text import Text
 from flows.planning.file_run import FileRun
 from flows.reporting.report import summary_of
 from flows.reporting.tracker import Tracker
-from tasks.stages import STAGES
+from tasks.stage_table import STAGES
 
 KNOWN_SHOWN = 20
 """At most so many of the files that failed before are named, since they are named in every run."""

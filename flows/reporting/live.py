@@ -14,7 +14,7 @@ from rich.text import Text
 from flows.pools.group import Pools
 from flows.reporting.console import duration
 from flows.reporting.tracker import Tracker
-from tasks.stages import STAGES
+from tasks.stage_table import STAGES
 
 PLAIN_STEP = 0.1
 """Without a terminal, a line each time this share of the files has been finished."""

@@ -12,7 +12,7 @@ from prefect.exceptions import PrefectException
 from flows.config.inputs import Inputs
 from flows.config.parameters import Batch
 from flows.reporting.console import counted
-from tasks.bad_input import one_line
+from tasks.errors import one_line
 from tasks.storage.urls import shown
 from tasks.write import WriteOptions
 

@@ -5,13 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.planning.file_run import FileRun, Status
 from flows.planning.plan import Plan
 from flows.reporting.ending import Ending
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Refused
-from tasks.bad_input import one_line
+from tasks.errors import one_line
 from tasks.write import WriteResult
 
 LOST = "the run ended without a result for this file, which is a fault of whisperx-batch; run the same command again"
@@ -27,7 +27,7 @@ class Tracker:
         self,
         files: list[FileRun],
         ledger: Ledger | None = None,
-        made_with: Callable[[FileOptions], str] | None = None,
+        made_with: Callable[[FileOverrides], str] | None = None,
     ) -> None:
         """`made_with` returns the digest of a file's options and of the programs that read it."""
         self.files = files

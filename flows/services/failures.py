@@ -4,7 +4,7 @@ import httpx
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 from tasks.oom import is_out_of_memory
 from tasks.storage.filesystems import UnsupportedLocation
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row, outputs_of
-from tasks.stages import STORED
+from tasks.stage_table import STORED
 from tasks.storage import io, urls
 from tasks.storage.outputs import OutputPath
 from tasks.storage.results import VERSION

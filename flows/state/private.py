@@ -5,7 +5,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 from tasks.storage.atomic import new_draft
 
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH

@@ -1,4 +1,4 @@
-"""The claim of a run on its output folder: one run at a time, and an end for a run that could not end itself."""
+"""The lock of a run on its output folder: one run at a time, and an end for a run that could not end itself."""
 
 import json
 import os
@@ -19,14 +19,14 @@ from prefect.exceptions import PrefectException
 from prefect.states import Crashed, State
 
 from flows.state.private import make_private
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 from tasks.storage.atomic import atomic_write
 
 PAGE = 200
 
 
 @contextmanager
-def claimed(
+def exclusive_run(
     folder: Path, flow_run_id: str | None = None, waiting: Callable[[str], object] | None = None
 ) -> Iterator[None]:
     """Hold an output folder, by our own `folder` in it, for one run.
@@ -35,25 +35,25 @@ def claimed(
 
     The system frees the lock of a process that is gone, also on storage that machines share. What that process left
     is the name of its flow run, which Prefect would show as running for ever: that run is ended as crashed. The same
-    process may claim a folder again that it holds.
+    process may lock a folder again that it holds.
     """
     owner = folder / "owner.json"
     try:
         make_private(folder)
         lock = FileLock(folder / "lock", thread_local=False, is_singleton=True)
         if waiting and _is_held(lock):
-            waiting(f"waiting for {_who(owner)}, which is writing to {folder.parent}")
+            waiting(f"waiting for {_lock_holder(owner)}, which is writing to {folder.parent}")
         lock.acquire(timeout=-1 if waiting else 0, poll_interval=1)
     except OSError as error:
         if not isinstance(error, Timeout):
             raise InvalidInput(f"--output_dir {folder.parent}: {error.strerror}: {folder}") from None
         raise InvalidInput(
-            f"--output_dir {folder.parent}: {_who(owner)} is writing there; wait for it to end"
+            f"--output_dir {folder.parent}: {_lock_holder(owner)} is writing there; wait for it to end"
         ) from None
     try:
         if flow_run_id is not None:
             _end_run_of(owner, flow_run_id)
-            _sign(owner, flow_run_id)
+            _record_holder(owner, flow_run_id)
         yield
         # Not after an exception: if this run ends without a final state, the next one sets it.
         if flow_run_id is not None:
@@ -70,13 +70,13 @@ def _is_held(lock: FileLock) -> bool:
         return True
 
 
-def _sign(owner: Path, flow_run_id: str) -> None:
+def _record_holder(owner: Path, flow_run_id: str) -> None:
     with suppress(OSError), atomic_write(owner) as file:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         json.dump({"flow_run_id": flow_run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}, file)
 
 
-def _who(owner: Path) -> str:
+def _lock_holder(owner: Path) -> str:
     try:
         found = json.loads(owner.read_text(encoding="utf-8"))
         return f"another run (process {found['pid']} on {found['host']}, since {found['since']})"

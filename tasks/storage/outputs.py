@@ -70,8 +70,8 @@ def write_outputs(
     new = {extension: contents[extension] for extension in outputs if extension not in kept | changed}
     if new:
         note(new)
-        prints = io.write_all({outputs[extension]: content for extension, content in new.items()})
-        kept |= {extension: prints[outputs[extension]] for extension in new}
+        versions = io.write_all({outputs[extension]: content for extension, content in new.items()})
+        kept |= {extension: versions[outputs[extension]] for extension in new}
     return {extension: kept[extension] for extension in outputs if extension in kept}, changed
 
 

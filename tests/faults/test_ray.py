@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING
 from flows.pools.group import Pools
 from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec
-from flows.pools.worker import Models
+from flows.pools.worker import ActorOptions
 from flows.services.failures import PoolNotUp
 from flows.services.node import Node
 from tasks.models.options import ModelOptions
@@ -29,7 +29,7 @@ HALF_OF_ALL_RESPONSES_LOST = {
     "in_flight_failure_prob": 0,
 }
 MEMORY_IS_FULL = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "100"}
-BATCH = Models(ModelOptions(), TranscribeOptions(), None, None)
+BATCH = ActorOptions(ModelOptions(), TranscribeOptions(), None, None)
 
 
 def driven(environment: dict[str, str], *arguments: str) -> tuple[dict[str, Any], str]:

@@ -20,7 +20,7 @@ from flows.pools.group import Pools
 from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner
-from flows.pools.worker import Models
+from flows.pools.worker import ActorOptions
 from flows.services.node import Node
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
@@ -75,7 +75,7 @@ def main() -> None:
     resources = {} if sys.argv[1] == "lost" else {"num_cpus": 1}
     ray.init(address=address, log_to_driver=False, namespace="prefect", **resources)
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)]
-    batch = Models(ModelOptions(), TranscribeOptions(), None, None)
+    batch = ActorOptions(ModelOptions(), TranscribeOptions(), None, None)
     pools = Pools(specs, place(specs, [Node(cpus=1, gpus=0)]), batch)
     pools.start(audio_left=float)
     try:

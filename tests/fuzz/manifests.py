@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fuzzing import fuzz
 
 with atheris.instrument_imports(include=["flows"]):
-    bad_input, manifest = map(import_module, ("tasks.bad_input", "flows.planning.manifest"))
+    errors, manifest = map(import_module, ("tasks.errors", "flows.planning.manifest"))
 
 FOLDER = Path(tempfile.mkdtemp())
 
@@ -31,7 +31,7 @@ def target(content: bytes) -> None:
     for extension in ("csv", "tsv", "jsonl", "json"):
         path = FOLDER / f"manifest.{extension}"
         path.write_bytes(content)
-        with suppress(bad_input.InvalidInput):
+        with suppress(errors.InvalidInput):
             manifest.read_manifest(str(path))
 
 

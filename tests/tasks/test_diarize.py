@@ -9,7 +9,7 @@ import torch
 from conftest import TWO_SPEAKERS
 
 from tasks.audio.decoding import decode
-from tasks.diarization.pipelines import diarizers
+from tasks.diarization.loading import diarizers
 from tasks.diarize import Diarization, DiarizeOptions, diarize_samples
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions

@@ -12,7 +12,7 @@ from local_hub import TOKEN, LocalHub
 from flows.config.parameters import Batch
 from flows.model_store.fetch import ModelUnavailable, ensure_models
 from flows.model_store.lockfile import Pinned, add_to_record, damaged, read_record
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 from tasks.models.fingerprints import revision
 from tasks.models.sources import Repository
 

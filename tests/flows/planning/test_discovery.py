@@ -15,7 +15,7 @@ from flows.planning.flow_parameters import inputs_as_parameters
 from flows.planning.patterns import Patterns
 from flows.preflight.check import check_absolute
 from flows.preflight.paths import check_model, check_output_folder, check_report
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 from tasks.storage.io import write_all
 
 

@@ -28,7 +28,7 @@ from flows.planning.resume import reason
 from flows.planning.selection import checked_entries
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
-from flows.state.run_lock import claimed
+from flows.state.run_lock import exclusive_run
 from tasks.diarize import Diarization
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import Transcript
@@ -123,7 +123,7 @@ def killed_after(steps: int | None) -> Iterator[None]:
 
 def run(batch: Batch, night: Night, loses_after: int | None = None) -> Plan:
     """Do what a run does, but for models. After so many files the ledger's lines no longer reach the disk."""
-    with claimed(OutputFolder.of(batch).state_dir):
+    with exclusive_run(OutputFolder.of(batch).state_dir):
         plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
         tracker = Tracker.of(plan)
         plan.begin()

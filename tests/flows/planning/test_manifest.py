@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.planning.discovery import check_below, find_inputs
 from flows.planning.manifest import read_manifest
 from flows.preflight.paths import check_files
-from tasks.bad_input import InvalidInput
 from tasks.diarize import DiarizeOptions
+from tasks.errors import InvalidInput
 from tasks.transcribe import TranscribeOptions
 
 PROMPT = "Guten Tag, Herr\nMüller"
@@ -30,19 +30,19 @@ def test_a_csv_file_and_json_lines_say_the_same(tmp_path: Path) -> None:
         {"path": "a.mp3", "language": "de", "diarize": True, "num_speakers": 2, "initial_prompt": PROMPT},
         {"path": "/b.mp3"},
     ]
-    expected = FileOptions(language="de", diarize=True, num_speakers=2, initial_prompt=PROMPT)
+    expected = FileOverrides(language="de", diarize=True, num_speakers=2, initial_prompt=PROMPT)
     for name, text in (("m.csv", csv), ("m.jsonl", "\n".join(json.dumps(row) for row in rows))):
         entries = read_manifest(written(tmp_path, name, text))
         assert [(entry.path, entry.options) for entry in entries] == [
             (str(tmp_path / "a.mp3"), expected),
-            ("/b.mp3", FileOptions()),
+            ("/b.mp3", FileOverrides()),
         ]
 
 
 def test_spreadsheets_part_cells_with_semicolons_and_begin_with_a_mark(tmp_path: Path) -> None:
     """As those of some countries do."""
     manifest = written(tmp_path, "m.csv", "\ufeffpath;language\r\na.mp3;fr\r\n")
-    assert read_manifest(manifest) == [Entry(str(tmp_path / "a.mp3"), FileOptions(language="fr"), 2)]
+    assert read_manifest(manifest) == [Entry(str(tmp_path / "a.mp3"), FileOverrides(language="fr"), 2)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8"])
@@ -55,7 +55,7 @@ def test_a_manifest_may_be_as_excel_and_windows_save_it(
     rows = [['"path"', '"hotwords"', "language", "", ""], ["Müller.mp3", '"a; b, c"', "de", "", ""], [""] * 5]
     text = "\ufeff" + "".join(delimiter.join(row) + end for row in rows)
     (tmp_path / "m.txt").write_bytes(text.encode("utf-16-le" if encoding == "utf-16" else encoding))
-    expected = FileOptions(language="de", hotwords="a; b, c")
+    expected = FileOverrides(language="de", hotwords="a; b, c")
     assert read_manifest(str(tmp_path / "m.txt")) == [Entry(str(tmp_path / "Müller.mp3"), expected, 2)]
 
 
@@ -127,10 +127,10 @@ def test_a_file_that_a_folder_names_too_has_the_manifests_options(tmp_path: Path
 def test_what_the_batch_cannot_do_for_a_file_is_refused() -> None:
     """A language that Whisper does not know, numbers of speakers that exclude each other, two files of one name."""
     entries = [
-        Entry("/a.mp3", FileOptions(language="klingon"), 2),
-        Entry("/b.mp3", FileOptions(diarize=True, min_speakers=3), 3),
-        Entry("/c.mp3", FileOptions(output="x"), 4),
-        Entry("/d.mp3", FileOptions(output="./X"), 5),
+        Entry("/a.mp3", FileOverrides(language="klingon"), 2),
+        Entry("/b.mp3", FileOverrides(diarize=True, min_speakers=3), 3),
+        Entry("/c.mp3", FileOverrides(output="x"), 4),
+        Entry("/d.mp3", FileOverrides(output="./X"), 5),
     ]
     with pytest.raises(InvalidInput) as error:
         check_files(entries, "m.csv", TranscribeOptions(), DiarizeOptions(max_speakers=2), rttm=False)
@@ -150,18 +150,18 @@ def test_what_the_batch_cannot_do_for_a_file_is_refused() -> None:
 def test_a_file_has_the_batchs_options_but_for_its_own() -> None:
     """Names of languages count as their codes, as on the command line."""
     batch = TranscribeOptions(model="base", beam_size=1)
-    own = FileOptions(language="german", hotwords="Ray").transcribing(batch)
+    own = FileOverrides(language="german", hotwords="Ray").transcribing(batch)
     assert own == TranscribeOptions(model="base", beam_size=1, language="de", hotwords="Ray")
-    assert FileOptions().transcribing(batch) is batch
+    assert FileOverrides().transcribing(batch) is batch
 
 
 def test_who_is_diarized_is_said_by_the_manifest_or_the_batch() -> None:
     """A batch can leave it to the manifest."""
     everyone, marked = DiarizeOptions(max_speakers=4), DiarizeOptions(max_speakers=4, by_default=False)
-    assert FileOptions().diarizing(everyone) is everyone
-    assert FileOptions(diarize=False).diarizing(everyone) is None
-    assert FileOptions().diarizing(marked) is None
-    wanted = FileOptions(diarize=True, num_speakers=2).diarizing(marked)
+    assert FileOverrides().diarizing(everyone) is everyone
+    assert FileOverrides(diarize=False).diarizing(everyone) is None
+    assert FileOverrides().diarizing(marked) is None
+    wanted = FileOverrides(diarize=True, num_speakers=2).diarizing(marked)
     assert wanted
     assert (wanted.num_speakers, wanted.max_speakers) == (2, 4)
 

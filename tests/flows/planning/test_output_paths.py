@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whisperx.utils import get_writer
 
-from flows.config.file_overrides import FileOptions
+from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.planning.output_paths import output_patterns
 from tasks.storage.outputs import OutputPath
@@ -67,7 +67,7 @@ def test_a_pattern_that_two_files_are_known_by_is_kept_by_neither() -> None:
     known = {"/in/a/ep1.wav": "ep1.{format}", "/in/b/ep1.wav": "EP1.{format}"}
     assert names_of("/in/a/ep1.wav", "/in/b/ep1.wav", known=known) == ["a/ep1", "b/ep1"]
     assert names_of("/in/a/ep1.wav", "/in/b/ep2.wav", known=known) == ["ep1", "b/ep2"]
-    entries = [Entry("/in/a/ep1.wav"), Entry("/in/b/x.wav", FileOptions(output="ep1"))]
+    entries = [Entry("/in/a/ep1.wav"), Entry("/in/b/x.wav", FileOverrides(output="ep1"))]
     assert output_patterns(WriteOptions(), entries, known) == ["a/ep1.{format}", "ep1.{format}"]
 
 
@@ -160,7 +160,7 @@ def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
 
 def test_a_manifest_names_outputs() -> None:
     """Others make way."""
-    entries = [Entry("/in/a.mp3", FileOptions(output="b")), Entry("/in/b.mp3"), Entry("/in/b.wav")]
+    entries = [Entry("/in/a.mp3", FileOverrides(output="b")), Entry("/in/b.mp3"), Entry("/in/b.wav")]
     patterns = output_patterns(WriteOptions(), entries, {"/in/a.mp3": "a.{format}"})
     assert patterns == ["b.{format}", "b.mp3.{format}", "b.wav.{format}"]
 

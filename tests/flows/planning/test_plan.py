@@ -15,8 +15,8 @@ from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
-from flows.state.run_lock import claimed
-from tasks.bad_input import InvalidInput
+from flows.state.run_lock import exclusive_run
+from tasks.errors import InvalidInput
 from tasks.storage.io import read, write_all
 from tasks.storage.results import VERSION
 
@@ -231,9 +231,9 @@ def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> Non
 
 
 def test_one_run_at_a_time_writes_to_an_output_folder(speech: Path) -> None:
-    """The same process may claim it twice; a dry run needs no claim."""
+    """The same process may lock it twice; a dry run needs no lock."""
     batch = batch_of(speech)
-    with claimed(OutputFolder.of(batch).state_dir), claimed(OutputFolder.of(batch).state_dir):
+    with exclusive_run(OutputFolder.of(batch).state_dir), exclusive_run(OutputFolder.of(batch).state_dir):
         pass
     assert OutputFolder.of(batch).state_dir.stat().st_mode & 0o777 == 0o700
 

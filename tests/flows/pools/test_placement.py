@@ -6,7 +6,7 @@ from flows.config.pools import PoolSettings
 from flows.pools.placement import Bundle, CannotBePlaced, place
 from flows.pools.sizing import PoolSpec, plan_pools
 from flows.services.node import Node
-from tasks.stages import STAGES
+from tasks.stage_table import STAGES
 
 GPU_BOX = Node(cpus=16, gpus=1)
 

@@ -24,7 +24,7 @@ from flows.pools.group import Pools
 from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
-from flows.pools.worker import Models
+from flows.pools.worker import ActorOptions
 from flows.services.allocator_env import KEEP_MEMORY
 from flows.services.failures import ModelsNotLoaded
 from flows.services.node import Node
@@ -34,7 +34,7 @@ from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 
 NODES = [Node(cpus=2, gpus=1)]
-BATCH = Models(ModelOptions(), TranscribeOptions(), None, None)
+BATCH = ActorOptions(ModelOptions(), TranscribeOptions(), None, None)
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)

@@ -13,7 +13,7 @@ from flows.config.parameters import Batch
 from flows.model_store.lockfile import Pinned, Record, write_record
 from flows.preflight.check import notices
 from flows.preflight.models import check_models, check_names
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 
 ALL = frozenset({"load audio", "transcribe", "align", "diarize", "write"})
 

@@ -9,7 +9,7 @@ from conftest import COMMAND, TWO_SPEAKERS
 from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
 from flows.preflight.services import check_prefect, check_ray
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 
 NOBODY = "127.0.0.1:9"
 

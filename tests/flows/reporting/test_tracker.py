@@ -12,7 +12,7 @@ from flows.reporting.report import summary_of, write_report
 from flows.reporting.tracker import Tracker
 from flows.state.ledger import Ledger
 from tasks.audio.types import AudioFile
-from tasks.bad_input import one_line
+from tasks.errors import one_line
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 

@@ -98,7 +98,7 @@ def test_a_line_that_nobody_wrote_so_is_passed_over(tmp_path: Path, line: str) -
     assert set(ledger_in(tmp_path).rows) == {"/in/b.wav"}
 
 
-def test_only_the_run_that_has_claimed_the_folder_writes(tmp_path: Path) -> None:
+def test_only_the_run_that_has_locked_the_folder_writes(tmp_path: Path) -> None:
     """A dry run leaves no trace."""
     ledger_in(tmp_path).note("/in/a.wav", status="done")
     assert not (tmp_path / LEDGER).exists()

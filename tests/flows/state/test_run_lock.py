@@ -1,4 +1,4 @@
-"""The claim on an output folder, between real processes."""
+"""The lock on an output folder, between real processes."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from batches import HOLDER
 
-from flows.state.run_lock import claimed
-from tasks.bad_input import InvalidInput
+from flows.state.run_lock import exclusive_run
+from tasks.errors import InvalidInput
 
 
 def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:
         assert holder.stdout
         assert holder.stdin
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InvalidInput, match="another run is writing there"), claimed(folder):
+        with pytest.raises(InvalidInput, match="another run is writing there"), exclusive_run(folder):
             pass
         told: list[str] = []
 
@@ -28,22 +28,22 @@ def test_a_second_run_is_refused_or_waits(tmp_path: Path) -> None:
             told.append(message)
             holder.stdin.close()  # lets the other run end
 
-        with claimed(folder, waiting=waiting):
+        with exclusive_run(folder, waiting=waiting):
             assert holder.wait(10) == 0
     assert told == [f"waiting for another run, which is writing to {tmp_path}"]
-    with claimed(folder, waiting=told.append):
+    with exclusive_run(folder, waiting=told.append):
         assert len(told) == 1
 
 
 def test_a_folder_of_another_user_is_refused_and_an_open_one_is_closed(tmp_path: Path) -> None:
     """What lies in it is believed."""
     folder = tmp_path / ".whisperx-batch"
-    with claimed(folder):
+    with exclusive_run(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)
-    with claimed(folder):
+    with exclusive_run(folder):
         assert folder.stat().st_mode & 0o777 == 0o755
     if os.geteuid() == 0:  # only root can give a folder away
         os.chown(folder, 12345, -1)
-        with pytest.raises(InvalidInput, match="belongs to another user"), claimed(folder):
+        with pytest.raises(InvalidInput, match="belongs to another user"), exclusive_run(folder):
             pass

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.preflight.paths import check_model
-from tasks.bad_input import InvalidInput
+from tasks.errors import InvalidInput
 from tasks.models.fingerprints import revision
 from tasks.models.local_copies import ensure_local
 from tasks.storage.filesystems import UnsupportedLocation
