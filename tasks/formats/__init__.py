@@ -2,17 +2,24 @@
 
 from tasks.diarize import Diarization
 from tasks.formats.ass import ass
+from tasks.formats.ctm import ctm
 from tasks.formats.docx import docx
 from tasks.formats.markdown import markdown
 from tasks.formats.rttm import rttm
+from tasks.formats.seglst import seglst
 from tasks.formats.textgrid import textgrid
 from tasks.formats.writers import Layout, as_whisperx
 from tasks.transcribe import Transcript
 
 ALL = ("srt", "vtt", "txt", "tsv", "json")
 """What WhisperX means by `all`."""
-EXTENSIONS = {name: name for name in (*ALL, "aud", "rttm", "ass", "docx", "md")} | {"textgrid": "TextGrid"}
+EXTENSIONS = {name: name for name in (*ALL, "aud", "rttm", "ass", "docx", "md", "ctm")} | {
+    "textgrid": "TextGrid",
+    "seglst": "seglst.json",
+}
 """The file extension of each format."""
+TITLED = {"docx": docx, "md": markdown, "ctm": ctm, "seglst": seglst}
+"""Those that need nothing but the transcript and a title."""
 
 
 def encode(
@@ -23,6 +30,8 @@ def encode(
     `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
     """
     result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
+    if name in TITLED:
+        return TITLED[name](result, title)
     match name:
         case "rttm":
             return rttm(diarization, title)
@@ -30,9 +39,5 @@ def encode(
             return textgrid(result, duration_s)
         case "ass":
             return ass(result, layout, title)
-        case "docx":
-            return docx(result, title)
-        case "md":
-            return markdown(result, title)
         case _:
             return as_whisperx(name, result, layout)

@@ -14,12 +14,13 @@ def rttm(diarization: Diarization | None, title: str) -> bytes:
         return b""
     from pyannote.core import Annotation, Segment
 
-    annotation = Annotation(uri=_field(title))
+    annotation = Annotation(uri=recording_id(title))
     for track, (start, end, speaker) in enumerate(diarization.turns):
-        annotation[Segment(start, end), track] = _field(speaker)
+        annotation[Segment(start, end), track] = recording_id(speaker)
     lines: str = annotation.to_rttm()
     return lines.encode()
 
 
-def _field(name: str) -> str:
+def recording_id(name: str) -> str:
+    """Return a name as a field of formats that separate their fields by white space."""
     return re.sub(r"\s", "_", name)

@@ -1,5 +1,6 @@
 """tasks/formats: each is opened by a reader that nobody here wrote; WhisperX's are its own, and lose nothing."""
 
+import json
 import re
 from io import BytesIO, StringIO
 from itertools import groupby
@@ -356,6 +357,40 @@ def test_rttm_has_every_turn_under_an_id_without_spaces(tmp_path: Path) -> None:
     assert {each.recording_id for each in read} == {"Straße,_take_2"}
     assert sorted((each.start, each.end, each.speaker) for each in read) == sorted(TURNS.turns)
     assert ours("rttm", SEGMENTS, diarization=None) == b""
+
+
+SCORED = segment(
+    7.0, 8.0, "So 1 2 go", words=[word("So", 7.0, 7.25) | {"score": 0.5}, {"word": "1 2"}, word("go", 7.5, 8)]
+)
+
+
+def test_ctm_has_a_line_for_each_word(tmp_path: Path) -> None:
+    """Read by Lhotse; words without times share the gap that they are in, or the segment."""
+    from lhotse import SupervisionSegment, SupervisionSet
+
+    (tmp_path / "a.ctm").write_bytes(ours("ctm", [*SEGMENTS, SCORED], title="Straße, take 2"))
+    whole = SupervisionSegment(id="1", recording_id="Straße,_take_2", start=0.0, duration=9.0, channel=1)
+    (read,) = SupervisionSet.from_segments([whole]).with_alignment_from_ctm(str(tmp_path / "a.ctm"))
+    words = [(each.symbol, each.start, round(each.end, 3), each.score) for each in read.alignment["word"]]
+    assert words[:3] == [("Good", 0.5, 0.8, None), ("day.", 0.9, 1.4, None), ("♪", 2.0, 2.25, None)]
+    assert words[9:] == [
+        ("♪", 3.75, 4.0, None),
+        ("Bye", 5.0, 5.2, None),
+        ("2", 5.2, 5.2, None),
+        ("you", 5.2, 6.0, None),
+        ("So", 7.0, 7.25, 0.5),
+        ("1", 7.25, 7.375, None),
+        ("2", 7.375, 7.5, None),
+        ("go", 7.5, 8.0, None),
+    ]
+
+
+def test_seglst_has_every_segment_with_its_speaker() -> None:
+    """Under the id that rttm and ctm give the recording; the fields are those that MeetEval asks for."""
+    timed = {"session_id": "a_talk", "start_time": 0.5, "end_time": 1.4}
+    first, *_, last = json.loads(ours("seglst", [GOOD_DAY, LOST, segment(np.float64(6.5), 7.0, "Hm.")]))
+    assert first == {**timed, "speaker": "A", "words": "Good day."}
+    assert last == {**timed, "start_time": 6.5, "end_time": 7.0, "speaker": "", "words": "Hm."}
 
 
 READ = segment(70.0, 71.0, "Is 2 * 3 * 4 _that_ #1 [x](y) & &amp; <b>C:\\*?", words=[])
