@@ -1,0 +1,100 @@
+"""The command `whisperx-batch-evaluate`: error rates of transcripts against references."""
+
+import argparse
+import json
+import sys
+import warnings
+from typing import NoReturn
+
+from flows.cli.exit_status import INTERRUPTED
+
+PROGRAM = "whisperx-batch-evaluate"
+
+
+def main() -> NoReturn:
+    """Run the command line. Exit status: 0 all references are scored, 1 some are not, 2 the command is wrong."""
+    warnings.filterwarnings("ignore")
+    options = _parse(sys.argv[1:])
+    from tasks.errors import InvalidInput
+    from tasks.storage.filesystems import UnsupportedLocation
+
+    try:
+        sys.exit(_evaluate(options))
+    except (InvalidInput, UnsupportedLocation, OSError) as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Compute error rates of transcripts against references: of words (WER) and characters (CER); where "
+        "both have speakers also cpWER, tcpWER and the diarization error rate (DER). Both are read from txt, srt, vtt, "
+        "json (WhisperX's or SegLST), stm, ctm and rttm, and belong together by their paths below their folders, their "
+        "names, or the ids in them.",
+    )
+    parser.add_argument("hypotheses", metavar="HYPOTHESES", help="the transcripts: an output folder, or a file")
+    parser.add_argument("references", metavar="REFERENCES", help="what is right: a folder, or a file")
+    parser.add_argument("--language", help="code of the language of transcripts that do not name it, as json does")
+    parser.add_argument(
+        "--collar",
+        type=seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="of tcpWER: how far times may be off (default: 5)",
+    )
+    parser.add_argument(
+        "--der_collar",
+        type=seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="of DER: not scored before and after each boundary of a reference turn (default: 0)",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures to this file")
+    parser.add_argument("--html", metavar="FILE", help="write a page with the tables, and the worst files word by word")
+    return parser.parse_args(arguments)
+
+
+def seconds(text: str) -> float:
+    """Return a time that is not negative. Raises ValueError."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from flows.evaluation.evaluation import Evaluation
+    from flows.evaluation.page import page
+    from flows.evaluation.pairing import Pairs
+    from flows.evaluation.scoring import Collars, score
+    from flows.evaluation.terminal import show, standard_output
+    from tasks.errors import InvalidInput, one_line
+    from tasks.languages import language_code
+    from tasks.storage import io, urls
+
+    try:
+        language = options.language and language_code(options.language)
+    except ValueError as error:
+        raise InvalidInput(f"--language: {error}") from None
+    pairs = Pairs(options.hypotheses, options.references)
+    evaluation = Evaluation(Collars(options.collar, options.der_collar), pairs.problems)
+    for pair in pairs:
+        evaluation.add(*score(pair, language, evaluation.collars))
+    if evaluation.scores:
+        show(evaluation, standard_output())
+    written = {}
+    if options.json:
+        written[urls.absolute(options.json)] = json.dumps(evaluation.as_dict(), indent=2).encode()
+    if options.html:
+        written[urls.absolute(options.html)] = page(evaluation)
+    io.write_all(written)
+    for problem in evaluation.problems:
+        sys.stderr.write(f"{PROGRAM}: {one_line(problem)}\n")
+    if pairs.without_reference:
+        sys.stderr.write(f"{pairs.without_reference} transcripts have no reference\n")
+    if not evaluation.scores:
+        raise InvalidInput("nothing could be scored")
+    return 1 if evaluation.problems else 0

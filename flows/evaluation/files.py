@@ -1,0 +1,52 @@
+"""Finds the transcripts in a folder, by what they are transcripts of."""
+
+import os
+from collections import defaultdict
+from dataclasses import replace
+
+from flows.evaluation.reading import BEST_FIRST, READERS, RTTM, read, suffix_of
+from flows.evaluation.recording import Recording
+from tasks.errors import InvalidInput
+
+Files = dict[str, dict[str, str]]
+"""Paths by what they are named after (the path below the folder, without its end) and by the end of the name."""
+
+
+def files_below(location: str) -> Files:
+    """Return the files of known formats in a folder, or the one file. Raises InvalidInput if there is none.
+
+    Hidden files and folders, such as `.whisperx-batch`, are left out.
+    """
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    paths, root = [location], os.path.dirname(location) or "."
+    if os.path.isdir(location):
+        paths, root = [], location
+        for folder, folders, names in os.walk(location):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            paths += [os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")]
+    elif not os.path.isfile(location):
+        raise InvalidInput(f"{location}: there is no such file or folder")
+    for path in paths:
+        if suffix := suffix_of(path):
+            found[os.path.relpath(path, root)[: -len(suffix)]][suffix] = path
+    if not found:
+        raise InvalidInput(f"{location}: there is nothing to read; the known formats are {', '.join(READERS)}")
+    return dict(found)
+
+
+def transcript_of(files: dict[str, str]) -> Recording:
+    """Return what the files of one recording say: the text in the best format, and the turns of an RTTM beside it.
+
+    Raises InvalidInput.
+    """
+    texts = [files[suffix] for suffix in BEST_FIRST if suffix in files]
+    text = _only(texts[0], Recording(segments=())) if texts else Recording()
+    return replace(text, turns=_only(files[RTTM], Recording(turns=())).turns) if RTTM in files else text
+
+
+def _only(path: str, empty: Recording) -> Recording:
+    """Return the one recording of a file, or `empty` if there is nothing in it, as in an RTTM of silence."""
+    found = read(path)
+    if len(found) > 1:
+        raise InvalidInput(f"{path}: it holds {len(found)} recordings, and a transcript's file is to hold one")
+    return next(iter(found.values()), empty)
