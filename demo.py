@@ -8,18 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import av
-import jiwer
 
 OUT = Path("demo")
-ENGLISH = jiwer.Compose(
-    [
-        jiwer.ToLowerCase(),
-        jiwer.RemovePunctuation(),
-        jiwer.RemoveMultipleSpaces(),
-        jiwer.Strip(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
-)
 
 
 def package_folder(package: str) -> Path:
@@ -30,26 +20,26 @@ def package_folder(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def gather(audio: Path) -> dict[str, str]:
-    """Put the recordings into `audio`; return the reference text of each, by the recording's name.
+def gather(audio: Path, references: Path) -> list[str]:
+    """Put the recordings into `audio` and what is said in each into `references`; return the recordings' names.
 
     Three clips and a telephone call of two speakers, of these one also as mp3 and one as the sound of an mp4.
     """
     clips = package_folder("pytest_audioeval") / "samples" / "audio" / "en"
     call = package_folder("pyannote.audio") / "sample"
-    audio.mkdir(parents=True, exist_ok=True)
-    references = {}
-    for path in sorted(clips.glob("*.wav")):
+    for folder in (audio, references):
+        folder.mkdir(parents=True)
+    for path in clips.glob("*.wav"):
         shutil.copy(path, audio)
-        references[path.stem] = path.with_suffix(".txt").read_text()
+        shutil.copy(path.with_suffix(".txt"), references)
     shutil.copy(call / "sample.wav", audio / "two_speakers.wav")
-    # NIST's stm: file, channel, speaker, start, end, then the words
-    lines = (call / "sample.stm").read_text().splitlines()
-    references["two_speakers"] = " ".join(line.split(maxsplit=5)[5] for line in lines)
+    for kind in ("stm", "rttm"):  # who says what, and when who speaks
+        shutil.copy(call / f"sample.{kind}", references / f"two_speakers.{kind}")
     for name, codec, copy in (("two_speakers", "libmp3lame", "mailbox.mp3"), ("counting", "aac", "film.mp4")):
         encode(audio / f"{name}.wav", codec, audio / copy)
-        references[Path(copy).stem] = references[name]
-    return references
+        for reference in references.glob(f"{name}.*"):
+            shutil.copy(reference, references / f"{Path(copy).stem}{reference.suffix}")
+    return sorted(path.stem for path in audio.iterdir())
 
 
 def encode(source: Path, codec: str, target: Path) -> None:
@@ -68,9 +58,10 @@ def encode(source: Path, codec: str, target: Path) -> None:
 def main() -> None:
     """Run the demo."""
     shutil.rmtree(OUT, ignore_errors=True)
-    references = gather(OUT / "audio")
+    names = gather(OUT / "audio", OUT / "references")
+    programs = Path(sys.executable).parent
     command = [
-        str(Path(sys.executable).parent / "whisperx-batch"),
+        str(programs / "whisperx-batch"),
         str(OUT / "audio"),
         "--output_dir",
         str(OUT / "transcripts"),
@@ -91,18 +82,15 @@ def main() -> None:
     if status:
         sys.exit(status)
     print(f"\n{time.monotonic() - began:.0f} s\n")
-    # In one line: a line break parts no words for jiwer.
-    hypotheses = {name: " ".join((OUT / "transcripts" / f"{name}.txt").read_text().split()) for name in references}
-    for name, text in hypotheses.items():
+    for name in names:
+        text = " ".join((OUT / "transcripts" / f"{name}.txt").read_text().split())
         print(f"{OUT / 'transcripts' / name}.{{srt,vtt,txt,tsv,json}}\n    {text[:160]}")
-    names = list(references)
-    rate = jiwer.wer(
-        [references[name] for name in names],
-        [hypotheses[name] for name in names],
-        reference_transform=ENGLISH,
-        hypothesis_transform=ENGLISH,
-    )
-    print(f"\nword error rate against the reference texts of {len(names)} files: {rate:.1%}")
+    print("\nerror rates against what is said in them:\n", flush=True)
+    page = OUT / "evaluation.html"
+    evaluate = [str(programs / "whisperx-batch-evaluate"), str(OUT / "transcripts"), str(OUT / "references")]
+    status = subprocess.run([*evaluate, "--html", str(page)], check=False).returncode
+    print(f"\nword by word: {page}")
+    sys.exit(status)
 
 
 if __name__ == "__main__":

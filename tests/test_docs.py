@@ -13,8 +13,9 @@ OTHER_PROGRAMS = {
     *("block", "build", "detach", "extra", "file", "group", "locked", "inexact", "no-default-groups"),
     *("param", "pool", "type", "watch", "no-create-pool-if-not-found", "python", "with-executables-from"),
     *("address", "shm-size", "user", "dry_run", "older_than", "help", "threads", "rounds"),
+    *("collar", "der_collar", "html", "json", "max_difference"),
 }
-"""Options of uv, docker, prefect, ray and whisperx-batch-clean."""
+"""Options of uv, docker, prefect, ray, and of our commands that take no settings: clean, evaluate, compare."""
 
 
 def anchors(page: Path) -> set[str]:

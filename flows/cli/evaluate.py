@@ -68,9 +68,10 @@ def seconds(text: str) -> float:
 def _evaluate(options: argparse.Namespace) -> int:
     from flows.evaluation.evaluation import Evaluation
     from flows.evaluation.page import page
-    from flows.evaluation.pairing import Pairs
+    from flows.evaluation.plural import counted
     from flows.evaluation.scoring import Collars, score
     from flows.evaluation.terminal import show, standard_output
+    from flows.evaluation.transcripts.pairing import Pairs
     from tasks.errors import InvalidInput, one_line
     from tasks.languages import language_code
     from tasks.storage import io, urls
@@ -94,7 +95,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     for problem in evaluation.problems:
         sys.stderr.write(f"{PROGRAM}: {one_line(problem)}\n")
     if pairs.without_reference:
-        sys.stderr.write(f"{pairs.without_reference} transcripts have no reference\n")
+        sys.stderr.write(f"{counted(pairs.without_reference, 'transcript')} without a reference\n")
     if not evaluation.scores:
         raise InvalidInput("nothing could be scored")
     return 1 if evaluation.problems else 0

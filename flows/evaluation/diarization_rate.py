@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from flows.evaluation.rates import Rate
-from flows.evaluation.recording import Turn
+from flows.evaluation.transcripts.recording import Turn
 
 
 def der(reference: Iterable[Turn], hypothesis: Iterable[Turn], collar_s: float) -> Rate | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from flows.evaluation.plural import counted
 from flows.evaluation.rates import MEASURES, Rates, total
 from flows.evaluation.scoring import Chunk, Collars, Score
 
@@ -108,4 +109,4 @@ def _rate(rates: Rates) -> float:
 
 
 def _counted(label: str, scores: list[Score]) -> str:
-    return f"{label} ({len(scores):,} file{'' if len(scores) == 1 else 's'})"
+    return f"{label} ({counted(len(scores), 'file')})"

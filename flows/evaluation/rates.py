@@ -22,8 +22,8 @@ class Rate:
 
     @property
     def value(self) -> float:
-        """The rate; the reference is never empty."""
-        return self.errors / self.length
+        """The rate; where the reference is empty 1 if there are errors, else 0."""
+        return self.errors / self.length if self.length else float(self.errors > 0)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from flows.evaluation.diarization_rate import der
 from flows.evaluation.normalization import Normalizer, normalizer_of
-from flows.evaluation.pairing import Pair
 from flows.evaluation.rates import Rate, Rates
-from flows.evaluation.recording import Recording
 from flows.evaluation.speaker_rates import cpwer, tcpwer
+from flows.evaluation.transcripts.pairing import Pair
+from flows.evaluation.transcripts.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def words_of(recording: Recording, normalizer: Normalizer) -> list[str] | None:
 
 
 def compared(reference: list[str], hypothesis: list[str]) -> tuple[Rate, list[Chunk]]:
-    """Return the word error rate, and the words of both side by side. `reference` has words."""
+    """Return the word error rate, and the words of both side by side."""
     import jiwer
 
     # In one line each: jiwer takes lists of words for lists of sentences.

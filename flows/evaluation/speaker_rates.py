@@ -14,7 +14,7 @@ import numpy as np
 
 from flows.evaluation.normalization import Normalizer
 from flows.evaluation.rates import Rate
-from flows.evaluation.recording import Segment
+from flows.evaluation.transcripts.recording import Segment
 
 
 class PlacedWord(NamedTuple):

@@ -1,13 +1,17 @@
-"""An evaluation at the terminal."""
+"""An evaluation, or a comparison, at the terminal."""
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.evaluation.comparison import Comparison, Version
 from flows.evaluation.evaluation import Evaluation, Row
+from flows.evaluation.plural import counted
 
 SHOWN = 30
 """So many files are listed, the worst; the others are in the JSON and on the page."""
+EXAMPLES = 10
+"""Of so many files of a comparison some differences are shown."""
 PIPED_WIDTH = 160
 
 
@@ -17,9 +21,51 @@ def show(evaluation: Evaluation, console: Console) -> None:
     headers = list(evaluation.headers.values())
     console.print(_table("file", headers, rows[:SHOWN]))
     if len(rows) > SHOWN:
-        console.print(f"and {len(rows) - SHOWN:,} files with lower rates; --json and --html list all\n")
+        console.print(f"and {counted(len(rows) - SHOWN, 'file')} with lower rates; --json and --html list all\n")
     console.print(_table("language", headers, evaluation.languages()))
     console.print(f"Texts normalized by {', '.join(evaluation.normalizers)}.", highlight=False)
+
+
+def show_comparison(comparison: Comparison, console: Console) -> None:
+    """Print the files that differ, the worst first, with examples, and how much all differ."""
+    differing = sorted(
+        (each for each in comparison.changes if each.words.errors or each.old != each.new),
+        key=lambda each: (-each.words.value, each.name),
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("file", overflow="fold")
+    for header in ("words", "differ", "speakers", "verdict", "coverage"):
+        table.add_column(header, justify="right")
+    for each in differing[:SHOWN]:
+        facts = [_both(*pair) for pair in zip(_facts(each.old), _facts(each.new), strict=True)]
+        table.add_row(Text(each.name), f"{each.words.length:,.0f}", f"{each.words.value:.1%}", *facts)
+    if differing:
+        console.print(table)
+    for each in differing[:EXAMPLES]:
+        console.print(Text(f"\n{each.name}"))
+        for before, old, new, after in each.places:
+            console.print(
+                Text.assemble(
+                    f"  … {before} ",
+                    (f"[-{old}-]" if old else "", "red"),
+                    (f"{{+{new}+}}" if new else "", "green"),
+                    f" {after} …",
+                )
+            )
+    rate, differ = comparison.difference, f"{len(differing):,} differ: {counted(comparison.difference.errors, 'word')}"
+    files = counted(len(comparison.changes), "file")
+    console.print(f"\n{files} compared, {differ} of {rate.length:,.0f}, {rate.value:.2%}", markup=False)
+    if None not in comparison.speeds:
+        console.print(f"Speed: {_both(*(f'{speed:g} times real time' for speed in comparison.speeds))}")
+
+
+def _facts(version: Version) -> list[str]:
+    coverage = None if version.coverage is None else f"{version.coverage:.0%}"
+    return ["–" if fact is None else str(fact) for fact in (version.speakers, version.verdict, coverage)]
+
+
+def _both(old: str, new: str) -> str:
+    return old if old == new else f"{old} → {new}"
 
 
 def standard_output() -> Console:

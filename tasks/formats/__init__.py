@@ -18,8 +18,6 @@ EXTENSIONS = {name: name for name in (*ALL, "aud", "rttm", "ass", "docx", "md", 
     "seglst": "seglst.json",
 }
 """The file extension of each format."""
-TITLED = {"docx": docx, "md": markdown, "ctm": ctm, "seglst": seglst}
-"""Those that need nothing but the transcript and a title."""
 
 
 def encode(
@@ -30,14 +28,13 @@ def encode(
     `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
     """
     result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
-    if name in TITLED:
-        return TITLED[name](result, title)
-    match name:
-        case "rttm":
-            return rttm(diarization, title)
-        case "textgrid":
-            return textgrid(result, duration_s)
-        case "ass":
-            return ass(result, layout, title)
-        case _:
-            return as_whisperx(name, result, layout)
+    ours = {
+        "rttm": lambda: rttm(diarization, title),
+        "textgrid": lambda: textgrid(result, duration_s),
+        "ass": lambda: ass(result, layout, title),
+        "docx": lambda: docx(result, title),
+        "md": lambda: markdown(result, title),
+        "ctm": lambda: ctm(result, title),
+        "seglst": lambda: seglst(result, title),
+    }
+    return ours[name]() if name in ours else as_whisperx(name, result, layout)

@@ -8,8 +8,8 @@ import pytest
 from meeteval_figures import COLLARS, FIGURES, figures
 
 from flows.evaluation.normalization import Normalizer
-from flows.evaluation.recording import Segment, in_order
 from flows.evaluation.speaker_rates import PlacedWord, cpwer, tcpwer, timed_distance
+from flows.evaluation.transcripts.recording import Segment, in_order
 
 AS_IT_IS = Normalizer("none", str)
 

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flows.evaluation.files import Files, files_below, transcript_of
-from flows.evaluation.recording import Recording
-from flows.evaluation.references import References, read_references
+from flows.evaluation.transcripts.files import Files, files_below, transcript_of
+from flows.evaluation.transcripts.recording import Recording
+from flows.evaluation.transcripts.references import References, read_references
 from tasks.errors import InvalidInput
 
 
@@ -40,11 +40,18 @@ class Pairs:
         for name in sorted(names):
             match = self._matches.get(name)
             if match is None:
-                self.problems.append(f"{name}: there is no transcript of it in {hypotheses}, or more than one")
+                self.problems.append(self._unmatched(name, hypotheses))
             elif matched[match] > 1:
                 self.problems.append(f"{name}: it is not the only reference for the transcript {match}")
                 del self._matches[name]
         self.without_reference = len(self._files) - len(set(self._matches.values()))
+
+    def _unmatched(self, name: str, hypotheses: str) -> str:
+        base = os.path.basename(_key(name))
+        alike = sorted(each for each in self._files if os.path.basename(_key(each)) == base)
+        if not alike:
+            return f"{name}: there is no transcript of it in {hypotheses}"
+        return f"{name}: its transcript may be {' or '.join(alike)}; give it the same path as the right one"
 
     def __iter__(self) -> Iterator[Pair]:
         """Yield the pairs by the names of their transcripts."""

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from flows.evaluation.nist import read_ctm, read_rttm, read_stm
-from flows.evaluation.recording import Recording, Segment, in_order
-from flows.evaluation.subtitles import read_subtitles, read_text
+from flows.evaluation.transcripts.nist import read_ctm, read_rttm, read_stm
+from flows.evaluation.transcripts.recording import Recording, Segment, in_order
+from flows.evaluation.transcripts.subtitles import read_subtitles, read_text
 from tasks.errors import InvalidInput, message_of
 
 Reader = Callable[[str], dict[str | None, Recording]]

@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from flows.evaluation.recording import Recording, Segment, Turn, in_order
+from flows.evaluation.transcripts.recording import Recording, Segment, Turn, in_order
 from tasks.errors import InvalidInput
 
 PAUSE_S = 1.0
 """Words of a CTM with a longer silence between them are taken for two segments."""
 UNSCORED = ("inter_segment_gap", "ignore_time_segment_in_scoring")
 """Speaker and text of the lines in an STM that mark what is not transcribed."""
+ALTERNATIVES = ("<ALT_BEGIN>", "<ALT>", "<ALT_END>")
+"""Around, and between, words of a CTM of which either may have been said; the first is taken."""
 CTM_TYPE, CTM_SPEAKER = 6, 7
 """Columns that CTM files of speech-to-text evaluations have after the confidence."""
 
@@ -21,7 +23,7 @@ def read_stm(content: str) -> dict[str | None, Recording]:
     found: defaultdict[str | None, list[Segment]] = defaultdict(list)
     for number, line in _lines(content):
         fields = line.split(maxsplit=5)
-        text = re.sub(r"^<[^>]*>", "", fields[5]).strip() if len(fields) > 5 else ""  # noqa: PLR2004, the text
+        text = _first_alternatives(re.sub(r"^<[^>]*>", "", fields[5])) if len(fields) > 5 else ""  # noqa: PLR2004
         start, end = _times(number, fields, 3, "recording channel speaker start end text")
         if not {fields[2].lower(), text.lower()} & {*UNSCORED}:
             found[fields[0]].append(Segment(text, start, end, fields[2]))
@@ -31,8 +33,13 @@ def read_stm(content: str) -> dict[str | None, Recording]:
 def read_ctm(content: str) -> dict[str | None, Recording]:
     """Read `recording channel start duration word [confidence [type speaker]]`, by recording. Raises InvalidInput."""
     found: defaultdict[str | None, list[Segment]] = defaultdict(list)
+    alternative = False
     for number, line in _lines(content):
         fields = line.split()
+        if fields[-1] in ALTERNATIVES:
+            alternative = fields[-1] == "<ALT>"
+        if alternative or fields[-1] in ALTERNATIVES:
+            continue
         start, duration = _times(number, fields, 2, "recording channel start duration word")
         if len(fields) <= 4:  # noqa: PLR2004, the word
             raise InvalidInput(f"line {number}: there is no word after the times")
@@ -72,6 +79,11 @@ def _times(number: int, fields: list[str], first: int, layout: str) -> tuple[flo
         return float(fields[first]), float(fields[first + 1])
     except (IndexError, ValueError):
         raise InvalidInput(f"line {number}: {' '.join(fields)[:80]!r} is not {layout!r}") from None
+
+
+def _first_alternatives(text: str) -> str:
+    """Return a text of an STM with the first of `{ these / words }`, of which @ is nothing."""
+    return " ".join(word for word in re.sub(r"\{([^/}]*)(?:/[^}]*)?\}", r"\1", text).split() if word != "@")
 
 
 def _joined(words: list[Segment]) -> Iterator[Segment]:

@@ -4,8 +4,8 @@ import os
 from collections import defaultdict
 from dataclasses import replace
 
-from flows.evaluation.reading import BEST_FIRST, READERS, RTTM, read, suffix_of
-from flows.evaluation.recording import Recording
+from flows.evaluation.transcripts.reading import BEST_FIRST, READERS, RTTM, read, suffix_of
+from flows.evaluation.transcripts.recording import Recording
 from tasks.errors import InvalidInput
 
 Files = dict[str, dict[str, str]]

@@ -3,7 +3,7 @@
 import html
 import re
 
-from flows.evaluation.recording import Recording, Segment, in_order
+from flows.evaluation.transcripts.recording import Recording, Segment, in_order
 from tasks.errors import InvalidInput
 
 TIMES = re.compile(r"^((?:\d+:)?\d+:\d+[.,]\d+)\s+-->\s+((?:\d+:)?\d+:\d+[.,]\d+)")

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from flows.evaluation.files import files_below
-from flows.evaluation.reading import read
-from flows.evaluation.recording import Recording
+from flows.evaluation.transcripts.files import files_below
+from flows.evaluation.transcripts.reading import read
+from flows.evaluation.transcripts.recording import Recording
 from tasks.errors import InvalidInput
 
 

@@ -1,0 +1,156 @@
+"""How the transcripts of two runs differ: words, speakers, verdicts and speed. Neither is taken to be right."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+from flows.evaluation.normalization import normalizer_of
+from flows.evaluation.rates import Rate, total
+from flows.evaluation.scoring import Chunk, compared, words_of
+from flows.evaluation.transcripts.files import Files, files_below, transcript_of
+from flows.evaluation.transcripts.recording import Recording
+from tasks.errors import InvalidInput
+
+PLACES = 3
+"""So many differences of a file are shown."""
+CONTEXT = 4
+"""With so many words before and after."""
+
+
+class Place(NamedTuple):
+    """Where two transcripts differ: the words of each, and those around them."""
+
+    before: str
+    old: str
+    new: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """What one run says of a file, besides its words; None where that is not known."""
+
+    speakers: int | None = None
+    verdict: str | None = None
+    coverage: float | None = None
+    """The share of the speech that has text."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file in both runs; the rate counts the words of the new one as errors against those of the old."""
+
+    name: str
+    words: Rate
+    old: Version
+    new: Version
+    places: list[Place]
+
+
+@dataclass
+class Comparison:
+    """All files of both runs; `problems` are those that could not be compared."""
+
+    changes: list[Change] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    """Files that only the new run has."""
+    speeds: tuple[float | None, float | None] = (None, None)
+    """Hours of audio in an hour, where the folders hold the runs' reports as report.json."""
+
+    @property
+    def difference(self) -> Rate:
+        """The rate over all files."""
+        return total({"wer": each.words} for each in self.changes)["wer"] if self.changes else Rate(0, {})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything for JSON."""
+        return {
+            "difference": self.difference.as_dict(),
+            "files": [
+                {
+                    "name": each.name,
+                    "difference": each.words.as_dict(),
+                    "old": asdict(each.old),
+                    "new": asdict(each.new),
+                    "places": [place._asdict() for place in each.places],
+                }
+                for each in self.changes
+            ],
+            "added": self.added,
+            "problems": self.problems,
+            "speed": dict(zip(("old", "new"), self.speeds, strict=True)),
+        }
+
+
+def compare(old: str, new: str, language: str | None) -> Comparison:
+    """Compare two output folders; `language` is that of files that do not say theirs. Raises InvalidInput."""
+    before, after = _transcripts(old), _transcripts(new)
+    found = Comparison(added=sorted(after.keys() - before.keys()), speeds=(_speed(old), _speed(new)))
+    for name, files in sorted(before.items()):
+        if name not in after:
+            found.problems.append(f"{name}: it is in {old} and not in {new}")
+            continue
+        try:
+            sides = transcript_of(files), transcript_of(after[name])
+        except InvalidInput as error:
+            found.problems.append(str(error))
+            continue
+        rate, places = _words(*sides, language)
+        versions = _version(old, name, sides[0]), _version(new, name, sides[1])
+        found.changes.append(Change(name, rate, *versions, places))
+    return found
+
+
+def _words(old: Recording, new: Recording, language: str | None) -> tuple[Rate, list[Place]]:
+    normalizer = normalizer_of(old.language or new.language or language)
+    rate, chunks = compared(words_of(old, normalizer) or [], words_of(new, normalizer) or [])
+    return rate, list(islice(_places(chunks), PLACES))
+
+
+def _places(chunks: list[Chunk]) -> Iterator[Place]:
+    for i, chunk in enumerate(chunks):
+        if chunk.kind != "equal":
+            before = chunks[i - 1].hypothesis[-CONTEXT:] if i else []
+            after = chunks[i + 1].hypothesis[:CONTEXT] if i + 1 < len(chunks) else []
+            yield Place(*(" ".join(words) for words in (before, chunk.reference, chunk.hypothesis, after)))
+
+
+def _version(folder: str, name: str, recording: Recording) -> Version:
+    """Return what a run says of a file; the verdict is that of its output `quality`."""
+    turns, quality = recording.speaker_turns(), _json(os.path.join(folder, f"{name}.quality.json"))
+    labels = {segment.speaker for segment in recording.segments or () if segment.speaker}
+    speakers = {turn.speaker for turn in turns or ()} or labels
+    speech = quality.get("speech_s")
+    return Version(
+        speakers=len(speakers) or None,
+        verdict=quality.get("verdict"),
+        coverage=round(quality["covered_s"] / speech, 4) if speech else None,
+    )
+
+
+def _transcripts(folder: str) -> Files:
+    """Return the transcripts of a run, without the report that may be among them."""
+    found = files_below(folder)
+    if _speed(folder) is not None:
+        del found["report"]
+    return found
+
+
+def _speed(folder: str) -> float | None:
+    """Return seconds of audio a second, from a run's report that is in the folder as report.json."""
+    summary = _json(os.path.join(folder, "report.json")).get("summary")
+    return round(summary["audio_s"] / summary["wall_s"], 2) if summary and summary["wall_s"] else None
+
+
+def _json(path: str) -> dict[str, Any]:
+    """Return an object from a file of JSON; an empty one if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

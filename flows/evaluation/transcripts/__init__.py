@@ -1,0 +1,1 @@
+"""Transcripts and references of all formats, and which belong to the same recording."""
