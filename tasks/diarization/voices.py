@@ -71,7 +71,7 @@ def voices_of(turns: Iterable[Turn], audio: Waveform, embed: Callable[[Any], Any
             base64.b64encode(vector.tobytes()).decode(),
             round(len(speech) / SAMPLE_RATE, 3),
             bandwidth(speech),
-            (start, min(end, start + MAX_CLIP_S)),
+            (round(start, 3), round(min(end, start + MAX_CLIP_S), 3)),
         )
     return found
 

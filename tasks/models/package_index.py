@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -22,6 +24,10 @@ class NotOnIndex(OSError):
     """The index answers and does not have the file."""
 
 
+class IndexUnreachable(OSError):
+    """The index does not answer, or not as it should."""
+
+
 class WrongContent(OSError):
     """What was downloaded is not the file that is pinned."""
 
@@ -35,11 +41,13 @@ class PackageFile:
     sha256: str
 
     def locate(self) -> str:
-        """Return its URL (PEP 503 and 691). Raises NotOnIndex, and httpx.HTTPError if the index does not answer."""
+        """Return its URL (PEP 503 and 691). Raises NotOnIndex, IndexUnreachable."""
         page = f"{_index()}/{self.project}/"
-        answer = httpx.get(page, headers={"Accept": ACCEPTED}, timeout=TIMEOUT_S, follow_redirects=True)
+        with _errors_named(page):
+            answer = httpx.get(page, headers={"Accept": ACCEPTED}, timeout=TIMEOUT_S, follow_redirects=True)
         if answer.status_code not in (404, 410):
-            answer.raise_for_status()
+            with _errors_named(page):
+                answer.raise_for_status()
             for link in _links(answer):
                 if unquote(urlsplit(link).path).rpartition("/")[2] == self.name:
                     return urljoin(str(answer.url), link)
@@ -49,10 +57,11 @@ class PackageFile:
         )
 
     def download(self, path: Path) -> None:
-        """Download it to a new file. Raises NotOnIndex, WrongContent, OSError, httpx.HTTPError."""
+        """Download it to a new file. Raises OSError, also as NotOnIndex, IndexUnreachable and WrongContent."""
         url, digest = self.locate(), hashlib.sha256()
         auth = _credentials() if urlsplit(url).hostname == urlsplit(_index()).hostname else None
         with (
+            _errors_named(url),
             path.open("xb") as file,
             httpx.stream("GET", url, auth=auth, timeout=TIMEOUT_S, follow_redirects=True) as answer,
         ):
@@ -62,6 +71,18 @@ class PackageFile:
                 digest.update(piece)
         if digest.hexdigest() != self.sha256:
             raise WrongContent(f"{_shown(url)}: its SHA-256 is {digest.hexdigest()}, not {self.sha256}")
+
+
+@contextmanager
+def _errors_named(url: str) -> Iterator[None]:
+    """Raise httpx's errors, which may show a password, as IndexUnreachable."""
+    try:
+        yield
+    except httpx.HTTPStatusError as error:
+        status = f"{error.response.status_code} {error.response.reason_phrase}"
+        raise IndexUnreachable(f"{_shown(url)} answers {status}") from None
+    except httpx.HTTPError as error:
+        raise IndexUnreachable(f"{_shown(url)} cannot be reached: {error or type(error).__name__}") from error
 
 
 def _index() -> str:

@@ -103,7 +103,7 @@ def pipeline_sources(model: str, model_dir: str | None) -> list[Repository]:
 def ensure_pipeline(model: str, models: ModelOptions) -> str:
     """Return what pyannote.audio loads a pipeline from: the path of a folder on this machine, or a name on the Hub.
 
-    Raises OSError, httpx.HTTPError.
+    Raises OSError.
     """
     if model != CAMPPLUS:
         return ensure_local(model)

@@ -31,13 +31,13 @@ pipeline:
   params:
     clustering: AgglomerativeClustering
     segmentation: $model/segmentation
-    segmentation_batch_size: 32
+    segmentation_batch_size: 8
     embedding: $model/embedding
-    embedding_batch_size: 32
+    embedding_batch_size: 8
     embedding_exclude_overlap: true
     plda: $model/plda
 params:
-  clustering: {method: centroid, min_cluster_size: 4, threshold: 0.7046}
+  clustering: {method: centroid, min_cluster_size: 8, threshold: 0.7}
   segmentation: {min_duration_off: 0.0}
 """
 PARTS = (
@@ -69,7 +69,7 @@ class UngatedPipeline:
         return [part for part in PARTS if not (folder / part).is_file()] if folder.is_dir() else ["all of it"]
 
     def fetch(self, model_dir: str | None) -> None:
-        """Download and assemble it, unless it is here. Raises OSError, httpx.HTTPError."""
+        """Download and assemble it, unless it is here. Raises OSError."""
         folder = self.folder(model_dir)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # the actors of a machine start together

