@@ -82,7 +82,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
     )
     frame, embeddings = found if options.speaker_embeddings else (found, None)
     turns = list(zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True))
-    return Diarization(turns, embeddings, find_voices(pipelines, audio, turns))
+    return Diarization(turns, embeddings, find_voices(pipelines, samples, turns))
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:

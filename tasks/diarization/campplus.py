@@ -72,7 +72,10 @@ class CAMPPlus(Model):
         Weights of shape (batch, frames) give embeddings of shape (batch, 192); (batch, speakers, frames) give
         (batch, speakers, 192). The number of their frames may differ.
         """
-        pooled = self.pool(frames, weights=weights)
+        return self.project(self.pool(frames, weights=weights))
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Return embeddings, shape (…, 192), of the frames' mean and standard deviation, shape (…, 1024)."""
         found: Tensor = self.xvector["dense"](pooled.reshape(-1, pooled.shape[-1], 1))
         return found.reshape(*pooled.shape[:-1], DIMENSION)
 

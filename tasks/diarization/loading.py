@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.audio.types import Samples
 from tasks.diarization.voices import Turn, Voice, voices_of
 from tasks.models.cache import load_counts
 from tasks.models.instances import InstancePool
@@ -50,7 +51,7 @@ def find_turns(pipelines: "InstancePool[DiarizationPipeline]", audio: npt.NDArra
 
 
 def find_voices(
-    pipelines: "InstancePool[DiarizationPipeline]", audio: npt.NDArray[np.float32], turns: list[Turn]
+    pipelines: "InstancePool[DiarizationPipeline]", samples: Samples, turns: list[Turn]
 ) -> dict[str, Voice]:
     """Return the voices of the speakers of these turns, by the pipeline's own embedding model, if it has one.
 
@@ -58,7 +59,7 @@ def find_voices(
     """
     with pipelines.acquire() as pipeline:
         embed = getattr(pipeline.model, "_embedding", None)
-        return with_smaller_batches(1, lambda _: voices_of(turns, audio, embed)) if embed else {}
+        return with_smaller_batches(1, lambda _: voices_of(turns, samples, embed)) if embed else {}
 
 
 @contextmanager

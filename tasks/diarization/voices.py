@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tasks.audio.types import SAMPLE_RATE
+from tasks.audio.types import SAMPLE_RATE, Samples, as_float
 
 Turn = tuple[float, float, str]
 Piece = tuple[float, float]
@@ -51,11 +51,11 @@ class Voice:
         return np.frombuffer(base64.b64decode(self.embedding), "<f4")
 
 
-def voices_of(turns: Iterable[Turn], audio: Waveform, embed: Callable[[Any], Any]) -> dict[str, Voice]:
+def voices_of(turns: Iterable[Turn], samples: Samples, embed: Callable[[Any], Any]) -> dict[str, Voice]:
     """Return the voices of those speakers who say enough alone.
 
-    `audio` is 16 kHz mono, shape (samples,). `embed` turns a tensor of it, shape (1, 1, samples), into an array of
-    shape (1, dimension), as the embedding models of pyannote.audio's pipelines do.
+    `samples` are 16 kHz mono. `embed` turns a tensor of them in [-1, 1), shape (1, 1, samples), into an array of shape
+    (1, dimension), as the embedding models of pyannote.audio's pipelines do.
     """
     import torch
 
@@ -64,7 +64,8 @@ def voices_of(turns: Iterable[Turn], audio: Waveform, embed: Callable[[Any], Any
         chosen = longest(pieces)
         if sum(end - start for start, end in chosen) < MIN_S:
             continue
-        speech = np.concatenate([audio[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] for start, end in chosen])
+        cut = [samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] for start, end in chosen]
+        speech = as_float(np.concatenate(cut))
         vector = np.asarray(embed(torch.from_numpy(speech)[None, None]), "<f4")[0]
         start, end = max(chosen, key=lambda piece: piece[1] - piece[0])
         found[speaker] = Voice(

@@ -112,7 +112,7 @@ def ensure_pipeline(model: str, models: ModelOptions) -> str:
         pipeline.fetch(models.model_dir)
     folder = pipeline.folder(models.model_dir)
     if missing := pipeline.missing(models.model_dir):
-        raise FileNotFoundError(f"{folder}: no {', '.join(missing)}, and nothing is to be downloaded")
+        raise FileNotFoundError(f"{folder}: missing {', '.join(missing)}, and downloads are off")
     return str(folder)
 
 
