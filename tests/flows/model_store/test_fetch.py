@@ -72,6 +72,16 @@ def test_a_second_call_checks_all_files_and_asks_the_hub_nothing(hub: LocalHub, 
     assert hub.asked == []
 
 
+def test_a_folder_that_version_0_1_fetched_is_complete_and_stays_as_it_is(hub: LocalHub, tmp_path: Path) -> None:
+    """Its models.json and layout; no request is made for it."""
+    models = tmp_path / "models"
+    shutil.copytree(Path(__file__).parents[2] / "data" / "0.1" / "models", models)
+    before = read_record(str(models))
+    assert told(batch(models, offline=True)) == ["there", "there"]
+    assert hub.asked == []
+    assert read_record(str(models)) == before
+
+
 def test_a_damaged_file_is_fetched_again_at_the_revision_that_is_pinned(
     hub: LocalHub, tmp_path: Path, whisper: Path
 ) -> None:
