@@ -14,7 +14,8 @@ setup: .venv/.user
 	@echo "  source .venv/bin/activate"
 	@echo "  whisperx-batch RECORDINGS --output_dir transcripts --model large-v3"
 	@echo
-	@echo "To label speakers, add --diarize and set HF_TOKEN; all options: whisperx-batch --help"
+	@echo "To label speakers, add --diarize and set HF_TOKEN, or add --diarize --diarize_model campplus, which needs none."
+	@echo "All options: whisperx-batch --help"
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

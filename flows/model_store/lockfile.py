@@ -29,7 +29,10 @@ def _in_the_folder(name: str) -> str:
 
 
 class Pinned(BaseModel):
-    """A model: the commit of its repository (torchaudio has none), and its files by their paths in the folder."""
+    """A model: its revision (torchaudio's have none), and its files by their paths in the folder.
+
+    The revision is the commit of a repository, and names the folder of the files.
+    """
 
     revision: str | None
     files: dict[Annotated[str, AfterValidator(_in_the_folder)], ModelFile]
@@ -77,7 +80,7 @@ def missing(source: Source, model_dir: str | None, record: Record) -> list[str]:
     pinned = record.models.get(key(source))
     if lacks or pinned is None or model_dir is None:
         return lacks
-    if isinstance(source, Repository) and (folder := source.folder(model_dir)) and folder.name != pinned.revision:
+    if not isinstance(source, Bundle) and (folder := source.folder(model_dir)) and folder.name != pinned.revision:
         return [f"revision {pinned.revision}, which {RECORD} names; {folder.name} is in use"]
     return [name for name, file in pinned.files.items() if _size(Path(model_dir, name)) != file.size]
 

@@ -8,6 +8,7 @@ from tasks.alignment.selection import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
 from tasks.models.registry import aligner_source, diarizer_sources, whisper_source
 from tasks.models.sources import Source
+from tasks.models.ungated import CAMPPLUS
 from tasks.transcribe import TranscribeOptions
 
 
@@ -23,6 +24,11 @@ class ModelRequirement:
         """Say which model, and what for."""
         what = {"transcribe": "Whisper", "align": f"aligner of {self.language!r}", "diarize": "diarization"}
         return f"{self.source.name} ({what[self.stage]})"
+
+    @property
+    def alternative(self) -> str:
+        """Return what to do where the Hub gates the model, besides getting access to it; empty: nothing."""
+        return f"; --diarize_model {CAMPPLUS} needs no account" if self.stage == "diarize" else ""
 
 
 def required_models(

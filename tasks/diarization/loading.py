@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.audio.types import Samples
+from tasks.diarization.voices import Turn, Voice, voices_of
 from tasks.models.cache import load_counts
 from tasks.models.instances import InstancePool
-from tasks.models.local_copies import ensure_local
 from tasks.models.options import ModelOptions
+from tasks.models.registry import ensure_pipeline
 from tasks.oom import with_smaller_batches
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ def diarizers(model: str, models: ModelOptions) -> "InstancePool[DiarizationPipe
         from whisperx.diarize import DiarizationPipeline
 
         load_counts["diarize"] += 1
-        return DiarizationPipeline(ensure_local(model), device=models.torch_device(), cache_dir=models.model_dir)
+        return DiarizationPipeline(
+            ensure_pipeline(model, models), device=models.torch_device(), cache_dir=models.model_dir
+        )
 
     return InstancePool(make)
 
@@ -44,6 +48,18 @@ def find_turns(pipelines: "InstancePool[DiarizationPipeline]", audio: npt.NDArra
     with pipelines.acquire() as pipeline:
         largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)
         return with_smaller_batches(largest, partial(run, pipeline))
+
+
+def find_voices(
+    pipelines: "InstancePool[DiarizationPipeline]", samples: Samples, turns: list[Turn]
+) -> dict[str, Voice]:
+    """Return the voices of the speakers of these turns, by the pipeline's own embedding model, if it has one.
+
+    Raises GpuOutOfMemory.
+    """
+    with pipelines.acquire() as pipeline:
+        embed = getattr(pipeline.model, "_embedding", None)
+        return with_smaller_batches(1, lambda _: voices_of(turns, samples, embed)) if embed else {}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasks.models.local_copies import ensure_local
 from tasks.models.sources import Repository
+from tasks.models.ungated import CAMPPLUS, REVISION
 from tasks.storage.atomic import sha256_of
 from tasks.storage.io import digest_of
 
@@ -25,6 +26,8 @@ def revision(model: str, cache_dir: str | None, *, offline: bool) -> str:
 
     If the model is neither local nor on a Hub that answers, returns its name.
     """
+    if model == CAMPPLUS:
+        return f"{CAMPPLUS}@{REVISION}"
     model = ensure_local(model)
     if os.path.isdir(model):
         files = sorted(path for path in Path(model).rglob("*") if path.is_file())
@@ -85,7 +88,7 @@ def _listed_on_the_hub(repository: str, revision: str | None) -> dict[str, str]:
 def part_revisions(sources: Iterable[Repository], cache_dir: str | None, *, offline: bool) -> dict[str, str]:
     """Return a digest of the weights of each part of a pyannote pipeline, by repository.
 
-    `sources` are those of `tasks.models.registry.diarizer_sources`. A pipeline's config.yaml does not
+    `sources` are those of `tasks.models.registry.pipeline_sources`. A pipeline's config.yaml does not
     change with new weights under an old name. Parts in a folder are part of that folder's digest.
     """
     found = {}

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -16,6 +17,7 @@ from tasks.models.fingerprints import part_revisions, repository_of
 from tasks.models.local_copies import ensure_local
 from tasks.models.options import ModelOptions
 from tasks.models.sources import Bundle, Repository, Source
+from tasks.models.ungated import CAMPPLUS, UngatedPipeline
 
 WHISPER = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.*",))
 ALIGNER = (
@@ -76,8 +78,13 @@ def default_aligners() -> dict[str, str]:
     return named
 
 
-def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
+def diarizer_sources(model: str, model_dir: str | None) -> Sequence[Source]:
     """Return the source of a pyannote pipeline, then those of the models in its config.yaml, if that is local."""
+    return [UngatedPipeline()] if model == CAMPPLUS else pipeline_sources(model, model_dir)
+
+
+def pipeline_sources(model: str, model_dir: str | None) -> list[Repository]:
+    """Return the same for a pipeline in a folder or on the Hub."""
     model = ensure_local(model)
     pipeline = Repository(model, PIPELINE)
     folder = pipeline.folder(model_dir)
@@ -93,6 +100,22 @@ def diarizer_sources(model: str, model_dir: str | None) -> list[Repository]:
     return [replace(pipeline, needed=PIPELINE + needed), *filter(None, map(_part, parts.values()))]
 
 
+def ensure_pipeline(model: str, models: ModelOptions) -> str:
+    """Return what pyannote.audio loads a pipeline from: the path of a folder on this machine, or a name on the Hub.
+
+    Raises OSError.
+    """
+    if model != CAMPPLUS:
+        return ensure_local(model)
+    pipeline = UngatedPipeline()
+    if not models.model_cache_only:
+        pipeline.fetch(models.model_dir)
+    folder = pipeline.folder(models.model_dir)
+    if missing := pipeline.missing(models.model_dir):
+        raise FileNotFoundError(f"{folder}: missing {', '.join(missing)}, and downloads are off")
+    return str(folder)
+
+
 def fetch_pipeline_config(pipeline: Repository, model_dir: str | None) -> None:
     """Download a pipeline's config.yaml, 1 kB that names its parts, unless it is here. Raises OSError."""
     from huggingface_hub import hf_hub_download
@@ -104,11 +127,13 @@ def fetch_pipeline_config(pipeline: Repository, model_dir: str | None) -> None:
 @cache
 def diarizer_parts(model: str, model_dir: str | None, *, offline: bool) -> dict[str, str]:
     """Return the digests of a pipeline's parts; see part_revisions."""
-    pipeline = diarizer_sources(model, model_dir)[0]
+    if model == CAMPPLUS:
+        return {}
+    pipeline = pipeline_sources(model, model_dir)[0]
     if not offline and ON_THE_HUB.fullmatch(pipeline.name):
         with suppress(Exception):  # then the pipeline cannot be loaded either, and that says more
             fetch_pipeline_config(pipeline, model_dir)
-    return part_revisions(diarizer_sources(model, model_dir), model_dir, offline=offline)
+    return part_revisions(pipeline_sources(model, model_dir), model_dir, offline=offline)
 
 
 def _part(value: Any) -> Repository | None:

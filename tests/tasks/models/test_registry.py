@@ -1,15 +1,19 @@
 """tasks/models/registry.py and tasks/models/sources.py: from a name to the files that the libraries take for it."""
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from local_index import LocalIndex
 
 from tasks.alignment.selection import _load
+from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
-from tasks.models.registry import DEFAULT_PLDA, aligner_source, default_aligners, whisper_source
+from tasks.models.registry import DEFAULT_PLDA, aligner_source, default_aligners, ensure_pipeline, whisper_source
 from tasks.models.sources import Bundle, Repository
+from tasks.models.ungated import REVISION, WHEEL
 
 
 def test_the_aligners_are_those_that_whisperx_has() -> None:
@@ -63,3 +67,24 @@ def test_offline_an_aligner_of_torchaudio_is_loaded_from_the_folder_or_not_at_al
     torch.save(weights, Bundle("WAV2VEC2_ASR_BASE_960H").file(str(tmp_path)))
     _, metadata = _load("en", "WAV2VEC2_ASR_BASE_960H", offline)
     assert metadata["type"] == "torchaudio"
+
+
+def test_actors_that_start_together_fetch_the_ungated_pipeline_once(
+    index: LocalIndex, weights_wheel: Path, tmp_path: Path
+) -> None:
+    """On each machine whose folder of models is its own."""
+    index.files[WHEEL.project, WHEEL.name] = weights_wheel.read_bytes()
+    models = ModelOptions(model_dir=str(tmp_path))
+    with ThreadPoolExecutor(4) as threads:
+        folders = set(threads.map(lambda _: ensure_pipeline("campplus", models), range(4)))
+    assert folders == {str(tmp_path / "pipeline--campplus" / REVISION)}
+    assert len(index.asked) == 2
+
+
+def test_without_downloads_the_ungated_pipeline_must_be_here(index: LocalIndex, tmp_path: Path) -> None:
+    """Its weights are known by their digest before they are here, so that stored results are found anywhere."""
+    models = ModelOptions(model_dir=str(tmp_path), model_cache_only=True)
+    with pytest.raises(FileNotFoundError, match=r"pipeline--campplus.+: missing all of it, and downloads are off"):
+        ensure_pipeline("campplus", models)
+    assert DiarizeOptions(diarize_model="campplus").cache_inputs(models)["diarize_model"] == f"campplus@{REVISION}"
+    assert index.asked == []

@@ -13,6 +13,7 @@ from conftest import CACHE
 from prefect.serializers import PickleSerializer
 
 from tasks.audio.types import AudioFile
+from tasks.diarization.voices import Voice
 from tasks.diarize import Diarization
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
@@ -45,7 +46,8 @@ def test_results_come_back_as_they_were(tmp_path: Path) -> None:
     words = [{"word": "naïve\u2019 日本", "start": 0.1 + 0.2, "score": 1 / 3}]
     transcript = Transcript("ja", {"segments": [{"start": 0.0, "words": words}]})
     assert keep(tmp_path, "align/v1/x", transcript).read() == transcript
-    diarization = Diarization([(0.1, 0.2, "SPEAKER_00")], {"SPEAKER_00": [0.1, -2e-9]})
+    voices = {"SPEAKER_00": Voice("zcxMPnNzcwA=", 7.25, "telephone", (0.1, 0.2))}
+    diarization = Diarization([(0.1, 0.2, "SPEAKER_00")], {"SPEAKER_00": [0.1, -2e-9]}, voices)
     assert keep(tmp_path, "diarize/v1/x", diarization).read() == diarization
     assert (tmp_path / "align" / "v1" / "x").read_text().startswith("{")
 
