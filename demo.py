@@ -1,6 +1,5 @@
 """Transcribe real speech that installed packages ship, with speakers, and say how well: `make demo`."""
 
-import json
 import shutil
 import subprocess
 import sys
