@@ -8,6 +8,7 @@ import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
+from flows.cli.arguments import SHELLS, Parser, PrintCompletion
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder, empty_folder
@@ -18,6 +19,19 @@ from tasks.models.options import go_offline
 
 if TYPE_CHECKING:
     from flows.cli.options import Command
+
+DESCRIPTION = """\
+Transcribe, align and diarize audio and video files with WhisperX.
+
+Each option can also be set as WHISPERX_BATCH_<OPTION> in the environment, or in
+a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE names, else
+whisperx-batch.toml in the user's configuration folder; one in the current
+folder may set what cannot do harm. Options may be written with dashes."""
+EXAMPLES = """\
+examples:
+  whisperx-batch recordings/ -o transcripts --model large-v3 --diarize
+  whisperx-batch 'talks/**/*.mp4' -o out -f srt,docx --language de --dry_run
+  whisperx-batch --manifest files.csv -o out --stop_after 06:30"""
 
 
 def main() -> NoReturn:
@@ -38,18 +52,28 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="whisperx-batch",
         usage="whisperx-batch [INPUT ...] [options]",
-        description="Transcribe, align and diarize audio and video files with WhisperX. Each option can also be set as "
-        "WHISPERX_BATCH_<OPTION> in the environment, or in a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE "
-        "names, else whisperx-batch.toml in the user's configuration folder; one in the current folder may set what "
-        "cannot do harm.",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    # Not a field of the settings: those would split a file name at its commas.
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="audio or video files, folders, globs")
     parser.add_argument("--version", "-V", action="version", version=f"%(prog)s {version('whisperx-batch')}")
-    parser.add_argument("--python-version", "-P", action="version", version=f"Python {platform.python_version()}")
+    parser.add_argument(
+        *("--python_version", "-P"),
+        action="version",
+        version=f"Python {platform.python_version()}",
+        help="show Python's version number and exit",
+    )
+    parser.add_argument(
+        "--print_completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        default=argparse.SUPPRESS,
+        help="print a script that completes options in this shell, and exit",
+    )
 
     from flows.cli.options import Command
 

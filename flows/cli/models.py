@@ -1,11 +1,11 @@
 """The command `whisperx-batch-models`: fetches the models that a run needs into a folder, and checks them."""
 
-import argparse
 import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
+from flows.cli.arguments import Parser
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder
 from flows.host.surroundings import prepare_surroundings
@@ -50,7 +50,7 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> "ModelsCommand":
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} --model_dir FOLDER [options]",
         description="Fetch every model that a run of whisperx-batch with these options needs into one folder, note the "

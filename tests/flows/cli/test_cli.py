@@ -56,7 +56,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--highlight_words", "True", "--no_align"], "highlight_words is not possible without word timings"),
         (["--output_dir", "/dev/null/out"], "--output_dir /dev/null/out"),
         (["--report", "/dev/null/report.json"], "--report /dev/null/report.json"),
-        (["--device", "gpu"], "--device: Input should be 'cuda' or 'cpu'"),
+        (["--device", "gpu"], "argument --device: invalid choice: 'gpu' (choose from"),
     ],
 )
 def test_a_wrong_command_is_refused_with_a_sentence(
