@@ -4,7 +4,10 @@ import argparse
 import os
 import platform
 import sys
+import time
 import warnings
+from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -119,6 +122,16 @@ def _run(command: "Command", inputs: list[str]) -> int:
         return INTERRUPTED
 
 
+def _stop_notice(stop_after: str | None) -> list[str]:
+    """Return at which time the run will stop admitting files, for users to see that they were understood."""
+    from flows.config.deadline import stop_time
+
+    if stop_after is None:
+        return []
+    then = datetime.fromtimestamp(stop_time(stop_after, time.time())).astimezone()
+    return [f"--stop_after {stop_after}: no file is started after {then:%A, %d %B, %H:%M %Z}"]
+
+
 def _run_batch(command: "Command", inputs: list[str]) -> int:
     from rich.console import Console
 
@@ -134,11 +147,12 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
 
     console = Console(file=sys.stderr)
     batch = command.batch(inputs)
-    entries = checked_entries(batch)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    entries = checked_entries(batch, say)
     if not command.only:
         check_any_there(entries)
-    for notice in notices(batch):
-        console.print(notice, highlight=False)
+    for notice in [*notices(batch), *_stop_notice(batch.run.stop_after)]:
+        say(notice)
     if command.dry_run:
         return show(batch, entries)
     folder = OutputFolder.of(batch)

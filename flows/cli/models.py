@@ -34,6 +34,7 @@ def main() -> NoReturn:
 
     from pydantic import ValidationError
 
+    from flows.model_store.hub import HubUnreachable
     from tasks.errors import InvalidInput
 
     if command.hf_token:
@@ -42,6 +43,9 @@ def main() -> NoReturn:
         sys.exit(_run(command))
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, PROGRAM))
+    except HubUnreachable as error:
+        where = "run this where there is a network, or with --offline to check what is here"
+        sys.stderr.write(f"{PROGRAM}: cannot reach the Hub ({error}): {where}\n")
     except (InvalidInput, OSError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
     except KeyboardInterrupt:
