@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from datetime import datetime
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +17,7 @@ from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
+from flows.reporting.terminal import console, say, waiting
 from tasks.models.options import go_offline
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def main() -> NoReturn:
     exit_on_signals()
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
     try:
-        notice = prepare_surroundings()
+        with waiting("starting"):
+            notice = prepare_surroundings()
+            import flows.cli.options  # noqa: F401, takes a second: what follows then refuses a wrong command at once
     except NoPrivateFolder as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         sys.exit(2)
@@ -133,9 +135,7 @@ def _stop_notice(stop_after: str | None) -> list[str]:
 
 
 def _run_batch(command: "Command", inputs: list[str]) -> int:
-    from rich.console import Console
-
-    from flows.cli.remaining import plan_remaining, report_nothing_remains, show
+    from flows.cli.remaining import LOOKING, plan_remaining, report_nothing_remains, show
     from flows.planning.discovery import check_any_there
     from flows.planning.flow_parameters import as_parameters, lists_removed
     from flows.planning.plan import Plan
@@ -145,12 +145,11 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import exclusive_run
 
-    console = Console(file=sys.stderr)
     batch = command.batch(inputs)
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-    entries = checked_entries(batch, say)
-    if not command.only:
-        check_any_there(entries)
+    with waiting(LOOKING, quiet=not batch.run.verbose):
+        entries = checked_entries(batch, say)
+        if not command.only:
+            check_any_there(entries)
     for notice in [*notices(batch), *_stop_notice(batch.run.stop_after)]:
         say(notice)
     if command.dry_run:
@@ -163,10 +162,11 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
         tracker = Tracker.of(plan)
         plan_remaining(batch, plan, tracker)
         if not (plan.needs_all_stages() or plan.stages()):
-            report_nothing_remains(batch, plan, tracker, console)
+            report_nothing_remains(batch, plan, tracker, console())
             return exit_status(tracker.new_failures, tracker.known_failures)
         # What runs from here on imports modules, and reads settings, from the current folder.
         os.chdir(empty_folder())
-        from flows.cli.flow_run import run_flow
+        with waiting("loading Ray and Prefect", quiet=not batch.run.verbose):
+            from flows.cli.flow_run import run_flow
 
         return run_flow(parameters, plan, tracker)
