@@ -32,7 +32,6 @@ class Progress:
         self._console = console
         self._work = Work(tracker.files)
         self._finished_before = self._finished()
-        self._finished_before_s = tracker.finished_audio_s
         self._began = time.monotonic()
         self._bars = Bars(
             TextColumn("{task.description}", style="bold"),
@@ -79,10 +78,8 @@ class Progress:
         """Return how much of the audio has an outcome, in percent."""
         if not self._tracker.statuses["waiting"]:
             return 100.0
-        return round(min(100 * self._finished_s() / max(self._work.audio_s, 1.0), 99.9), 1)
-
-    def _finished_s(self) -> float:
-        return self._tracker.finished_audio_s - self._finished_before_s
+        self._work.look()
+        return round(min(100 * self._work.finished_s / max(self._work.audio_s, 1.0), 99.9), 1)
 
     def headline(self) -> str:
         """Return the state of what this run has to do in a line."""

@@ -26,17 +26,22 @@ class StageWork:
     last: float = 0.0
     """When it was last seen to have finished one."""
 
-    def add(self, file: FileRun, sign: int = 1) -> None:
-        """Count a file that the stage has to do; with `sign` -1, no longer."""
-        self.files += sign
-        self.audio_s += sign * max(file.source.duration_s, SHORTEST_S)
+    def add(self, audio_s: float) -> None:
+        """Count a file of so many seconds that the stage has to do."""
+        self.files += 1
+        self.audio_s += audio_s
 
-    def finish(self, file: FileRun, took_s: float, now: float) -> None:
+    def drop(self, audio_s: float) -> None:
+        """Count a file no longer, since it has failed."""
+        self.files -= 1
+        self.audio_s -= audio_s
+
+    def finish(self, audio_s: float, took_s: float, now: float) -> None:
         """Count a file as finished."""
         self.began = self.began if self.finished else now - took_s
         self.last = now
         self.finished += 1
-        self.finished_s += max(file.source.duration_s, SHORTEST_S)
+        self.finished_s += audio_s
 
     def seconds_left(self, now: float) -> float | None:
         """Return how long the rest takes at the speed so far; None before the first file is finished."""
@@ -52,13 +57,16 @@ class Work:
     """The files that wait when it is made, and what has become of them since; may be used by several threads."""
 
     def __init__(self, files: list[FileRun]) -> None:
-        self._open = [file for file in files if file.status == "waiting"]
+        # Each counts for what was known of it at the start, whatever is found out later.
+        self._open = {file: max(file.source.duration_s, SHORTEST_S) for file in files if file.status == "waiting"}
         self.files = len(self._open)
-        self.audio_s = sum(file.source.duration_s for file in self._open)
+        self.audio_s = sum(self._open.values())
+        self.finished_s = 0.0
+        """Seconds of audio in the files that have an outcome."""
         self.stages = {stage: StageWork() for stage in STAGES}
-        for file in self._open:
+        for file, audio_s in self._open.items():
             for stage in file.missing:
-                self.stages[stage].add(file)
+                self.stages[stage].add(audio_s)
         self._counted: dict[FileRun, set[str]] = {}
         self._in_work: dict[FileRun, float] = {}
         self._failed: list[FileRun] = []
@@ -72,28 +80,26 @@ class Work:
             if now < self._looked + LOOK_EVERY_S:
                 return
             self._looked = now
-            for file in self._open:
-                if file.begun or file.timings_s or file.status != "waiting":
-                    self._count(file, now)
-            self._open = [file for file in self._open if file.status == "waiting"]
+            for file in [file for file in self._open if file.begun or file.status != "waiting"]:
+                self._count(file, now)
 
     def _count(self, file: FileRun, now: float) -> None:
-        counted = self._counted.setdefault(file, set())
+        counted, audio_s = self._counted.setdefault(file, set()), self._open[file]
         # A file that is done has been through all stages, also one that has not reported its time yet.
         finished = file.missing if file.status == "done" else file.missing & file.timings_s.keys()
         for stage in finished - counted:
-            self.stages[stage].finish(file, file.timings_s.get(stage, 0.0), now)
+            self.stages[stage].finish(audio_s, file.timings_s.get(stage, 0.0), now)
         counted |= finished
         if file.status == "waiting":
-            if file.running:
-                self._in_work.setdefault(file, now)
+            self._in_work.setdefault(file, now)
             return
         for stage in file.missing - counted:
-            self.stages[stage].add(file, -1)
+            self.stages[stage].drop(audio_s)
         if file.status == "failed":
             self._failed.append(file)
+        self.finished_s += audio_s
         self._in_work.pop(file, None)
-        del self._counted[file]
+        del self._counted[file], self._open[file]
 
     def newly_failed(self) -> list[FileRun]:
         """Return the files that have failed since this was last called."""
