@@ -1,6 +1,5 @@
 """The flow `whisperx-batch`: plan, run the stages, report."""
 
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -8,7 +7,6 @@ from typing import Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.states import State
-from rich.console import Console
 
 from flows.config.deadline import seconds_left
 from flows.config.inputs import Inputs
@@ -27,6 +25,7 @@ from flows.reporting.ending import Ending
 from flows.reporting.final_state import final_state
 from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan, publish_preliminary_plan
 from flows.reporting.run_name import first_name, rename
+from flows.reporting.terminal import console
 from flows.reporting.tracker import Tracker
 from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
@@ -83,7 +82,7 @@ def whisperx_batch(
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
         try:
-            run_plan(Run(batch, plan, tracker, artifacts, Console(file=sys.stderr), _began(batch)))
+            run_plan(Run(batch, plan, tracker, artifacts, console(), _began(batch)))
         finally:
             plan.ledger.share()
     return final_state(tracker)

@@ -11,7 +11,16 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_PROGRAMS = {
     *("block", "build", "detach", "extra", "file", "group", "locked", "inexact", "no-default-groups"),
-    *("param", "pool", "type", "watch", "no-create-pool-if-not-found", "python", "with-executables-from"),
+    *(
+        "param",
+        "pool",
+        "type",
+        "watch",
+        "print_completion",
+        "no-create-pool-if-not-found",
+        "python",
+        "with-executables-from",
+    ),
     *("address", "shm-size", "user", "dry_run", "older_than", "help", "threads", "rounds"),
     *("collar", "der_collar", "html", "json", "max_difference"),
 }

@@ -36,6 +36,11 @@ class Environment(EnvSettingsSource):
         return [part.strip() for part in value.split(",") if part.strip()]
 
 
+def variable_of(option: str) -> str | None:
+    """Return the variable that sets an option, if one does."""
+    return next((name for name in os.environ if name.upper() == f"{PREFIX}{option.upper()}" and os.environ[name]), None)
+
+
 def check_environment(options: set[str]) -> None:
     """Raise InvalidInput for a variable with our prefix that sets nothing: most likely it is misspelt."""
     for variable in os.environ:

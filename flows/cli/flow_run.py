@@ -17,6 +17,7 @@ from flows.prepared import prepared
 from flows.reporting import run
 from flows.reporting.ending import Ending, why_ended
 from flows.reporting.final_state import FAILED_BEFORE
+from flows.reporting.terminal import say, waiting
 from flows.reporting.tracker import Tracker
 from flows.services.failures import in_words
 from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
@@ -26,8 +27,9 @@ from tasks.storage.scratch import remove_abandoned
 
 def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     """Run the flow with the plan that was made for it. Returns the exit status; raises InvalidInput."""
-    check_ray(batch.run.ray_address)
-    check_prefect()
+    with waiting("looking for the Ray cluster and the Prefect server", quiet=not batch.run.verbose):
+        check_ray(batch.run.ray_address)
+        check_prefect()
     embedded, begun = not has_server(), Event()
     try:
         state = _run(batch, plan, tracker, begun, embedded=embedded)
@@ -40,7 +42,8 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
         return INTERRUPTED if interrupted else 1
     finally:
         remove_abandoned()  # once more: by now the actors that the flow has killed are gone
-    sys.stderr.write(where_to_look(state, embedded=embedded))
+    if batch.run.verbose:
+        sys.stderr.write(where_to_look(state, embedded=embedded))
     if reason := why_ended(state):
         sys.stderr.write(f"whisperx-batch: {reason}\n")
     if state.is_cancelled():
@@ -50,20 +53,24 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
 
 def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: bool) -> State[Any]:
     """Return the flow's final state; `begun` is set once the services are up: from then on the flow reports."""
-    with ExitStack() as running:
+    quiet, ray = not batch.run.verbose, "joining the Ray cluster" if batch.run.ray_address else "starting Ray"
+    services = f"{ray} and a Prefect server" if embedded else ray
+    with waiting(services, quiet=quiet, logged=True) as wait_for, ExitStack() as running:
         # The server starts while Ray does; each takes longer than ten seconds.
         server = running.enter_context(LocalServer()) if embedded else None
         with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
-            if session.dashboard_url:
-                token = typed("ray get-auth-token")
-                sys.stderr.write(f"Ray's dashboard: {session.dashboard_url} (its token: {token})\n")
+            if session.dashboard_url and not quiet:
+                say(f"Ray's dashboard: {session.dashboard_url} (its token: {typed('ray get-auth-token')})")
             if session.notice:
-                sys.stderr.write(f"{session.notice}\n")
+                say(session.notice)
             with prepared(batch, session, plan, tracker):
                 if server:
+                    wait_for("waiting for the Prefect server")
                     running.enter_context(server.used(nodes=len(session.nodes)))
                 begun.set()
+                wait_for("looking at the files, while the models load")
                 state: State[Any] = whisperx_batch(**dict(batch), return_state=True)
+                wait_for("ending the run")
         if server:
             settle(state, timeout=2 if state.is_cancelled() else 10)
     return state

@@ -4,20 +4,37 @@ import argparse
 import os
 import platform
 import sys
+import time
 import warnings
+from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
+from flows.cli.arguments import SHELLS, Parser, PrintCompletion
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
+from flows.reporting.terminal import console, say, waiting
 from tasks.models.options import go_offline
 
 if TYPE_CHECKING:
     from flows.cli.options import Command
+
+DESCRIPTION = """\
+Transcribe, align and diarize audio and video files with WhisperX.
+
+Each option can also be set as WHISPERX_BATCH_<OPTION> in the environment, or in
+a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE names, else
+whisperx-batch.toml in the user's configuration folder; one in the current
+folder may set what cannot do harm. Options may be written with dashes."""
+EXAMPLES = """\
+examples:
+  whisperx-batch recordings/ -o transcripts --model large-v3 --diarize
+  whisperx-batch 'talks/**/*.mp4' -o out -f srt,docx --language de --dry_run
+  whisperx-batch --manifest files.csv -o out --stop_after 06:30"""
 
 
 def main() -> NoReturn:
@@ -26,7 +43,9 @@ def main() -> NoReturn:
     exit_on_signals()
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
     try:
-        notice = prepare_surroundings()
+        with waiting("starting"):
+            notice = prepare_surroundings()
+            import flows.cli.options  # noqa: F401, takes a second: what follows then refuses a wrong command at once
     except NoPrivateFolder as error:
         sys.stderr.write(f"whisperx-batch: {error}\n")
         sys.exit(2)
@@ -38,18 +57,28 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="whisperx-batch",
         usage="whisperx-batch [INPUT ...] [options]",
-        description="Transcribe, align and diarize audio and video files with WhisperX. Each option can also be set as "
-        "WHISPERX_BATCH_<OPTION> in the environment, or in a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE "
-        "names, else whisperx-batch.toml in the user's configuration folder; one in the current folder may set what "
-        "cannot do harm.",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    # Not a field of the settings: those would split a file name at its commas.
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="audio or video files, folders, globs")
     parser.add_argument("--version", "-V", action="version", version=f"%(prog)s {version('whisperx-batch')}")
-    parser.add_argument("--python-version", "-P", action="version", version=f"Python {platform.python_version()}")
+    parser.add_argument(
+        *("--python_version", "-P"),
+        action="version",
+        version=f"Python {platform.python_version()}",
+        help="show Python's version number and exit",
+    )
+    parser.add_argument(
+        "--print_completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        default=argparse.SUPPRESS,
+        help="print a script that completes options in this shell, and exit",
+    )
 
     from flows.cli.options import Command
 
@@ -95,10 +124,18 @@ def _run(command: "Command", inputs: list[str]) -> int:
         return INTERRUPTED
 
 
-def _run_batch(command: "Command", inputs: list[str]) -> int:
-    from rich.console import Console
+def _stop_notice(stop_after: str | None) -> list[str]:
+    """Return at which time the run will stop admitting files, for users to see that they were understood."""
+    from flows.config.deadline import stop_time
 
-    from flows.cli.remaining import plan_remaining, report_nothing_remains, show
+    if stop_after is None:
+        return []
+    then = datetime.fromtimestamp(stop_time(stop_after, time.time())).astimezone()
+    return [f"--stop_after {stop_after}: no file is started after {then:%A, %d %B, %H:%M %Z}"]
+
+
+def _run_batch(command: "Command", inputs: list[str]) -> int:
+    from flows.cli.remaining import LOOKING, plan_remaining, report_nothing_remains, show
     from flows.planning.discovery import check_any_there
     from flows.planning.flow_parameters import as_parameters, lists_removed
     from flows.planning.plan import Plan
@@ -108,13 +145,13 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import exclusive_run
 
-    console = Console(file=sys.stderr)
     batch = command.batch(inputs)
-    entries = checked_entries(batch)
-    if not command.only:
-        check_any_there(entries)
-    for notice in notices(batch):
-        console.print(notice, highlight=False)
+    with waiting(LOOKING, quiet=not batch.run.verbose):
+        entries = checked_entries(batch, say)
+        if not command.only:
+            check_any_there(entries)
+    for notice in [*notices(batch), *_stop_notice(batch.run.stop_after)]:
+        say(notice)
     if command.dry_run:
         return show(batch, entries)
     folder = OutputFolder.of(batch)
@@ -125,10 +162,11 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
         tracker = Tracker.of(plan)
         plan_remaining(batch, plan, tracker)
         if not (plan.needs_all_stages() or plan.stages()):
-            report_nothing_remains(batch, plan, tracker, console)
+            report_nothing_remains(batch, plan, tracker, console())
             return exit_status(tracker.new_failures, tracker.known_failures)
         # What runs from here on imports modules, and reads settings, from the current folder.
         os.chdir(empty_folder())
-        from flows.cli.flow_run import run_flow
+        with waiting("loading Ray and Prefect", quiet=not batch.run.verbose):
+            from flows.cli.flow_run import run_flow
 
         return run_flow(parameters, plan, tracker)

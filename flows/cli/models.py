@@ -1,11 +1,11 @@
 """The command `whisperx-batch-models`: fetches the models that a run needs into a folder, and checks them."""
 
-import argparse
 import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
+from flows.cli.arguments import Parser
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.private_folder import NoPrivateFolder
 from flows.host.surroundings import prepare_surroundings
@@ -34,6 +34,7 @@ def main() -> NoReturn:
 
     from pydantic import ValidationError
 
+    from flows.model_store.hub import HubUnreachable
     from tasks.errors import InvalidInput
 
     if command.hf_token:
@@ -42,6 +43,9 @@ def main() -> NoReturn:
         sys.exit(_run(command))
     except ValidationError as error:
         sys.stderr.write(usage_errors(error, PROGRAM))
+    except HubUnreachable as error:
+        where = "run this where there is a network, or with --offline to check what is here"
+        sys.stderr.write(f"{PROGRAM}: cannot reach the Hub ({error}): {where}\n")
     except (InvalidInput, OSError) as error:
         sys.stderr.write(f"{PROGRAM}: {error}\n")
     except KeyboardInterrupt:
@@ -50,7 +54,7 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> "ModelsCommand":
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} --model_dir FOLDER [options]",
         description="Fetch every model that a run of whisperx-batch with these options needs into one folder, note the "

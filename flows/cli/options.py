@@ -2,15 +2,8 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import (
-    BaseSettings,
-    CliSuppress,
-    CliToggleFlag,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flows.cli.environment import PREFIX, Environment, check_environment
 from flows.cli.settings_file import read_settings
@@ -24,54 +17,68 @@ from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
+WHISPERX = """
+    model language task diarize no_align output_dir output_format device compute_type batch_size model_dir
+    model_cache_only align_model interpolate_method return_char_alignments vad_method vad_onset vad_offset chunk_size
+    min_speakers max_speakers diarize_model speaker_embeddings beam_size patience length_penalty suppress_tokens
+    suppress_numerals initial_prompt hotwords max_line_width max_line_count highlight_words threads hf_token verbose
+    log_level print_progress
+""".split()
+"""Options of the `whisperx` program, with their meanings there; those used most come first."""
+IDLE = """
+    temperature temperature_increment_on_fallback compression_ratio_threshold logprob_threshold no_speech_threshold
+    best_of condition_on_previous_text fp16 segment_resolution device_index
+""".split()
+"""Options that it accepts and never reads, and one that Ray replaces."""
+IDLE_TITLE = "accepted, as whisperx does, without effect; with --temperature_fallback the first six have one"
+NOT_OPTIONS = ("inputs", "by_default")
+"""Fields that the command line sets in another way: by what is no option, and by `diarize`."""
+
 
 class Command(
-    BaseSettings, TranscribeOptions, AlignOptions, DiarizeOptions, WriteOptions, ModelOptions, PoolSettings, RunSettings
+    BaseSettings,
+    TranscribeOptions,
+    AlignOptions,
+    DiarizeOptions,
+    WriteOptions,
+    ModelOptions,
+    PoolSettings,
+    RunSettings,
+    Inputs,
 ):
     """The command line, flat and with the names of the `whisperx` program and of the predecessor."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        cli_parse_none_str="None",
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        cli_shortcuts={"output_dir": "o", "output_format": "f", "log_level": "log-level"},
-        extra="forbid",
-        frozen=True,
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    batch_file: str | None = Field(None, description="file with one path a line, or separated by NULs")
-    manifest: str | None = Field(None, description=Inputs.model_fields["manifest"].description)
-    include: list[str] = Field(default_factory=list, description=Inputs.model_fields["include"].description)
-    exclude: list[str] = Field(default_factory=list, description=Inputs.model_fields["exclude"].description)
-    input_roots: list[str] = Field(default_factory=list, description=Inputs.model_fields["input_roots"].description)
-    only: Literal["failed"] | None = Field(None, description=Inputs.model_fields["only"].description)
-    of_report: str | None = Field(None, description=Inputs.model_fields["of_report"].description)
-    overwrite: CliToggleFlag[bool] = Field(False, description=RunSettings.model_fields["overwrite"].description)
-    retry_failed: CliToggleFlag[bool] = Field(False, description=RunSettings.model_fields["retry_failed"].description)
-    dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
-    no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
-    diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")
-    suppress_numerals: CliToggleFlag[bool] = Field(
-        False, description=TranscribeOptions.model_fields["suppress_numerals"].description
-    )
-    return_char_alignments: CliToggleFlag[bool] = Field(
-        False, description=AlignOptions.model_fields["return_char_alignments"].description
-    )
-    temperature_fallback: CliToggleFlag[bool] = Field(
-        False, description=TranscribeOptions.model_fields["temperature_fallback"].description
-    )
-    by_default: CliSuppress[bool] = Field(True, description="what --diarize says")
-    speaker_embeddings: CliToggleFlag[bool] = Field(
-        False, description=DiarizeOptions.model_fields["speaker_embeddings"].description
-    )
-    offline: CliToggleFlag[bool] = Field(False, description=ModelOptions.model_fields["offline"].description)
+    dry_run: bool = Field(False, description="print the plan and stop; no model is loaded")
+    no_align: bool = Field(False, description="no word timings")
+    diarize: bool = Field(False, description="label words and segments with speakers")
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
         None, description="lowest level of log lines to show (default: critical)"
     )
+
+    @classmethod
+    def groups(cls) -> dict[str, list[str]]:
+        """Return the options by the title under which the help shows them; each once, in the first that names it."""
+        titles = {
+            "options of the whisperx program": WHISPERX,
+            "inputs": [*Inputs.model_fields, "audio_track"],
+            "outputs": [*WriteOptions.model_fields, "report"],
+            "languages and speakers": [
+                "languages",
+                *(name for group in (TranscribeOptions, AlignOptions, DiarizeOptions) for name in group.model_fields),
+            ],
+            "run": [name for name in cls.model_fields if name not in PoolSettings.model_fields],
+            "pools": [*PoolSettings.model_fields],
+        }
+        groups, taken = {}, {*NOT_OPTIONS, *IDLE}
+        for title, names in titles.items():
+            groups[title] = [name for name in names if name in cls.model_fields and name not in taken]
+            taken.update(names)
+        return groups | {IDLE_TITLE: IDLE}
 
     @classmethod
     def settings_customise_sources(
@@ -83,7 +90,7 @@ class Command(
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the command line win over the environment, and that over the settings files. Raises InvalidInput."""
-        options = set(settings_cls.model_fields)
+        options = set(settings_cls.model_fields).difference(NOT_OPTIONS)
         check_environment(options)
         return init_settings, Environment(settings_cls), InitSettingsSource(settings_cls, read_settings(options))
 
@@ -91,7 +98,7 @@ class Command(
         """Return the batch that the command asks for. Raises pydantic.ValidationError."""
         aligned = not self.no_align and self.task != "translate"
         return Batch(
-            inputs=Inputs(inputs=inputs, **self._given(Inputs)),
+            inputs=Inputs(**self._given(Inputs) | {"inputs": inputs}),
             transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
             align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
             diarize=self._diarizing(),
@@ -112,8 +119,13 @@ class Command(
 
 
 class ModelsCommand(Command):
-    """The options of `whisperx-batch`, and the languages to expect."""
+    """The options of `whisperx-batch-models`, and the languages to expect."""
 
     languages: list[str] = Field(
         default_factory=list, description="languages to fetch aligners for, such as en,de,ja (default: --language)"
     )
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, languages: Any) -> Any:
+        return [part.strip() for each in languages for part in each.split(",")] if languages else []

@@ -1,8 +1,9 @@
 """Reads a command's options, and formats their errors."""
 
-import argparse
-from collections.abc import Container
+from collections.abc import Collection, Container
 from typing import TYPE_CHECKING, TypeVar
+
+from flows.cli.arguments import Parser
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -13,37 +14,38 @@ C = TypeVar("C", bound="Command")
 
 
 def read_options(
-    parser: argparse.ArgumentParser, kind: "type[C]", arguments: list[str], shown: Container[str] | None = None
+    parser: Parser, kind: "type[C]", arguments: list[str], shown: Container[str] | None = None
 ) -> "tuple[C, list[str]]":
     """Return the options from the command line, the environment and the settings file, and the inputs.
 
     Exits with 2 if something is wrong with them. With `shown`, the help shows only these.
     """
     from pydantic import ValidationError
-    from pydantic_settings import CliApp, CliSettingsSource, SettingsError
+    from pydantic_settings import SettingsError
 
     from tasks.errors import InvalidInput
 
-    source: CliSettingsSource[argparse.ArgumentParser] = CliSettingsSource(kind, root_parser=parser)
-    for action in parser._actions:  # noqa: SLF001, argparse has no public name for them
-        if shown is not None and action.dest not in shown:
-            action.help = argparse.SUPPRESS
-    namespace = parser.parse_intermixed_args(arguments)
-    inputs = vars(namespace).pop("inputs", [])
+    parser.add_options(kind, kind.groups(), shown)
+    given = parser.read(arguments)
+    inputs = given.pop("inputs", [])
     try:
-        return CliApp.run(kind, cli_args=namespace, cli_settings_source=source), inputs
+        return kind(**given), inputs
     except ValidationError as error:
-        parser.exit(2, usage_errors(error, parser.prog))
+        parser.exit(2, usage_errors(error, parser.prog, given))
     except (InvalidInput, SettingsError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
 
 
-def usage_errors(error: "ValidationError", program: str) -> str:
-    """Return a line for each value that is wrong, naming its option."""
+def usage_errors(error: "ValidationError", program: str, given: Collection[str] = ()) -> str:
+    """Return a line for each wrong value, with where it is set: by an option that is `given`, or elsewhere."""
+    from flows.cli.environment import variable_of
+    from flows.cli.settings_file import place_of
+
     lines = []
     for problem in error.errors():
         # Within a list the last of these is an item's number.
         option = next((each for each in reversed(problem["loc"]) if isinstance(each, str)), "")
+        place = (None if option in given else variable_of(option) or place_of(option)) or f"--{option}"
         message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{program}: --{option}: {message}" if option else f"{program}: {message}")
+        lines.append(f"{program}: {place}: {message}" if option else f"{program}: {message}")
     return "\n".join(lines) + "\n"

@@ -8,19 +8,23 @@ from flows.planning.plan import Plan
 from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary
 from flows.reporting.report import write_report
+from flows.reporting.terminal import waiting
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
+
+LOOKING = "looking at the files"
 
 
 def show(batch: Batch, entries: list[Entry]) -> int:
     """Show what would be done with each file. Returns 1 if every file is refused, else 0."""
     folder = OutputFolder.of(batch)
-    plan = Plan(batch, entries, folder.ledger())
-    tracker = Tracker.of(plan)
-    plan.recall(tracker)
-    plan.probe(tracker)
-    check_models(batch, plan.stages(), plan.languages())
+    with waiting(LOOKING):
+        plan = Plan(batch, entries, folder.ledger())
+        tracker = Tracker.of(plan)
+        plan.recall(tracker)
+        plan.probe(tracker)
+        check_models(batch, plan.stages(), plan.languages())
     console = Console()
     show_plan(plan.files, console, every_file=True)
     show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
@@ -32,10 +36,11 @@ def plan_remaining(batch: Batch, plan: Plan, tracker: Tracker) -> None:
 
     Raises InvalidInput if a model of these stages cannot be loaded or fetched.
     """
-    plan.recall(tracker)
-    if not plan.needs_all_stages():
-        plan.probe(tracker)
-    check_models(batch, plan.stages(), plan.languages())
+    with waiting(LOOKING, quiet=not batch.run.verbose):
+        plan.recall(tracker)
+        if not plan.needs_all_stages():
+            plan.probe(tracker)
+        check_models(batch, plan.stages(), plan.languages())
 
 
 def report_nothing_remains(batch: Batch, plan: Plan, tracker: Tracker, console: Console) -> None:

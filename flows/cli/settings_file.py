@@ -1,6 +1,7 @@
 """The settings file: where it lies, and what one in the current folder may set."""
 
 import os
+import re
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
@@ -44,20 +45,38 @@ def settings_files() -> list[Path]:
 
 
 def read_settings(options: Collection[str]) -> dict[str, Any]:
-    """Return the options that the settings files set. Raises InvalidInput, which names the file."""
+    """Return the options that the settings files set. Raises InvalidInput, which names the file and the line."""
     values: dict[str, Any] = {}
     for path in settings_files():
-        try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f"{path}: the settings file cannot be read: {error}") from None
+        found = _read(path)
         for key in found:
             if key not in options:
-                raise InvalidInput(f"{path}: there is no option {key!r}{closest(key, options)}")
+                raise InvalidInput(f"{_place(path, key)}: there is no option {key!r}{closest(key, options)}")
             if path == Path(NAME) and key not in HARMLESS:
                 raise InvalidInput(
-                    f"{path.absolute()}: {key} cannot be set by a file in the current folder, which may have come with "
-                    f"the recordings: move it to {user_file()}, or name the file in {VARIABLE}"
+                    f"{_place(path.absolute(), key)}: {key} cannot be set by a file in the current folder, which may "
+                    f"have come with the recordings: move it to {user_file()}, or name the file in {VARIABLE}"
                 )
         values |= found
     return values
+
+
+def place_of(option: str) -> str | None:
+    """Return the file and the line that set an option, and its name; None if no settings file sets it."""
+    setting = [path for path in settings_files() if option in _read(path)]
+    return f"{_place(setting[-1], option)}: {option}" if setting else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{path}: the settings file cannot be read: {error}") from None
+
+
+def _place(path: Path, key: str) -> str:
+    """Return the file, and the line on which a key is set; tomllib does not tell it."""
+    sets = re.compile(rf"""\s*(\[\s*)*["']?{re.escape(key)}["']?\s*[.=\]]""")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next((number for number, text in enumerate(lines, start=1) if sets.match(text)), None)
+    return f"{path}, line {line}" if line else str(path)

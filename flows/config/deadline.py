@@ -6,11 +6,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
 
 STOP_AFTER = r"^([01]?\d|2[0-3]):[0-5]\d$|^\d+(\.\d+)?(h|min|s)$"
 """A time of day of the machine that runs the flow, or a duration."""
 SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0}
 LOOK_EVERY_S = 10.0
+
+
+def _known_form(stop_after: str) -> str:
+    if not re.match(STOP_AFTER, stop_after):
+        raise ValueError(
+            f"{stop_after!r} is neither a time of day, such as 06:30, nor a duration, such as 8h, 90min or 30s"
+        )
+    return stop_after
+
+
+StopAfter = Annotated[str, AfterValidator(_known_form), WithJsonSchema({"type": "string", "pattern": STOP_AFTER})]
+"""The option's value; the form of Prefect's UI checks the pattern."""
 
 
 def stop_time(stop_after: str, began: float) -> float:

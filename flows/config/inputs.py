@@ -21,9 +21,12 @@ class Inputs(Options):
     )
     include: list[str] = Field(
         default_factory=list,
-        description="in folders, take what matches these (gitignore's patterns; default: audio, video)",
+        description="in folders, take what matches this gitignore pattern, or one of several, each with an option of "
+        "its own (default: audio and video)",
     )
-    exclude: list[str] = Field(default_factory=list, description="in folders and globs, leave out what matches these")
+    exclude: list[str] = Field(
+        default_factory=list, description="in folders and globs, leave out what matches; as include"
+    )
     input_roots: list[str] = Field(
         default_factory=list, description="folders below which every input must lie (default: any input may be read)"
     )

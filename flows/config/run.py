@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from flows.config.deadline import STOP_AFTER
+from flows.config.deadline import StopAfter
 from tasks.options import Options
 
 
@@ -29,9 +29,8 @@ class RunSettings(Options):
         description="seconds that a stage may take for a file before its process is killed (default: half an hour and "
         "20 times the length of the audio)",
     )
-    stop_after: str | None = Field(
+    stop_after: StopAfter | None = Field(
         None,
-        pattern=STOP_AFTER,
         description="start no more files after a time of day, such as 06:30, or a duration, such as 8h or 90min; files "
         "in progress are finished, and the rest is left for the next run",
     )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.config.parameters import Batch
-from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
+from flows.model_store.hub import NETWORK_ERRORS, refusal
 from flows.model_store.lockfile import Pinned, Record, add_to_record, damaged, key, missing, pin, read_record
 from flows.model_store.requirements import ModelRequirement, aligners_for, required_models
 from tasks.models.sources import Bundle, Repository, Source
@@ -20,7 +20,7 @@ class ModelUnavailable(RuntimeError):
 def ensure_models(batch: Batch, languages: list[str]) -> Iterator[str | ModelUnavailable]:
     """Fetch and check the models that a batch in these languages needs; yield for each what was done, or why not.
 
-    Raises InvalidInput.
+    Raises InvalidInput, and HubUnreachable at the first model that the Hub is needed for.
     """
     model_dir = str(batch.models.model_dir)
     record, seen = read_record(model_dir), set()
@@ -81,7 +81,10 @@ def _remove(path: Path, model_dir: str) -> None:
 
 
 def _fetch(need: ModelRequirement, model_dir: str, revision: str | None) -> None:
-    """Download a model: at the commit `revision`, or the newest of what the source asks for."""
+    """Download a model: at the commit `revision`, or the newest of what the source asks for.
+
+    Raises ModelUnavailable, HubUnreachable.
+    """
     source = need.source
     try:
         if isinstance(source, Bundle):
@@ -92,7 +95,7 @@ def _fetch(need: ModelRequirement, model_dir: str, revision: str | None) -> None
             raise ModelUnavailable(f"{source.name}: {reason}")
         else:
             _fetch_repository(source, model_dir, revision)
-    except (*NETWORK_ERRORS, HubUnreachable) as error:
+    except NETWORK_ERRORS as error:
         raise ModelUnavailable(f"{source.name}: could not be fetched: {error}") from error
 
 

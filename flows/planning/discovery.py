@@ -1,6 +1,8 @@
 """From the inputs that the user names to the files that they mean."""
 
+import logging
 import os
+from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 from flows.config.inputs import Entry
@@ -11,23 +13,32 @@ from flows.planning.text_files import as_utf8
 from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
 
+logger = logging.getLogger(__name__)
+
 
 def find_inputs(
-    inputs: list[str], batch_file: str | None = None, manifest: str | None = None, patterns: Patterns = MEDIA
+    inputs: list[str],
+    batch_file: str | None = None,
+    manifest: str | None = None,
+    patterns: Patterns = MEDIA,
+    notify: Callable[[str], object] = logger.warning,
 ) -> list[Entry]:
     """Return the files that are named, in order and once each, by path, folder (searched), glob, list or manifest.
 
-    A file need not exist: that is its own failure. Raises InvalidInput.
+    A file need not exist: that is its own failure. `notify` is told of folders that cannot be searched. Raises
+    InvalidInput.
     """
     listed_paths = read_batch_file(batch_file)
     given = [*inputs, *listed_paths]
     if not given and not manifest:
         raise InvalidInput("no input: name files, folders or globs, a --batch_file or a --manifest")
-    found = [Entry(path) for each in inputs for path in expand(each, patterns)]
+    found = [Entry(path) for each in inputs for path in expand(each, patterns, notify)]
     # In a list of thousands, a line that matches nothing fails as one file.
-    found += [Entry(path) for each in listed_paths for path in expand(each, patterns, must_match=False)]
+    found += [Entry(path) for each in listed_paths for path in expand(each, patterns, notify, must_match=False)]
     if given and not found:
-        raise InvalidInput(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}")
+        several = [pattern for pattern in (*patterns.include, *patterns.exclude) if "," in pattern]
+        hint = f"; {several[0]!r} is one pattern: give each with an option of its own" if several else ""
+        raise InvalidInput(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
     entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")

@@ -1,13 +1,16 @@
 """From what the user names (a file, a folder, a glob, a URL) to the files that it means."""
 
 import glob
+import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from flows.planning.patterns import Patterns, is_hidden, names_hidden
 from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
+
+logger = logging.getLogger(__name__)
 
 ESCAPED = re.compile(r"\[([*?[])\]")
 """A character without its special meaning, as `glob.escape` writes it."""
@@ -27,16 +30,19 @@ def absolute_input(name: str) -> str:
     return glob.escape(folder) + path[len(folder) :]
 
 
-def expand(name: str, patterns: Patterns, *, must_match: bool = True) -> list[str]:
+def expand(
+    name: str, patterns: Patterns, notify: Callable[[str], object] = logger.warning, *, must_match: bool = True
+) -> list[str]:
     """Return the files that an input means; a file that is named need not exist.
 
-    A glob without a match is taken for the name of a file, unless it `must_match`. Raises InvalidInput.
+    A glob without a match is taken for the name of a file, unless it `must_match`. `notify` is told which folders
+    cannot be searched, apart from one that is an input itself: that raises InvalidInput.
     """
     path = absolute_input(name)
     if urls.is_url(path):
         return _expand_url(path, patterns, must_match=must_match)
     if os.path.isdir(path):
-        found = patterns.chosen(_search(path, patterns))
+        found = patterns.chosen(_search(path, patterns, notify))
         return [os.path.join(path, each) for each in sorted(found, key=lambda n: n.split("/"))]
     if os.path.lexists(path) or not glob.has_magic(path):
         return [path]
@@ -88,13 +94,29 @@ def _not_hidden(matches: Iterable[str], pattern: str) -> list[str]:
     return [match for match in matches if not is_hidden("/".join(match.split("/")[fixed:]))]
 
 
-def _search(folder: str, patterns: Patterns) -> Iterator[str]:
-    """Yield the files of a folder and of those below it that the patterns enter, by their paths in it."""
+def _search(folder: str, patterns: Patterns, notify: Callable[[str], object]) -> Iterator[str]:
+    """Yield the files of a folder and of those below it that the patterns enter, by their paths in it.
+
+    Links to folders are followed, after all others, so that a folder that is there itself has its own name. Each folder
+    is searched once, which also ends loops.
+    """
 
     def refuse(error: OSError) -> None:
-        raise InvalidInput(f"folder {one_line(str(error.filename))}: {error.strerror}")
+        where = one_line(str(error.filename))
+        if error.filename == folder:
+            raise InvalidInput(f"folder {where}: {error.strerror}")
+        notify(f"folder {where} is left out: {error.strerror}")
 
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = filter(patterns.enters, folders)
-        inside = os.path.relpath(parent, folder)
-        yield from (name if inside == "." else f"{inside}/{name}" for name in names)
+    searched: set[tuple[int, int]] = set()
+    links = [folder]
+    while links:
+        for parent, folders, names in os.walk(links.pop(0), onerror=refuse):
+            here = os.stat(parent)
+            if (here.st_dev, here.st_ino) in searched:
+                folders.clear()
+                continue
+            searched.add((here.st_dev, here.st_ino))
+            folders[:] = sorted(filter(patterns.enters, folders))
+            links += [path for path in (os.path.join(parent, each) for each in folders) if os.path.islink(path)]
+            inside = os.path.relpath(parent, folder)
+            yield from (name if inside == "." else f"{inside}/{name}" for name in names)

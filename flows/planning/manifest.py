@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -12,8 +13,10 @@ from pydantic import ValidationError
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.inputs import Entry
 from flows.planning.text_files import decoded
+from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
+from tasks.transcribe import TranscribeOptions
 
 PATH = "path"
 COLUMNS = [PATH, *FileOverrides.model_fields]
@@ -50,9 +53,11 @@ class _Reader:
         json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
         for line, row in self._json_lines(text) if json_lines else self._csv(text):
             path = row.pop(PATH, None)
-            if not isinstance(path, str) or not path.strip() or "\0" in path:
+            named = isinstance(path, str) and path.strip() and "\0" not in path
+            if not named:
                 self._wrong(line, f"no {PATH}")
-            elif (options := self._file_options(line, row)) is not None:
+            options = self._file_options(line, row)
+            if named and options is not None:
                 path = path.strip()
                 yield Entry(urls.absolute(path if urls.is_url(path) else self._beside(path)), options, line)
 
@@ -91,8 +96,7 @@ class _Reader:
                 if cells:
                     if len(cells) > len(header):
                         self._wrong(rows.line_num, f"{len(cells)} cells under {len(header)} columns")
-                    else:
-                        yield rows.line_num, {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
+                    yield rows.line_num, {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         except csv.Error as error:
             self._wrong(rows.line_num, str(error))
 
@@ -102,16 +106,39 @@ class _Reader:
             return NO_OVERRIDES
         known = json.dumps(row, sort_keys=True)
         if known not in self._options:
-            try:
-                self._options[known] = FileOverrides.model_validate(row)
-            except ValidationError as error:
-                for problem in error.errors():
-                    message = problem["msg"].removeprefix("Value error, ")
-                    if problem["type"] == "extra_forbidden":
-                        message = f"there is no such column; there are {', '.join(COLUMNS)}"
-                    self._wrong(line, f"{problem['loc'][0]}: {message}")
+            options, wrong = _validated(row)
+            if wrong:
+                for message in wrong:
+                    self._wrong(line, message)
                 return None
+            self._options[known] = options
         return self._options[known]
+
+
+def _validated(row: dict[str, Any]) -> tuple[FileOverrides, list[str]]:
+    """Return the options of a row, without those that are wrong, and everything that is wrong with it."""
+    try:
+        options, wrong = FileOverrides.model_validate(row), []
+    except ValidationError as error:
+        wrong = _sentences(error)
+        bad = {problem["loc"][0] for problem in error.errors()}
+        options = FileOverrides.model_validate({name: value for name, value in row.items() if name not in bad})
+    for check in (partial(options.transcribing, TranscribeOptions()), partial(options.diarizing, DiarizeOptions())):
+        try:
+            check()
+        except ValidationError as error:
+            wrong += _sentences(error)
+    return options, wrong
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors():
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = f"there is no such column; there are {', '.join(COLUMNS)}"
+        sentences.append(": ".join([*map(str, problem["loc"][:1]), message]))
+    return sentences
 
 
 def _without_empty_end(cells: list[str]) -> list[str]:

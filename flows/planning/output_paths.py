@@ -20,8 +20,20 @@ def common_folder(paths: list[str]) -> str:
 
 
 def name_below(root: str, path: str) -> str:
-    """Return a location as it is shown: its path below the common folder, without a URL's secrets."""
+    """Return a location's path below the common folder, without a URL's secrets."""
     return os.path.relpath(_path(path), root)
+
+
+def shown_name(root: str, entry: Entry, template: str, pattern: str) -> str:
+    """Return the name under which a file is shown.
+
+    It is the path below the inputs' common folder, and stays what it was when other inputs have another one: in its
+    pattern, if the template puts outputs below that path.
+    """
+    if os.path.dirname(template) != "{relpath}" or entry.options.output:
+        return name_below(root, entry.path)
+    folder = os.path.dirname(pattern).replace("{{", "{").replace("}}", "}")
+    return os.path.join(folder, os.path.basename(_path(entry.path)))
 
 
 def _path(location: str) -> str:

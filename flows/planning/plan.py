@@ -10,7 +10,7 @@ from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
-from flows.planning.output_paths import common_folder, name_below, output_patterns
+from flows.planning.output_paths import common_folder, output_patterns, shown_name
 from flows.planning.resume import Resume, reason
 from flows.planning.selection import selects
 from flows.state.ledger import Ledger
@@ -39,7 +39,7 @@ class Plan:
         self.files = [
             FileRun(
                 index,
-                AudioFile(entry.path, one_line(name_below(root, entry.path))),
+                AudioFile(entry.path, one_line(shown_name(root, entry, template, pattern))),
                 OutputPath(out, template, pattern),
                 entry.options,
                 stages=(stages := self.resume.all_stages(entry.options)),

@@ -1,6 +1,7 @@
 """The files of a batch: those that are named, or with `only` those that earlier runs left undone."""
 
 import json
+import logging
 from collections.abc import Callable
 from functools import cache
 
@@ -17,19 +18,26 @@ from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.io import read
 from tasks.storage.urls import shown
 
+logger = logging.getLogger(__name__)
 
-def checked_entries(batch: Batch) -> list[Entry]:
-    """Return the input files, after every check that is possible before they are opened. Raises InvalidInput."""
-    entries = find_entries(batch.inputs, OutputFolder.of(batch).ledger)
+
+def checked_entries(batch: Batch, notify: Callable[[str], object] = logger.warning) -> list[Entry]:
+    """Return the input files, after every check that is possible before they are opened; see find_inputs.
+
+    Raises InvalidInput.
+    """
+    entries = find_entries(batch.inputs, OutputFolder.of(batch).ledger, notify)
     check(batch, entries)
     return entries
 
 
-def find_entries(inputs: Inputs, read_ledger: Callable[[], Ledger]) -> list[Entry]:
+def find_entries(
+    inputs: Inputs, read_ledger: Callable[[], Ledger], notify: Callable[[str], object] = logger.warning
+) -> list[Entry]:
     """Return the files that are named, or else all of the report or of earlier runs. Raises InvalidInput."""
     if inputs.inputs or inputs.batch_file or inputs.manifest or not inputs.only:
         patterns = Patterns(tuple(inputs.include), tuple(inputs.exclude))
-        entries = find_inputs(inputs.inputs, inputs.batch_file, inputs.manifest, patterns)
+        entries = find_inputs(inputs.inputs, inputs.batch_file, inputs.manifest, patterns, notify)
     else:
         entries = _of_earlier_runs(inputs, read_ledger())
     if inputs.input_roots:

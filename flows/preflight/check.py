@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
+from flows.preflight.device import check_device
 from flows.preflight.models import check_names
 from flows.preflight.offline import offline_notices
-from flows.preflight.paths import check_files, check_output_folder, check_reachable, check_report
+from flows.preflight.paths import check_files, check_folder, check_report
 from flows.state.folder import OutputFolder
 from tasks.errors import InvalidInput, one_line
-from tasks.storage.urls import is_absolute, is_url
+from tasks.storage.urls import is_absolute
 
 
 def check(batch: Batch, entries: list[Entry]) -> None:
@@ -18,14 +19,13 @@ def check(batch: Batch, entries: list[Entry]) -> None:
         entries, batch.inputs.manifest or "", batch.transcribe, batch.diarize, rttm="rttm" in batch.write.formats()
     )
     check_names(batch)
-    check_output_folder(batch.write.output_dir)
-    results = OutputFolder.of(batch).results
-    if is_url(results):
-        check_reachable("results_dir", results)
+    check_folder("output_dir", batch.write.output_dir)
+    check_folder("results_dir", OutputFolder.of(batch).results)
     if batch.run.report:
         check_report(batch.run.report)
     if batch.inputs.of_report and not batch.inputs.only:
         raise InvalidInput("--of_report says which files failed: use it with --only failed")
+    check_device(batch)
 
 
 def check_absolute(batch: Batch, listed: Iterable[str]) -> None:

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 
 from flows.config.parameters import Batch
 from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, refusal
 from flows.model_store.requirements import ModelRequirement, aligners_for
+from flows.preflight.device import cluster_address
 from flows.preflight.offline import check_here
 from flows.preflight.paths import check_model
 from tasks.alignment.selection import CROSS_ATTENTION
 from tasks.diarize import DiarizeOptions
-from tasks.errors import InvalidInput
+from tasks.errors import InvalidInput, closest
 from tasks.models.fingerprints import repository_of
 from tasks.models.package_index import NotOnIndex
 from tasks.models.registry import (
@@ -31,15 +31,20 @@ def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str
     """Raise InvalidInput if a model is unavailable that these stages need for files in these languages.
 
     Offline, every model must be on this machine; otherwise the Hub must not refuse one that the user names or that is
-    gated. A Hub that does not answer is no error here: the processes that load models try again, and say more.
+    gated. A Hub that this machine cannot reach is no error if a Ray cluster is joined: its machines may have the model.
     """
     if batch.align and CROSS_ATTENTION in batch.align.aligners().values() and "align" in stages:
         stages |= {"transcribe"}
     if batch.models.offline:
         check_here(batch, stages, languages)
     elif not batch.models.model_cache_only:
-        with suppress(HubUnreachable):
+        try:
             _check_hub(batch, stages, languages)
+        except HubUnreachable as error:
+            if not cluster_address(batch.run.ray_address):
+                raise InvalidInput(
+                    f"{error}; fetch it beforehand, where there is a network, with whisperx-batch-models"
+                ) from None
 
 
 def check_names(batch: Batch) -> None:
@@ -50,8 +55,8 @@ def check_names(batch: Batch) -> None:
 
         if batch.transcribe.model not in available_models():
             raise InvalidInput(
-                f"--model {batch.transcribe.model}: no such folder, and no such Whisper model; "
-                f"there are {', '.join(available_models())}"
+                f"--model {batch.transcribe.model}: no such folder, and no such Whisper model"
+                f"{closest(batch.transcribe.model, available_models())}; there are {', '.join(available_models())}"
             )
     check_model("model", batch.transcribe.model, ("model.bin",))
     for aligner in batch.align.aligners().values() if batch.align else ():
@@ -89,7 +94,10 @@ def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
 
 
 def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str]) -> None:
-    """Ask the Hub for the models that the user names, or that are gated; the others are known to be there."""
+    """Ask the Hub for the models that the user names, or that are gated; the others are known to be there.
+
+    Raises InvalidInput, HubUnreachable.
+    """
     model_dir = batch.models.model_dir
     if "transcribe" in stages and "/" in batch.transcribe.model:
         _ask(ModelRequirement("transcribe", whisper_source(batch.transcribe.model)), model_dir)
@@ -103,8 +111,12 @@ def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str])
 def _ask(need: ModelRequirement, model_dir: str | None) -> None:
     if not isinstance(need.source, Repository) or os.path.exists(need.source.name):
         return
-    if need.source.missing(model_dir) and (reason := refusal(need.source, need.alternative)):
-        raise InvalidInput(f"--{OPTIONS[need.stage]} {need.source.name}: {reason}")
+    model = f"--{OPTIONS[need.stage]} {need.source.name}"
+    try:
+        if need.source.missing(model_dir) and (reason := refusal(need.source, need.alternative)):
+            raise InvalidInput(f"{model}: {reason}")
+    except HubUnreachable as error:
+        raise HubUnreachable(f"{model}: not on this machine, and the Hub cannot be reached ({error})") from error
 
 
 def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
@@ -117,7 +129,7 @@ def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
         try:
             fetch_pipeline_config(pipeline, model_dir)
         except NETWORK_ERRORS as error:
-            raise HubUnreachable(str(error)) from error
+            raise HubUnreachable(f"--diarize_model {model}: the Hub cannot be reached ({error})") from error
         _, *parts = pipeline_sources(model, model_dir)
     for part in parts:
         _ask(ModelRequirement("diarize", part), model_dir)

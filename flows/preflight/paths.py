@@ -44,12 +44,12 @@ def check_files(
         raise InvalidInput("\n".join(wrong))
 
 
-def check_output_folder(folder: str) -> None:
-    """Raise InvalidInput unless the output folder can be written to or created; of a URL, unless it can be reached."""
+def check_folder(option: str, folder: str) -> None:
+    """Raise InvalidInput unless a folder can be written to or created; of a URL, unless it can be reached."""
     if urls.is_url(folder):
-        check_reachable("output_dir", folder)
+        check_reachable(option, folder)
     else:
-        _check_writable("output_dir", folder, Path(folder))
+        _check_writable(option, folder, Path(folder))
 
 
 def _check_writable(option: str, given: str, folder: Path) -> None:
@@ -57,6 +57,8 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
     there = folder.absolute()
     while not os.path.lexists(there):
         there = there.parent
+    if not there.is_dir():
+        raise InvalidInput(f"--{option} {one_line(given)}: {one_line(str(there))} is not a folder; name another one")
     try:
         with tempfile.TemporaryFile(dir=there):
             pass

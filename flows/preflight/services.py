@@ -1,8 +1,6 @@
 """Checks before the run that its Ray cluster and its Prefect server answer."""
 
-import os
 import socket
-import sys
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -12,19 +10,20 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from flows.preflight.device import cluster_address
 from tasks.errors import InvalidInput
 
-MAX_WAIT_S = 6.0
-"""How long to wait for a service that has only just been started."""
-LOCAL = ("auto", "local")
-"""Addresses that let Ray find a cluster by itself, or start one."""
+MAX_WAIT_S = 3.0
+"""How long to try again: a service may have only just been started."""
+TRY_S = 2.0
+"""How long a service may take to answer: five seconds in all."""
 
 
 def check_ray(address: str | None) -> None:
     """Raise InvalidInput if nothing answers at the Ray cluster's address: Ray itself would try for 80 s."""
     option = "--ray_address" if address else "RAY_ADDRESS"
-    address = address or os.environ.get("RAY_ADDRESS")
-    if not address or address in LOCAL:
+    address = cluster_address(address)
+    if not address:
         return
     if address.startswith("ray://"):
         raise InvalidInput(
@@ -41,12 +40,16 @@ def check_ray(address: str | None) -> None:
 
     def problem() -> str | None:
         try:
-            socket.create_connection((host, port), timeout=MAX_WAIT_S).close()
+            socket.create_connection((host, port), timeout=TRY_S).close()
         except OSError as error:
             return error.strerror or str(error)
         return None
 
-    _wait(f"the Ray cluster at {option} {address}", problem)
+    _wait(
+        f"{option} {address}: the Ray cluster",
+        problem,
+        f"start it, or leave {option} out: then Ray runs on this machine",
+    )
 
 
 def check_prefect() -> None:
@@ -54,12 +57,13 @@ def check_prefect() -> None:
     url = PREFECT_API_URL.value()
     if url:
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-            _wait(f"the Prefect server at PREFECT_API_URL {url}", _prefect_problem)
+            remedy = "start it, or unset PREFECT_API_URL: then the run brings a server of its own"
+            _wait(f"PREFECT_API_URL {url}: the Prefect server", _prefect_problem, remedy)
 
 
 def _prefect_problem() -> str | None:
     try:
-        with get_client(httpx_settings={"timeout": MAX_WAIT_S}, sync_client=True) as client:
+        with get_client(httpx_settings={"timeout": TRY_S}, sync_client=True) as client:
             client.read_flows(limit=1)
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
@@ -74,13 +78,10 @@ def _prefect_problem() -> str | None:
     return None
 
 
-def _wait(service: str, problem: Callable[[], str | None]) -> None:
-    """Wait until a service has no problem. Raises InvalidInput after MAX_WAIT_S."""
-    deadline, said = time.monotonic() + MAX_WAIT_S, False
+def _wait(service: str, problem: Callable[[], str | None], remedy: str) -> None:
+    """Wait until a service has no problem. Raises InvalidInput, with the remedy, after MAX_WAIT_S."""
+    deadline = time.monotonic() + MAX_WAIT_S
     while found := problem():
         if time.monotonic() > deadline:
-            raise InvalidInput(f"{service} does not answer: {found}")
-        if not said:
-            sys.stderr.write(f"waiting for {service}: {found}\n")
-            said = True
+            raise InvalidInput(f"{service} does not answer ({found}): {remedy}")
         time.sleep(0.5)

@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def speed(times: float) -> str:
+    """Return how many seconds of audio are done in a second, as text."""
+    return f"{times:.1f}× real time"
+
+
 def counted(files: int) -> str:
     """Return how many files, in words."""
     return f"{files} file{'' if files == 1 else 's'}"
@@ -47,8 +52,8 @@ def show_estimate(estimate: tuple[float, float] | None, console: Console) -> Non
     if estimate is None:
         _line(console, "How long that takes is not known before a first run with these options.")
     else:
-        seconds, speed = estimate
-        _line(console, f"It takes about {duration(seconds)}, at {speed:.1f} times real time as in the last such run.")
+        seconds, times = estimate
+        _line(console, f"It takes about {duration(seconds)}, at {speed(times)} as in the last such run.")
 
 
 def plan_line(files: list[FileRun]) -> str:
@@ -100,7 +105,7 @@ def speed_line(summary: dict[str, Any]) -> str:
     wall = duration(summary["wall_s"])
     if not summary["audio_s"]:
         return f"no new audio, in {wall}"
-    return f"{duration(summary['audio_s'])} of audio in {wall}, {times_real_time(summary):.1f} times real time"
+    return f"{duration(summary['audio_s'])} of audio in {wall}, {speed(times_real_time(summary))}"
 
 
 def _line(console: Console, text: str) -> None:

@@ -6,47 +6,65 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
 from flows.pools.group import Pools
-from flows.reporting.console import duration
+from flows.reporting.console import duration, speed
+from flows.reporting.terminal import log, showing
 from flows.reporting.tracker import Tracker
-from tasks.stage_table import STAGES
+from flows.reporting.work import Work
 
-PLAIN_STEP = 0.1
-"""Without a terminal, a line each time this share of the files has been finished."""
+LOG_EVERY_S = 60.0
+"""Without a terminal, a line as often as this."""
+NAMED = 5
+"""At most so many of the files in work are named."""
 
 
 class Progress:
-    """The progress of a run: bars on a terminal, else a line from time to time."""
+    """The progress of a run: bars on a terminal, else a line a minute; failures as they happen."""
 
     def __init__(self, tracker: Tracker, pools: Pools, console: Console) -> None:
         self._tracker = tracker
         self._pools = pools
         self._console = console
-        waiting = [file for file in tracker.files if file.status == "waiting"]
-        self._finished_before_s = tracker.finished_audio_s
-        self._total_s = sum(file.source.duration_s for file in waiting)
+        self._work = Work(tracker.files)
+        self._finished_before = self._finished()
         self._began = time.monotonic()
+        self._bars = Bars(
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[running]}", style="cyan"),
+            console=console,
+            auto_refresh=False,
+            expand=True,
+        )
+        self._overall = self._bars.add_task("all files", counts="", running="")
+        self._rows: dict[str, TaskID] = {
+            stage: self._bars.add_task(stage, counts="", running="")
+            for stage, work in self._work.stages.items()
+            if work.files
+        }
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show progress for the length of a `with`."""
-        if self._console.is_terminal:
-            with Live(get_renderable=self._live, console=self._console, refresh_per_second=4, transient=True):
-                yield
-            return
         ended = threading.Event()
-        lines = threading.Thread(target=self._print_lines, args=(ended,), name="progress", daemon=True)
-        lines.start()
+        following = threading.Thread(target=self._follow, args=(ended,), name="progress", daemon=True)
+        following.start()
         try:
-            yield
+            if self._console.is_terminal:
+                with showing(self._live, self._console):
+                    yield
+            else:
+                yield
         finally:
             ended.set()
-            lines.join()
+            following.join()
 
     def _finished(self) -> int:
         return sum(self._tracker.statuses[status] for status in ("done", "failed", "skipped", "left"))
@@ -60,39 +78,66 @@ class Progress:
         """Return how much of the audio has an outcome, in percent."""
         if not self._tracker.statuses["waiting"]:
             return 100.0
-        return round(min(100 * self._finished_s() / max(self._total_s, 1.0), 99.9), 1)
-
-    def _finished_s(self) -> float:
-        return self._tracker.finished_audio_s - self._finished_before_s
+        self._work.look()
+        return round(min(100 * self._work.finished_s / max(self._work.audio_s, 1.0), 99.9), 1)
 
     def headline(self) -> str:
-        """Return the state of the batch in a line."""
-        statuses, seconds = self._tracker.statuses, self.seconds
-        parts = [f"{self._finished()}/{len(self._tracker.files)} files", f"{statuses['failed']} failed"]
+        """Return the state of what this run has to do in a line."""
+        self._work.look()
+        statuses = self._tracker.statuses
+        finished = self._finished() - self._finished_before
+        parts = [f"{finished}/{self._work.files} files", f"{statuses['failed']} failed"]
+        if not any(stage.finished for stage in self._work.stages.values()) and not any(self._pools.running.values()):
+            return " · ".join([*parts, "loading models"])
         if self._tracker.audio_s:
-            speed = self._tracker.audio_s / seconds
-            parts.append(f"{speed:.1f} h of audio an hour")
-            left = max(self._total_s - self._finished_s(), 0.0)
-            parts.append(f"about {duration(left / speed)} left" if left >= 1 else "finishing")
+            parts.append(speed(self._tracker.audio_s / self.seconds))
+        left = self._work.seconds_left()
+        if left is None:
+            parts.append("time left known after the first file")
+        else:
+            parts.append(f"about {duration(left)} left" if left >= 1 else "finishing")
         return " · ".join(parts)
 
     def _live(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        for stage in STAGES:
-            finished, running = self._tracker.finished[stage], self._pools.running[stage]
-            if finished or running:
-                table.add_row(
-                    Text(stage, style="bold"),
-                    ProgressBar(total=max(len(self._tracker.files), 1), completed=finished, width=30),
-                    Text(f"{finished} through"),
-                    Text(f"{running} running" if running else "", style="cyan"),
-                )
-        return Group(table, Text(self.headline()))
+        headline = self.headline()
+        finished = f"{self._finished() - self._finished_before}/{self._work.files}"
+        self._bars.update(self._overall, total=100, completed=self.percent(), counts=finished)
+        for stage, row in self._rows.items():
+            work, running = self._work.stages[stage], self._pools.running[stage]
+            self._bars.update(
+                row,
+                total=work.audio_s or 1.0,
+                completed=work.finished_s if work.audio_s else 1.0,
+                counts=f"{work.finished}/{work.files}",
+                running=f"{running} running" if running else "",
+            )
+        clock = Table.grid(expand=True)
+        clock.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        clock.add_column(justify="right")
+        clock.add_row(Text(headline), Text(duration(self.seconds)))
+        return Group(self._bars, clock, self._in_work())
 
-    def _print_lines(self, ended: threading.Event) -> None:
-        shown = 0
+    def _in_work(self) -> Table:
+        """Return a row for each of the files that have been in work longest."""
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
+        table.add_column(no_wrap=True, style="cyan")
+        table.add_column(justify="right", style="dim")
+        files = self._work.in_work()
+        for file, stages, seconds in files[:NAMED]:
+            name = f"{file.source.name} ({duration(file.source.duration_s)})"
+            table.add_row(Text(name), Text(", ".join(stages)), Text(duration(seconds)))
+        if len(files) > NAMED:
+            table.add_row(Text(f"and {len(files) - NAMED} more"))
+        return table
+
+    def _follow(self, ended: threading.Event) -> None:
+        """Print failures as they happen, and without a terminal a line from time to time."""
+        next_line = time.monotonic() + LOG_EVERY_S
         while not ended.wait(1):
-            step = int(self._finished() / max(len(self._tracker.files), 1) / PLAIN_STEP)
-            if step > shown and self._tracker.statuses["waiting"]:
-                shown = step
-                self._console.print(self.headline(), highlight=False)
+            self._work.look()
+            for file in self._work.newly_failed():
+                log(f"failed  {file.source.name}: {file.error}", self._console)
+            if not self._console.is_terminal and time.monotonic() > next_line:
+                next_line += LOG_EVERY_S
+                log(self.headline(), self._console)

@@ -1,7 +1,6 @@
 """Publishing of a run: to the terminal, its log, its artifacts and its report."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,11 +15,12 @@ from rich.console import Console
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
-from flows.reporting.console import plan_line, show_plan, show_summary, summary_line
+from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
 from flows.reporting.ending import Ending
 from flows.reporting.markdown import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
+from flows.reporting.terminal import console
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
@@ -79,7 +79,8 @@ def publish_plan(run: Run) -> None:
             write_report(tracker, run.batch.run.report)
         except (OSError, UnsupportedLocation) as error:
             run.console.print(f"--report {shown(run.batch.run.report)}: {message_of(error)}", markup=False)
-    show_plan(tracker.files, run.console)
+    if run.batch.run.verbose:
+        show_plan(tracker.files, run.console)
     get_run_logger().info(plan_line(tracker.files))
     run.artifacts.show("plan", plan_text(tracker, _expected_finish(run)), plan_line(tracker.files))
 
@@ -91,9 +92,9 @@ def _expected_finish(run: Run) -> str:
     estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
     if estimate is None:
         return "not known before the first files are through: see the progress" + stop
-    seconds, speed = estimate
+    seconds, times = estimate
     finish = datetime.fromtimestamp(time.time() + seconds).astimezone()
-    return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed:.1f} times real time as in the last such run{stop}"
+    return f"about {finish:%Y-%m-%d %H:%M %Z}, at {speed(times)} as in the last such run{stop}"
 
 
 def publish_outcome(run: Run) -> None:
@@ -122,7 +123,7 @@ def publish_not_started(tracker: Tracker, ending: Ending, location: str | None) 
     """Show the summary of a run that ended before its flow began; write the report to `location`."""
     tracker.ending = ending
     tracker.defer(tracker.files)
-    show_summary(tracker, Console(file=sys.stderr))
+    show_summary(tracker, console())
     if location:
         with suppress(OSError, UnsupportedLocation):
             write_report(tracker, location)

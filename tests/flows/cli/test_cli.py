@@ -10,15 +10,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import av
 import psutil
 import pytest
-from conftest import COMMAND, QUICK_BROWN_FOX, SAMPLES, TWO_SPEAKERS, cut_speech
+from conftest import COMMAND, DIARIZER, QUICK_BROWN_FOX, SAMPLES, TWO_SPEAKERS, cut_speech
+from local_hub import LocalHub
 from sound_files import late_film, two_tracks
 
 from flows.cli import main
+from flows.config.parameters import Batch
+from flows.preflight.device import check_device
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -49,14 +53,17 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         ),
         (["--chunk_size", "60"], "--chunk_size: Input should be less than or equal to 30"),
         (["--batch_file", "/no/list.txt"], "--batch_file /no/list.txt: No such file"),
-        (["--model", "tinny"], "--model tinny: no such folder, and no such Whisper model"),
+        (["--model", "tinny"], "--model tinny: no such folder, and no such Whisper model; did you mean tiny?"),
         (["--model", "/no/model"], "--model /no/model: no such folder"),
         (["--align_model", "./no-aligner"], "--align_model ./no-aligner: no such folder"),
         (["--diarize", "--diarize_model", "/no/pipeline"], "--diarize_model /no/pipeline: no such folder"),
         (["--highlight_words", "True", "--no_align"], "highlight_words is not possible without word timings"),
-        (["--output_dir", "/dev/null/out"], "--output_dir /dev/null/out"),
+        (["--output_dir", "/dev/null/out"], "--output_dir /dev/null/out: /dev/null is not a folder; name another one"),
+        (["--output_dir", str(TWO_SPEAKERS)], f"{TWO_SPEAKERS} is not a folder; name another one"),
+        (["--results_dir", "/proc/y"], "--results_dir /proc/y: cannot write to /proc: "),
+        (["--stop_after", "tomorrow"], "--stop_after: 'tomorrow' is neither a time of day, such as 06:30, nor a durat"),
         (["--report", "/dev/null/report.json"], "--report /dev/null/report.json"),
-        (["--device", "gpu"], "--device: Input should be 'cuda' or 'cpu'"),
+        (["--device", "gpu"], "argument --device: invalid choice: 'gpu' (choose from"),
     ],
 )
 def test_a_wrong_command_is_refused_with_a_sentence(
@@ -64,6 +71,42 @@ def test_a_wrong_command_is_refused_with_a_sentence(
 ) -> None:
     """Exit status 2, before Ray starts."""
     assert message in refused(monkeypatch, capsys, str(TWO_SPEAKERS), *arguments)
+
+
+def test_a_gpu_that_is_not_there_is_refused(alone: dict[str, str]) -> None:
+    """Unless a cluster is joined, whose machines may have one; the user's own program, as PyTorch asks once."""
+    line = [COMMAND, str(TWO_SPEAKERS), "--device", "cuda", "--dry_run"]
+    hidden = alone | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(line, env=hidden, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("whisperx-batch: --device cuda: PyTorch sees no NVIDIA GPU on this machine; leave --dev")
+    check_device(Batch.model_validate({"models": {"device": "cuda"}, "run": {"ray_address": "head:6379"}}))
+
+
+def test_a_gated_pipeline_is_refused_where_there_is_neither_token_nor_network(
+    hub: LocalHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_en: str, tmp_path: Path
+) -> None:
+    """At once, rather than after the minutes for which its library tries."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    options = ["--diarize", "--model", tiny_en, "--no_align", "--model_dir", str(tmp_path), "-o", str(tmp_path / "o")]
+    said = refused(monkeypatch, capsys, str(TWO_SPEAKERS), *options)
+    assert f"whisperx-batch: --diarize_model {DIARIZER}: not on this machine, and the Hub cannot be reached" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_the_time_that_stop_after_means_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """So that 06:30 is not taken for this evening's."""
+    monkeypatch.setattr(sys, "argv", ["whisperx-batch", str(TWO_SPEAKERS), "--dry-run", "--stop-after", "90min"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main.main()
+    then = datetime.now().astimezone() + timedelta(minutes=90)
+    assert f"--stop_after 90min: no file is started after {then:%A, %d %B, }" in capsys.readouterr().err
 
 
 def test_a_settings_file_that_cannot_be_read_is_refused(

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from local_hub import LocalHub
 
 from flows.cli import models
 
@@ -59,6 +60,21 @@ def test_a_language_without_an_aligner_is_named(
     """It is no failure: such files are timed without one."""
     assert run(monkeypatch, "--model_dir", str(tmp_path), "--model", tiny_en, "--languages", "th") == 0
     assert "none     WhisperX has no aligner for 'th'" in capsys.readouterr().out
+
+
+def test_without_a_network_one_sentence_says_so(
+    hub: LocalHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Not a line for each model that cannot be fetched."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert run(monkeypatch, "--model_dir", str(tmp_path / "m"), "--languages", "pl,ja", "--diarize") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    (sentence,) = said.err.splitlines()
+    assert sentence.startswith("whisperx-batch-models: cannot reach the Hub (")
+    assert sentence.endswith("run this where there is a network, or with --offline to check what is here")
 
 
 def test_the_help_shows_what_matters_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from flows.planning.discovery import check_any_there, find_inputs, read_batch_fi
 from flows.planning.flow_parameters import inputs_as_parameters
 from flows.planning.patterns import Patterns
 from flows.preflight.check import check_absolute
-from flows.preflight.paths import check_model, check_output_folder, check_report
+from flows.preflight.paths import check_folder, check_model, check_report
 from tasks.errors import InvalidInput
 from tasks.storage.io import write_all
 
@@ -231,13 +231,37 @@ def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
         find_inputs([str(tmp_path)])
 
 
-def test_a_folder_that_cannot_be_read_is_refused() -> None:
-    """Rather than passed over in silence."""
+def test_a_folder_that_cannot_be_read_is_reported_and_the_others_are_searched() -> None:
+    """Such as lost+found; one that is named itself is refused."""
+    said: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
-        os.mkdir(os.path.join(folder, "locked"), mode=0)
-        with as_nobody(), pytest.raises(InvalidInput, match="locked: Permission denied"):
-            find_inputs([folder])
+        locked = os.path.join(folder, "lost+found")
+        os.mkdir(locked, mode=0)
+        Path(folder, "z.wav").touch()
+        with as_nobody():
+            assert [entry.path for entry in find_inputs([folder], notify=said.append)] == [f"{folder}/z.wav"]
+            with pytest.raises(InvalidInput, match=r"lost\+found: Permission denied"):
+                find_inputs([locked])
+    assert said == [f"folder {locked} is left out: Permission denied"]
+
+
+def test_links_to_folders_are_followed_and_loops_end(tmp_path: Path) -> None:
+    """A folder that is also there itself keeps its own name, whatever the order of the names."""
+    for name in ("in/b/1.wav", "outside/2.wav", "outside/deep/3.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name, target in {"in/a": "b", "in/b/up": "..", "in/c": "../outside", "in/gone": "nowhere"}.items():
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "outside" / "back").symlink_to("../in")
+    found = [os.path.relpath(entry.path, tmp_path / "in") for entry in find_inputs([str(tmp_path / "in")])]
+    assert found == ["b/1.wav", "c/2.wav", "c/deep/3.wav"]
+
+
+def test_a_list_of_patterns_in_one_is_noticed(tree: Path) -> None:
+    """Patterns are plain strings: a comma is part of a name."""
+    with pytest.raises(InvalidInput, match=r"'\*.wav,\*.flac' is one pattern: give each with an option of its own"):
+        find_inputs([str(tree)], patterns=Patterns(("*.wav,*.flac",)))
 
 
 def test_a_model_folder_must_exist_and_hold_a_model(tmp_path: Path) -> None:
@@ -264,13 +288,13 @@ def test_a_report_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """A file is in its place."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidInput, match=r"--output_dir .*/out: cannot write to .*/file: Not a directory"):
-        check_output_folder(str(tmp_path / "file" / "out"))
+    with pytest.raises(InvalidInput, match=r"--output_dir .*/out: .*/file is not a folder; name another one"):
+        check_folder("output_dir", str(tmp_path / "file" / "out"))
 
 
 def test_an_output_folder_that_could_be_made_is_not_made_yet(tmp_path: Path) -> None:
     """A run that only shows its plan leaves nothing behind."""
-    check_output_folder(str(tmp_path / "new" / "out"))
+    check_folder("output_dir", str(tmp_path / "new" / "out"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -279,4 +303,4 @@ def test_an_output_folder_of_somebody_else_is_refused() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         with as_nobody(), pytest.raises(InvalidInput, match=r"cannot write to .*: Permission denied"):
-            check_output_folder(os.path.join(folder, "out"))
+            check_folder("output_dir", os.path.join(folder, "out"))

@@ -81,6 +81,17 @@ def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert "num_speakers: Input should be a valid integer" in lines[0]
     assert "no path" in lines[1]
     assert "leads out of the output folder" in lines[3]
+    with pytest.raises(InvalidInput) as error:
+        read_manifest(
+            written(tmp_path, "m.csv", "path,language,min_speakers,max_speakers,output\n,klingon,3,2,/x,too many\n")
+        )
+    assert [line.partition(", line 2: ")[2] for line in str(error.value).splitlines()] == [
+        "6 cells under 5 columns",
+        "no path",
+        "output: '/x' leads out of the output folder",
+        "language: Whisper knows no language 'klingon'; give a code such as 'en' or a name",
+        "min_speakers 3 is more than max_speakers 2",
+    ]
     with pytest.raises(InvalidInput, match=r"(?s)line 1: not JSON.*2: not a JSON object.*3: langage: there is no"):
         read_manifest(written(tmp_path, "m.jsonl", '{"path": \n[1]\n{"path": "a.mp3", "langage": "de"}\n'))
 

@@ -31,6 +31,18 @@ def _speech(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_file_has_the_same_name_in_every_run(tmp_path: Path) -> None:
+    """Whatever other inputs there are: it is that under which its outputs lie."""
+    for name in ("a {1}/one.wav", "b/two.wav"):
+        (tmp_path / "speech" / name).parent.mkdir(parents=True)
+        shutil.copy(SAMPLES / "en" / "hello_world.wav", tmp_path / "speech" / name)
+    batch = batch_of(tmp_path / "speech")
+    assert planned(batch).keys() == {"a {1}/one.wav", "b/two.wav"}
+    do(batch, "transcribe", "align", "write")
+    alone = batch_of(tmp_path / "speech", inputs={"inputs": [str(tmp_path / "speech" / "a {1}")]})
+    assert planned(alone).keys() == {"a {1}/one.wav"}
+
+
 def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) -> None:
     """An empty file is in the plan as failed; the others are not touched by it."""
     (speech / "empty.wav").touch()

@@ -125,14 +125,40 @@ def test_a_model_that_is_not_on_the_hub_is_refused(
     assert message in str(refused.value)
 
 
-def test_a_hub_that_is_away_refuses_nothing(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be back when the model is loaded."""
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [
+        ({"transcribe": {"model": "some/model"}}, "--model some/model"),
+        ({"align": {"align_model": "some/aligner"}}, "--align_model some/aligner"),
+    ],
+)
+def test_a_model_that_is_not_here_is_refused_where_the_hub_is_away(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], model: str
+) -> None:
+    """At once, rather than after minutes of tries; but not for a cluster, whose machines may have it."""
     from huggingface_hub import file_download
 
     monkeypatch.setattr(
         file_download, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
     )
-    check_models(batch(tmp_path, transcribe={"model": "some/model"}, diarize={}), ALL)
+    stages = frozenset(options)
+    with pytest.raises(
+        InvalidInput, match=f"^{model}: not on this machine, and the Hub cannot be reached .*; fetch it "
+    ):
+        check_models(batch(tmp_path, **options), stages)
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    check_models(batch(tmp_path, **options), stages)
+
+
+def test_a_gated_pipeline_without_a_token_is_refused_where_the_hub_is_away(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same goes for an environment that keeps the Hub's client offline."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(InvalidInput, match=f"^--diarize_model {DIARIZER}: not on this machine, and the Hub cannot be"):
+        check_models(batch(tmp_path, diarize={}), frozenset({"diarize"}))
 
 
 def test_models_that_whisperx_names_are_not_asked_for(hub: LocalHub, tmp_path: Path) -> None:

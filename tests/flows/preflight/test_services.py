@@ -17,12 +17,12 @@ NOBODY = "127.0.0.1:9"
 @pytest.mark.parametrize(
     ("variables", "options", "named"),
     [
-        ({}, ["--ray_address", NOBODY], f"the Ray cluster at --ray_address {NOBODY}"),
-        ({"RAY_ADDRESS": NOBODY}, [], f"the Ray cluster at RAY_ADDRESS {NOBODY}"),
+        ({}, ["--ray_address", NOBODY], f"--ray_address {NOBODY}: the Ray cluster"),
+        ({"RAY_ADDRESS": NOBODY}, [], f"RAY_ADDRESS {NOBODY}: the Ray cluster"),
         (
             {"PREFECT_API_URL": f"http://{NOBODY}/api"},
             [],
-            f"the Prefect server at PREFECT_API_URL http://{NOBODY}/api",
+            f"PREFECT_API_URL http://{NOBODY}/api: the Prefect server",
         ),
     ],
 )
@@ -35,9 +35,17 @@ def test_a_run_whose_services_are_not_there_says_so_at_once_and_ends(
     done = subprocess.run(line, env=alone | variables, capture_output=True, text=True, check=False)
     assert time.monotonic() - began < 60
     assert done.returncode == 2, done.stderr
-    waiting, ended = done.stderr.splitlines()
-    assert waiting.startswith(f"waiting for {named}: ")
-    assert ended.startswith(f"whisperx-batch: {named} does not answer: ")
+    (ended,) = done.stderr.splitlines()
+    assert ended.startswith(f"whisperx-batch: {named} does not answer (")
+    assert "or leave" in ended or "or unset" in ended
+
+
+def test_a_host_that_takes_no_packets_is_given_up_in_five_seconds() -> None:
+    """It refuses no connection either: 192.0.2.0/24 is nobody's."""
+    began = time.monotonic()
+    with pytest.raises(InvalidInput, match=r"--ray_address 192.0.2.1:6379: the Ray cluster does not answer"):
+        check_ray("192.0.2.1:6379")
+    assert time.monotonic() - began < 6
 
 
 def test_a_server_that_refuses_the_password_is_told_from_one_that_is_away(api_url: str) -> None:

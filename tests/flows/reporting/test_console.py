@@ -1,18 +1,22 @@
 """flows/reporting/console.py: what people see, on a terminal and in a log."""
 
 import io
+import re
 import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from flows.planning.file_run import FileRun
 from flows.reporting.console import duration, show_plan, show_summary
 from flows.reporting.live import Progress
 from flows.reporting.tracker import Tracker
+from flows.reporting.work import Work
 from tasks.audio.types import AudioFile
+from tasks.stage_table import STAGES
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
@@ -27,36 +31,90 @@ def batch(count: int = 4) -> Tracker:
     )
 
 
+def finish(tracker: Tracker, number: int, **timings_s: float) -> None:
+    """Let a file come through all stages."""
+    file = tracker.files[number]
+    for stage in STAGES:
+        if stage in file.missing and tracker.stage_started(file):
+            tracker.stage_finished(file, stage, timings_s.get(stage.replace(" ", "_"), 1.0))
+    tracker.done(file, WriteResult({}, "en"))
+
+
 def pools(**running: int) -> Any:
     """Return what the display needs of pools: how many task runs there are in each stage."""
     return SimpleNamespace(running={"load audio": 0, "transcribe": 0, "diarize": 0, "align": 0, "write": 0} | running)
 
 
-def test_a_log_gets_a_few_plain_lines() -> None:
+def test_a_log_gets_a_line_a_minute_with_the_time_and_failures_as_they_happen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Without colours, bars or cursor movements."""
+    monkeypatch.setattr("flows.reporting.live.LOG_EVERY_S", 1.5)
     text, tracker = io.StringIO(), batch()
-    with Progress(tracker, pools(), Console(file=text, width=100)).shown():
-        tracker.done(tracker.files[0], WriteResult({}, "en"))
-        time.sleep(1.5)
-    assert text.getvalue().startswith("1/4 files · 0 failed · ")
-    assert "left" in text.getvalue()
-    assert "\x1b" not in text.getvalue()
+    with Progress(tracker, pools(transcribe=1), Console(file=text, width=20)).shown():
+        tracker.failed(tracker.files[3], "transcribe: no [luck]")
+        finish(tracker, 0, transcribe=60.0)
+        time.sleep(2.5)
+    failed, line = text.getvalue().splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  failed  3.wav: transcribe: no \[luck\]", failed)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  2/4 files · 1 failed · [\d.]+× real time · about \d:\d\d:\d\d left", line)
 
 
-def test_a_terminal_shows_each_stage_and_the_totals() -> None:
-    """While it runs; and leaves the screen clean for the summary."""
-    text, tracker = io.StringIO(), batch()
-    console = Console(file=text, width=100, force_terminal=True)
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_terminal_shows_what_is_to_do_the_stages_and_the_files_in_work(width: int) -> None:
+    """In its full width; files that were done before do not count, and the screen is clean for the summary."""
+    text, tracker = io.StringIO(), batch(6)
+    for number in (4, 5):
+        tracker.skipped(tracker.files[number], WriteResult({}, "en"))
+    tracker.files[1].source = replace(tracker.files[1].source, name="a [long] name " * 20)
+    console = Console(file=text, width=width, force_terminal=True)
     with Progress(tracker, pools(transcribe=2), console).shown():
-        tracker.stage_started(tracker.files[0])
-        tracker.stage_finished(tracker.files[0], "load audio", 1.0)
-        tracker.failed(tracker.files[1], "no")
-        time.sleep(0.6)
-    shown = text.getvalue()
-    assert "transcribe" in shown
-    assert "2 running" in shown
-    assert "1 through" in shown
-    assert "1/4 files · 1 failed" in shown
+        finish(tracker, 0)
+        tracker.failed(tracker.files[3], "no")
+        tracker.files[1].begun = True
+        tracker.stage_started(tracker.files[1])
+        time.sleep(2.5)
+    plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text.getvalue()).replace("\r", "").splitlines()
+    overall = next(line for line in reversed(plain) if line.startswith("all files"))
+    assert "━ " in overall
+    assert overall.split()[-1] == "2/4"
+    transcribe = next(line for line in reversed(plain) if line.startswith("transcribe "))
+    assert transcribe.endswith("1/3 2 running")
+    assert len(transcribe) == width
+    assert any(line.startswith("2/4 files · 1 failed · ") and "× real time · about " in line for line in plain)
+    in_work = next(line for line in reversed(plain) if line.startswith("a [long] name"))
+    assert "…  load audio  0:00:0" in in_work
+    assert len(in_work) == width
+
+
+def test_the_time_left_is_that_of_the_slowest_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the speed of each since it took up the first file that it has finished; models load before that."""
+    now = 1000.0
+    monkeypatch.setattr("flows.reporting.work.time.monotonic", lambda: now)
+    tracker = batch(5)
+    work = Work(tracker.files)
+    assert work.seconds_left() is None
+    for number in range(2):  # a minute of audio in 10 s by the slowest stage, and another one
+        now += 10.0
+        finish(tracker, number, transcribe=10.0, align=2.0)
+        work.look()
+    assert work.seconds_left() == pytest.approx(3 * 10.0)
+    now += 4.0
+    assert work.seconds_left() == pytest.approx(3 * 10.0 - 4.0)
+    tracker.failed(tracker.files[4], "no")
+    now += 1.0
+    work.look()
+    assert work.seconds_left() == pytest.approx(2 * 10.0 - 5.0)
+    assert [file.source.name for file in work.newly_failed()] == ["4.wav"]
+    assert work.newly_failed() == []
+
+
+def test_looking_at_a_hundred_thousand_files_costs_little() -> None:
+    """It is done every second while the run goes on."""
+    work = Work(batch(100_000).files)
+    began = time.process_time()
+    work.look()
+    assert time.process_time() - began < 0.1
 
 
 def test_the_plan_names_what_is_done_and_what_is_not() -> None:

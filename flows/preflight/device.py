@@ -1,0 +1,28 @@
+"""Where the models will run, and the check that a GPU is there if one is asked for."""
+
+import os
+
+from flows.config.parameters import Batch
+from tasks.errors import InvalidInput
+
+LOCAL = ("auto", "local")
+"""Addresses that let Ray find a cluster by itself, or start one."""
+
+
+def cluster_address(address: str | None) -> str | None:
+    """Return the address of the Ray cluster to join, by the option or RAY_ADDRESS; None: Ray runs on this machine."""
+    address = address or os.environ.get("RAY_ADDRESS")
+    return None if address in LOCAL else address or None
+
+
+def check_device(batch: Batch) -> None:
+    """Raise InvalidInput if CUDA is asked for and this machine, on which Ray will run, has no GPU for PyTorch."""
+    if batch.models.device != "cuda" or cluster_address(batch.run.ray_address):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InvalidInput(
+            "--device cuda: PyTorch sees no NVIDIA GPU on this machine; leave --device out to run on the CPU, or see "
+            "with nvidia-smi whether the driver works"
+        )
