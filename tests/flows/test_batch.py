@@ -228,7 +228,9 @@ def test_the_report_tells_of_each_file(diarized: Done) -> None:
     assert entry["status"] == "done"
     assert entry["duration_s"] == 30
     assert entry["language"] == "en"
-    assert sorted(Path(path).name for path in entry["outputs"]) == sorted(f"call.{each}" for each in EXTENSIONS.values())
+    assert sorted(Path(path).name for path in entry["outputs"]) == sorted(
+        f"call.{each}" for each in EXTENSIONS.values()
+    )
     assert all(Path(path).is_file() for path in entry["outputs"])
     assert set(entry["timings_s"]) == {"load audio", "transcribe", "align", "diarize", "write"}
     summary = diarized.report["summary"]

@@ -11,9 +11,10 @@ from unicodedata import normalize
 
 from tasks.errors import FileFault
 from tasks.formats.subtitles.cues import Cue
+from tasks.formats.writers import Layout, Result
 
 FPS = Fraction(30_000, 1001)
-WIDTH, LINES = 32, 4
+WIDTH = 32
 RESUME_LOADING, CLEAR_LOADED, CLEAR_SHOWN, SHOW = 0x1420, 0x142E, 0x142C, 0x142F
 ROWS = (0x1340, 0x1360, 0x1440, 0x1460)
 """Codes that begin the rows 12 to 15, the bottom ones, at the left, in white."""
@@ -24,7 +25,7 @@ TAB = 0x1720
 BASIC = {chr(code): code for code in range(0x20, 0x7F) if chr(code) not in "*\\^_`{|}~"}
 BASIC |= dict(zip("áéíóúç÷Ññ█", bytes.fromhex("2a5c5e5f607b7c7d7e7f"), strict=True))
 SPECIAL = dict(zip("®°½¿™¢£♪à\N{NO-BREAK SPACE}èâêîôû", range(0x1130, 0x1140), strict=True))
-EXTENDED = dict(zip("ÁÉÓÚÜü‘¡*'—©℠•“”ÀÂÇÈÊËëÎÏïÔÙùÛ«»", range(0x1220, 0x1240), strict=True)) | dict(
+EXTENDED = dict(zip("ÁÉÓÚÜü‘¡*\0—©℠•“”ÀÂÇÈÊËëÎÏïÔÙùÛ«»", range(0x1220, 0x1240), strict=True)) | dict(
     zip("ÃãÍÌìÒòÕõ{}\\^_|~ÄäÖöß¥¤│ÅåØø┌┐└┘", range(0x1320, 0x1340), strict=True)
 )
 """Characters that replace the one before them, which is what decoders without them show."""
@@ -41,6 +42,7 @@ LOOKS_LIKE = {
     "ł": "l",
     "`": "'",
 }
+KNOWN = BASIC.keys() | SPECIAL.keys() | EXTENDED.keys() - {"\0"}
 UNKNOWN = "█"
 MOST_UNKNOWN = 0.05
 """A transcript with a larger share of characters that captions do not have is not written."""
@@ -54,33 +56,47 @@ Unit = list[int]
 """Words that must follow each other: codes are sent twice, for a decoder that missed the first."""
 
 
-def encoded(cues: list[Cue], language: str, *, labelled: bool) -> bytes:
-    """Return the cues, at the bottom, centred. Raises NotInCaptions if they are not in Western European letters.
+def in_captions(result: Result) -> Result:
+    """Return a transcript in the characters of captions. Raises NotInCaptions if too many of its own are not there."""
+    segments = [
+        {
+            **segment,
+            "text": _known(segment["text"]),
+            "words": [{**word, "word": _known(word["word"])} for word in segment.get("words") or []],
+            **({"speaker": _known(segment["speaker"])} if "speaker" in segment else {}),
+        }
+        for segment in result["segments"]
+    ]
+    text = "".join(segment["text"] for segment in segments)
+    if text.count(UNKNOWN) > MOST_UNKNOWN * len(text):
+        raise NotInCaptions(
+            f"scc holds Western European letters, and this transcript ({result['language']}) has others: leave scc out "
+            "of --output_format, or use ttml"
+        )
+    return {**result, "segments": segments}
+
+
+def scc(cues: list[Cue], layout: Layout) -> bytes:
+    """Return cues in the characters of captions, at the bottom, centred.
 
     A caption is sent before it is shown, and takes a frame for two characters: one that follows the last too closely
     is shown some frames late.
     """
-    texts = [_known((cue.label if labelled else "") + cue.text).split("\n") for cue in cues]
-    letters = "".join(line for lines in texts for line in lines)
-    if letters.count(UNKNOWN) > MOST_UNKNOWN * len(letters):
-        raise NotInCaptions(
-            f"scc holds Western European letters, and this transcript ({language}) has others: leave scc out of "
-            "--output_format, or use ttml"
-        )
+    labelled = layout.get("speaker_labels") != "none"
+    texts = [f"{cue.label.replace('…', '.') if labelled else ''}{cue.text}".split("\n") for cue in cues]
     captions = [(_frame(cue.start), _frame(cue.end), _load(text)) for cue, text in zip(cues, texts, strict=True)]
     blocks = [f"{_timecode(start)}\t{' '.join(map(_hexadecimal, words))}\n\n" for start, words in _stream(captions)]
     return ("Scenarist_SCC V1.0\n\n" + "".join(blocks)).encode()
 
 
 def _known(text: str) -> str:
-    """Return a text in the characters of captions, letters without accents that captions do not have."""
-    known = BASIC.keys() | SPECIAL.keys() | EXTENDED.keys() | {"\n"}
+    """Return a text in the characters of captions: letters without accents that captions do not have, and UNKNOWN."""
 
     def alike(character: str) -> str:
         plain = LOOKS_LIKE.get(character) or normalize("NFKD", character)[0]
-        return plain if set(plain) <= known else UNKNOWN
+        return plain if plain[0] in BASIC else UNKNOWN
 
-    return "".join(each if each in known else alike(each) for each in normalize("NFC", text))
+    return "".join(each if each in KNOWN else alike(each) for each in normalize("NFC", text))
 
 
 def _load(lines: list[str]) -> list[Unit]:
@@ -96,23 +112,22 @@ def _load(lines: list[str]) -> list[Unit]:
 
 
 def _characters(line: str) -> Iterator[Unit]:
-    half: int | None = None
+    """Yield two basic characters a word, and codes for others, of which extended ones follow what they replace."""
+    waiting = 0
     for character in line:
         code = SPECIAL.get(character) or EXTENDED.get(character)
-        basic = BASIC[normalize("NFKD", character)[0]] if character in EXTENDED else BASIC.get(character)
-        if basic is not None:
-            if half is None:
-                half = basic
-            else:
-                yield [half << 8 | basic]
-                half = None
-        if code is not None:
-            if half is not None:
-                yield [half << 8]
-                half = None
+        if character not in SPECIAL:
+            basic = BASIC.get(character) or BASIC.get(normalize("NFKD", character)[0], ord(" "))
+            if waiting:
+                yield [waiting << 8 | basic]
+            waiting = 0 if waiting else basic
+        if code:
+            if waiting:
+                yield [waiting << 8]
+            waiting = 0
             yield [code] * 2
-    if half is not None:
-        yield [half << 8]
+    if waiting:
+        yield [waiting << 8]
 
 
 def _stream(captions: list[tuple[int, int, list[Unit]]]) -> Iterator[tuple[int, list[int]]]:

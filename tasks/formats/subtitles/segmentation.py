@@ -12,8 +12,8 @@ CUE = 4.0
 """Each cue costs something, so that there are no more than needed."""
 HURRY = 30.0
 """A cue that is shown for half the time that it takes to read costs half of this."""
-RUN_ON, TWO_SENTENCES = 5.0, 1.0
-"""A cue with a sentence's end inside, if another sentence does not end with it, or if it does."""
+RUN_ON, SHORT_SENTENCES = 5.0, 1.0
+"""A sentence's end inside a cue; less if the cue is one line of whole sentences."""
 PAUSE_INSIDE = 6.0
 """A second of silence inside a cue."""
 UNEVEN = 8.0
@@ -83,11 +83,12 @@ class Segmentation:
         needed = max(rules.min_duration, to_read / rules.max_cps)
         inside = self._sentences[end - 1] - self._sentences[first]
         whole = end == len(self._tokens) or self._sentences[end] > self._sentences[end - 1]
+        one_line = self._turn.label + self._ends[end] - self._begins[first] <= rules.max_line_width
         return (
             CUE
             + self._breaks[end]
             + HURRY * max(0, needed - shown) / needed
-            + inside * (TWO_SENTENCES if whole else RUN_ON)
+            + inside * (SHORT_SENTENCES if whole and one_line else RUN_ON)
             + PAUSE_INSIDE * (self._pauses[end - 1] - self._pauses[first])
         )
 

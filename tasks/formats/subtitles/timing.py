@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import ceil
 
 from tasks.formats.subtitles.rules import Rules
 
@@ -32,7 +33,7 @@ def timed(wanted: list[Wanted], rules: Rules) -> list[tuple[int, int]]:
     for cue, following in zip_longest(wanted, wanted[1:]):
         start = max(round(1000 * cue.start), free)
         limit = round(1000 * following.start) - gap if following else start + longest
-        needed = min(max(shortest, round(1000 * cue.characters / rules.max_cps)), longest)
+        needed = min(max(shortest, ceil(1000 * cue.characters / rules.max_cps)), longest)
         end = max(round(1000 * cue.end), start + needed)
         if end > limit - CHAIN_MS and following:
             end = limit

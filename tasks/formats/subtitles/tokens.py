@@ -11,8 +11,10 @@ from whisperx.utils import LANGUAGES_WITHOUT_SPACES
 
 from tasks.formats.writers import Result
 
-CLUSTER = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4]?.[\u0e33\u0eb3]?")
-"""A Thai or Lao vowel that is written before its consonant, and one that is written after it, belong to it."""
+CLUSTER = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4]?.")
+"""A character, with the Thai or Lao vowel that is written before it."""
+FOLLOWS = frozenset("\u0e30\u0e32\u0e33\u0e45\u0e46\u0e2f\u0eb0\u0eb2\u0eb3\u0ec6")
+"""Thai and Lao vowels and signs that are written after a consonant and belong to it, as marks do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _split(token: Token, longest: int) -> Iterator[Token]:
         return
     pieces: list[str] = []
     for piece in CLUSTER.findall(token.text):
-        if pieces and not columns(piece):
+        if pieces and (piece in FOLLOWS or not columns(piece)):
             pieces[-1] += piece
         else:
             pieces.append(piece)

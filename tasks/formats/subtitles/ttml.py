@@ -47,7 +47,7 @@ def _head(root: ET.Element, agents: dict[str, str], title: str, provenance: Prov
         agent = add(metadata, "ttm:agent", xml__id=identifier, type="person")
         add(agent, "ttm:name", name, type="full")
     style = {"tts__fontFamily": "proportionalSansSerif", "tts__textAlign": "center", "tts__color": "white"}
-    add(add(head, "styling"), "style", xml__id="text", tts__backgroundColor="#000000C0", **style)
+    add(add(head, "styling"), "style", xml__id="text", tts__textOutline="black 5%", **style)
     place = {"tts__origin": "10% 10%", "tts__extent": "80% 80%", "tts__displayAlign": "after"}
     add(add(head, "layout"), "region", xml__id="bottom", **place)
 

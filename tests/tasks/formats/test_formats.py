@@ -12,6 +12,7 @@ import mammoth
 import numpy as np
 import parselmouth
 import pytest
+from cue_readers import cues_of
 from docx import Document
 from docx.oxml.ns import qn
 from hypothesis import given, settings
@@ -224,17 +225,6 @@ def test_the_same_transcript_gives_the_same_bytes(name: str, segments: list[dict
         parts = ZipFile(BytesIO(first))
         assert {part.date_time for part in parts.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert b"1980-01-01T00:00:00Z" in parts.read("docProps/core.xml")
-
-
-def cues_of(name: str, content: bytes) -> list[tuple[int, int, str]]:
-    """Return the cues in milliseconds as FFmpeg reads them."""
-    with av.open(BytesIO(content), format={"vtt": "webvtt"}.get(name, name)) as container:
-        (stream,) = container.streams
-        packets = [packet for packet in container.demux(stream) if packet.size]
-        scale = 1000 * stream.time_base
-        return [
-            (int(each.pts * scale), int((each.pts + each.duration) * scale), bytes(each).decode()) for each in packets
-        ]
 
 
 def test_ass_has_the_cues_of_the_other_subtitles_in_a_style_for_each_speaker() -> None:
