@@ -69,7 +69,8 @@ def _set_properties(document: Any, language: str, title: str, provenance: Proven
     properties = document.core_properties
     properties.title, properties.language, properties.author = valid(title), language, "whisperx-batch"
     properties.subject = valid(provenance.source)[:LONGEST_PROPERTY]
-    properties.comments = f"Transcribed with {valid(provenance.model)}"[:LONGEST_PROPERTY] if provenance.model else ""
+    model = valid(provenance.model_name)
+    properties.comments = f"Transcribed with {model}"[:LONGEST_PROPERTY] if model else ""
     day = provenance.recorded
     properties.created = properties.modified = max(NEVER, datetime(day.year, day.month, day.day)) if day else NEVER  # noqa: DTZ001
     for spelling in document.styles.element.iter(qn("w:lang")):

@@ -17,6 +17,7 @@ from ttconv.scc import reader as scc
 
 from tasks.formats.subtitles.scc import EXTENDED, SPECIAL, NotInCaptions
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pycaption", "ignore:It looks like")
 VOICE = {**PLAIN, "speaker_labels": "voice"}
 NONE = {**PLAIN, "speaker_labels": "none"}
 READABLE = {**PLAIN, "readable": {}}
