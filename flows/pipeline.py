@@ -125,7 +125,12 @@ def wire(
         transcribe_files: {"options": batch.transcribe, **models},
         align_files: {"options": batch.align, "transcribe": batch.transcribe, **models},
         diarize_files: {"options": batch.diarize, **models},
-        write_files: {"options": batch.write},
+        write_files: {
+            "options": batch.write,
+            "transcribe": batch.transcribe,
+            "align": batch.align,
+            "diarize": batch.diarize,
+        },
     }
     planned = planned_stages(align=batch.align is not None, diarize=batch.diarize is not None)
     stages = [stage for stage in parameters if stage.name in planned]

@@ -18,6 +18,7 @@ from flows.reporting.tracker import Tracker
 from flows.streams import Stream
 from tasks.align import AlignOptions, align
 from tasks.diarize import DiarizeOptions, diarize
+from tasks.formats.provenance import Provenance
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
 from tasks.stage_table import TABLE
@@ -84,13 +85,28 @@ def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -
 
 
 @flow(name="write", flow_run_name="write", validate_parameters=False)
-def write_files(links: Links, options: WriteOptions) -> State[Any]:
+def write_files(
+    links: Links,
+    options: WriteOptions,
+    transcribe: TranscribeOptions,
+    align: AlignOptions | None,
+    diarize: DiarizeOptions | None,
+) -> State[Any]:
     """Join words and speakers, and write the outputs."""
-    return _map_files(
-        write,
-        links,
-        lambda file: {"output": file.output, "options": options, "previous": file.previous, "ahead": file.ahead},
-    )
+
+    def arguments(file: FileRun) -> dict[str, Any]:
+        used = (file.options.transcribing(transcribe), align, file.options.diarizing(diarize))
+        changed = {name: value for group in used if group for name, value in group.changed().items()}
+        made_with = Provenance(model=changed.pop("model", transcribe.model), options=changed)
+        return {
+            "output": file.output,
+            "options": options,
+            "previous": file.previous,
+            "ahead": file.ahead,
+            "made_with": made_with,
+        }
+
+    return _map_files(write, links, arguments)
 
 
 def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun], dict[str, Any]]) -> State[Any]:

@@ -42,3 +42,8 @@ class Options(BaseModel):
     def key_fields(self) -> dict[str, Any]:
         """Return the options that count for the keys of results."""
         return self.model_dump(exclude=set(self.marked(NotInKey)))
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that count for the keys of results and are not at their defaults."""
+        fields = type(self).model_fields
+        return {name: value for name, value in self.key_fields().items() if value != fields[name].get_default()}

@@ -1,26 +1,31 @@
 """Stage write: the outputs of a file, each whole or not there at all."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
 from string import Formatter
 from typing import Any, Literal, TypedDict
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization, assign_speakers
-from tasks.formats import ALL, EXTENSIONS, encode
+from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
+from tasks.formats.provenance import Provenance
+from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
+from tasks.storage.urls import is_url
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
 """The longest values in an output's name."""
+RULES = ", ".join(f"{name}={value:g}" for name, value in asdict(Rules()).items())
 IN_TEMPLATES = ("relpath", "stem", "language", "format")
 
 
@@ -40,6 +45,20 @@ class WriteOptions(Options):
     max_line_count: int | None = Field(None, ge=1, description="lines in a subtitle (needs max_line_width)")
     highlight_words: bool = Field(False, description="underline each word in srt and vtt as it is spoken")
     segment_resolution: Literal["sentence", "chunk"] = Field("sentence", description="no effect in WhisperX 3.8.6")
+    subtitles: str | None = Field(
+        None,
+        description="'readable': srt, vtt, ass and ttml have cues cut at sentences and phrases that stay long enough "
+        f"to be read; with other limits: 'readable,max_cps=20' ({RULES}; default: cut as WhisperX does)",
+    )
+    speaker_labels: Literal["prefix", "voice", "none"] = Field(
+        "prefix",
+        description="speakers in subtitles: prefix, [SPEAKER_00]: before the text, as in WhisperX; voice, by the "
+        "format's own means (<v SPEAKER_00> in vtt, agents in ttml; srt and scc have none and keep the prefix); none",
+    )
+    provenance: bool = Field(
+        False,
+        description="say in vtt, ass, ttml, json, docx, md and eaf which recording, model, program and options made it",
+    )
 
     @field_validator("output_format", mode="before")
     @classmethod
@@ -52,18 +71,43 @@ class WriteOptions(Options):
                 raise ValueError(f"there is no format {name!r}; there are {', '.join(['all', *EXTENSIONS])}")
         return ",".join(dict.fromkeys(formats))
 
+    @field_validator("subtitles")
+    @classmethod
+    def _known_rules(cls, subtitles: str | None) -> str | None:
+        if subtitles is not None:
+            parse(subtitles)  # raises ValueError
+        return subtitles
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> "WriteOptions":
+        for name in ("highlight_words", "max_line_count", "max_line_width"):
+            if self.subtitles is not None and getattr(self, name):
+                instead = f": subtitles readable,{name}=N" if name != "highlight_words" else ""
+                raise ValueError(
+                    f"{name} lays out WhisperX's subtitles: leave it out with subtitles {self.subtitles}{instead}"
+                )
+        return self
+
     def formats(self) -> list[str]:
         """Return the formats to write."""
         named = [ALL if name == "all" else (name,) for name in self.output_format.split(",")]
         return list(dict.fromkeys(name for names in named for name in names))
 
     def layout(self) -> Layout:
-        """Return the options of subtitles."""
-        return Layout(
+        """Return how outputs are laid out: what changes them besides the transcript."""
+        layout = Layout(
             max_line_width=self.max_line_width,
             max_line_count=self.max_line_count,
             highlight_words=self.highlight_words,
         )
+        # Only where they are set: this is in the ledger's keys of outputs that earlier versions wrote.
+        if self.subtitles is not None:
+            layout["readable"] = parse(self.subtitles)
+        if self.speaker_labels != "prefix":
+            layout["speaker_labels"] = self.speaker_labels
+        if self.provenance:
+            layout["provenance"] = True
+        return layout
 
     def outputs(self, output: OutputPath, language: str) -> dict[str, str]:
         """Return the paths of a file's outputs, by extension."""
@@ -129,15 +173,20 @@ def write(
     options: WriteOptions,
     previous: PreviousOutputs | None,
     ahead: WriteAhead | None = None,
+    made_with: Provenance = NOTHING_KNOWN,
 ) -> WriteResult:
-    """Join speakers and words of one file and write its outputs, noted `ahead`. Raises OutputNotOurs, OSError."""
+    """Join speakers and words of one file and write its outputs, noted `ahead`.
+
+    `made_with` knows the model and the options. Raises OutputNotOurs, OSError, NotInCaptions.
+    """
     if diarization is not None:
         assign_speakers(transcript, diarization)
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
+    provenance = replace(made_with, source=file.name, recorded=_day(file), words_timed_by=transcript.aligned_by)
     contents = {
-        EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s)
+        EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s, provenance)
         for name in options.formats()
     }
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
@@ -154,3 +203,9 @@ def write(
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)
+
+
+def _day(file: AudioFile) -> date | None:
+    """Return the day that a file was last changed; that of an object in a store is not known."""
+    known = file.mtime_ns and not is_url(file.path)
+    return datetime.fromtimestamp(file.mtime_ns / 1e9, tz=UTC).date() if known else None

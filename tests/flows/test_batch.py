@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import ray
 from conftest import SAMPLES, TWO_SPEAKERS, copy_distinct, cut_speech
+from docx import Document
 from encoding import encode
 from ray._private.internal_api import get_memory_info_reply, get_state_from_address
 from runs import Done, run_batch, transcribing
@@ -228,11 +229,19 @@ def test_the_report_tells_of_each_file(diarized: Done) -> None:
     assert entry["status"] == "done"
     assert entry["duration_s"] == 30
     assert entry["language"] == "en"
-    assert sorted(Path(path).suffix[1:] for path in entry["outputs"]) == sorted(EXTENSIONS.values())
+    assert sorted(Path(path).name for path in entry["outputs"]) == sorted(
+        f"call.{each}" for each in EXTENSIONS.values()
+    )
     assert all(Path(path).is_file() for path in entry["outputs"])
     assert set(entry["timings_s"]) == {"load audio", "transcribe", "align", "diarize", "write"}
     summary = diarized.report["summary"]
     assert (summary["done"], summary["failed"], summary["skipped"]) == (12, 0, 0)
+
+
+def test_a_document_names_its_recording_and_model(diarized: Done, tiny_en: str) -> None:
+    """Also where it was written far from the options that made it."""
+    properties = Document(str(diarized.out / "call.docx")).core_properties
+    assert (properties.subject, properties.comments) == ("call.wav", f"Transcribed with {Path(tiny_en).name}")
 
 
 def test_speaker_turns_are_those_of_the_transcript(diarized: Done) -> None:

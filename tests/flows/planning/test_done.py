@@ -12,6 +12,7 @@ from conftest import SAMPLES
 
 from flows.state.folder import OutputFolder
 from flows.state.ledger import FOLDER
+from tasks.formats import ENCODERS
 from tasks.storage.io import digest_of
 from tasks.storage.results import StoredResult
 
@@ -55,6 +56,9 @@ def test_formats_that_a_run_with_other_options_left_behind_are_not_done(speech: 
         {"align": {"interpolate_method": "linear"}},
         {"align": None},
         {"write": {"max_line_width": 20}},
+        {"write": {"subtitles": "readable"}},
+        {"write": {"speaker_labels": "voice"}},
+        {"write": {"provenance": True}},
     ],
 )
 def test_any_option_that_changes_an_output_makes_the_others_undone(speech: Path, other: dict[str, Any]) -> None:
@@ -66,6 +70,14 @@ def test_any_option_that_changes_an_output_makes_the_others_undone(speech: Path,
     assert missing(one_format) == {}
     assert "write" in missing(batch_of(speech, **{**other, "write": formats(speech, "all", **layout)}))["hello.wav"]
     assert missing(batch_of(speech, write=formats(speech, "srt"))) == {}  # that one is still of the first
+
+
+def test_every_format_is_made_from_the_stored_results(speech: Path) -> None:
+    """Asked for later, with any layout, it is only written: no stage with a model is needed."""
+    do(batch_of(speech), "transcribe", "align", "write")
+    layout = {"subtitles": "max_cps=20", "speaker_labels": "none", "provenance": True}
+    for name in set(ENCODERS) - {"rttm"}:
+        assert missing(batch_of(speech, write=formats(speech, name, **layout))) == {"hello.wav": {"write"}}
 
 
 def test_two_files_that_once_had_one_output_are_not_taken_for_each_other(speech: Path) -> None:

@@ -1,12 +1,13 @@
 """ASS, Advanced SubStation: the cues of the other subtitles, each speaker in a style and colour of their own."""
 
-from itertools import cycle, groupby
-from typing import Any
+from itertools import cycle
 
 from pysubs2 import Color, SSAEvent, SSAFile, SSAStyle
 
 from tasks.formats.direction import embedded
-from tasks.formats.writers import CompleteSubtitles, Layout, Result
+from tasks.formats.provenance import Provenance
+from tasks.formats.subtitles.cues import Cue
+from tasks.formats.writers import Layout
 
 WHITE = Color(255, 255, 255)
 COLOURS = (
@@ -20,26 +21,21 @@ COLOURS = (
 """Okabe and Ito's colours for the colour-blind, those that are light enough on a dark outline."""
 
 
-class _Milliseconds(CompleteSubtitles):
-    def format_timestamp(self, seconds: float) -> int:
-        return round(1000 * seconds)
-
-
-def ass(result: Result, layout: Layout, title: str) -> bytes:
+def ass(cues: list[Cue], layout: Layout, title: str, provenance: Provenance) -> bytes:
     """Return the subtitles; no cue holds the words of two speakers. Times from ten hours on are beyond the format."""
     file = SSAFile()
     file.info |= {"Title": title, "PlayResX": "1920", "PlayResY": "1080"}
-    speakers = list(dict.fromkeys(segment.get("speaker") for segment in result["segments"]))
-    names = [_field(speaker) for speaker in speakers if speaker]
+    if "provenance" in layout:
+        file.info |= {"Original Script": "; ".join(provenance.lines())}
+    unlabelled = layout.get("speaker_labels") == "none"
+    named = [_field("" if unlabelled else cue.speaker or "") for cue in cues]
+    names = [name for name in dict.fromkeys(named) if name]
     file.styles = {"Default": _style(WHITE)}
     file.styles |= {name: _style(colour) for name, colour in zip(names, cycle(COLOURS), strict=False)}
-    for speaker, segments in groupby(result["segments"], key=lambda segment: segment.get("speaker")):
-        unlabelled = {**result, "segments": [_without_speaker(segment) for segment in segments]}
-        name = _field(speaker or "")
-        file.events += [
-            SSAEvent(start, end, _text(text), style=name or "Default", name=name)
-            for start, end, text in _Milliseconds("").iterate_result(unlabelled, layout)
-        ]
+    file.events = [
+        SSAEvent(cue.start, cue.end, _text(cue), style=name or "Default", name=name)
+        for cue, name in zip(cues, named, strict=True)
+    ]
     return file.to_string("ass").encode()
 
 
@@ -48,16 +44,13 @@ def _style(colour: Color) -> SSAStyle:
     return SSAStyle(fontsize=64, primarycolor=colour, outline=3, shadow=0, marginl=96, marginr=96, marginv=48)
 
 
-def _without_speaker(segment: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in segment.items() if key != "speaker"}
-
-
 def _field(name: str) -> str:
     """Return a name as the fields before the text may hold it: commas separate them."""
     return name.replace(",", ";")
 
 
-def _text(cue: str) -> str:
+def _text(cue: Cue) -> str:
     r"""Return a cue in ASS: what is between braces would not be shown, and `\n` would break the line."""
-    plain = embedded(cue.replace(" \n", "\n")).replace("\\", "\\\N{WORD JOINER}").replace("{", "(").replace("}", ")")
+    text = embedded("\n".join(cue.lines))
+    plain = text.replace("\\", "\\\N{WORD JOINER}").replace("{", "(").replace("}", ")")
     return plain.replace("\n", r"\N").replace("<u>", r"{\u1}").replace("</u>", r"{\u0}")

@@ -1,0 +1,35 @@
+"""Cues: what the formats of subtitles hold, whoever cut them."""
+
+from dataclasses import dataclass
+from math import inf
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A text and when it is shown, in milliseconds; the words of one speaker."""
+
+    start: int
+    end: int
+    text: str
+    """Lines, which WhisperX ends with a space; the word that is being spoken may be between `<u>` and `</u>`."""
+    speaker: str | None = None
+    label: str = ""
+    """What stands before the text where a format has no other way to name the speaker."""
+
+    @property
+    def labelled(self) -> str:
+        """The text with its label."""
+        return f"{self.label}{self.text}"
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the text."""
+        return self.text.replace(" \n", "\n").split("\n")
+
+
+def label_of(speaker: str | None, longest: float = inf) -> str:
+    """Return the label that WhisperX writes before a cue; a name is cut where it would make that too long."""
+    if speaker is None:
+        return ""
+    room = max(longest - len("[]: "), 1)
+    return f"[{speaker if len(speaker) <= room else speaker[: int(room) - 1] + '…'}]: "

@@ -1,0 +1,114 @@
+"""Cuts a speaker's words into cues, and cues into lines, at the least cost for the reader: dynamic programming."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate, combinations, pairwise
+
+from tasks.formats.subtitles.breaks import break_cost, ends_sentence
+from tasks.formats.subtitles.rules import Rules
+from tasks.formats.subtitles.tokens import Token, columns
+
+CUE = 4.0
+"""Each cue costs something, so that there are no more than needed."""
+HURRY = 30.0
+"""A cue that is shown for half the time that it takes to read costs half of this."""
+RUN_ON, SHORT_SENTENCES = 5.0, 1.0
+"""A sentence's end inside a cue; less if the cue is one line of whole sentences."""
+PAUSE_INSIDE = 6.0
+"""A second of silence inside a cue."""
+UNEVEN = 8.0
+"""Lines whose lengths differ by a whole line."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one speaker says without a long pause."""
+
+    tokens: list[Token]
+    label: int
+    """Columns of the speaker's label, which stands before the first line of each cue."""
+    next_start: float
+    """When the next turn begins, in seconds."""
+
+
+class Segmentation:
+    """The best cues for a turn."""
+
+    def __init__(self, turn: Turn, rules: Rules, language: str) -> None:
+        self._rules, self._turn, self._tokens = rules, turn, turn.tokens
+        spaces = [int(token.spaced) for token in turn.tokens]
+        self._ends = [
+            0,
+            *accumulate(space + columns(each.text) for space, each in zip(spaces, self._tokens, strict=True)),
+        ]
+        self._begins = [end + space for end, space in zip(self._ends, spaces, strict=False)]
+        # How much there is to read: a wide character is one.
+        self._read = [0, *accumulate(space + len(each.text) for space, each in zip(spaces, self._tokens, strict=True))]
+        pairs = list(pairwise(turn.tokens))
+        self._breaks = [0, *(break_cost(left, right, language) for left, right in pairs), 0]
+        self._sentences = [0, *accumulate(ends_sentence(left, right) for left, right in pairs)]
+        self._pauses = [0, *accumulate(max(right.start - left.end, 0) for left, right in pairs)]
+
+    def cues(self) -> list[list[Token]]:
+        """Return the tokens of each cue: those of the partition that costs least in all."""
+        count = len(self._tokens)
+        best = [0.0] * (count + 1)
+        end_of = [count] * (count + 1)
+        for first in reversed(range(count)):
+            options = [(self._cost(first, end) + best[end], end) for end in self._possible(first)]
+            best[first], end_of[first] = min(options)
+        cues, first = [], 0
+        while first < count:
+            cues.append(self._tokens[first : end_of[first]])
+            first = end_of[first]
+        return cues
+
+    def _possible(self, first: int) -> range:
+        """Return where a cue that begins with the token `first` can end: it fits, and is not too long."""
+        end, room = first, self._rules.max_line_width - self._turn.label
+        for _ in range(int(self._rules.max_line_count)):
+            end = max(end, bisect_right(self._ends, self._begins[end] + room) - 1) if end < len(self._tokens) else end
+            room = self._rules.max_line_width
+        latest = self._tokens[first].start + self._rules.max_duration
+        while end > first + 1 and self._tokens[end - 1].end > latest:
+            end -= 1
+        return range(first + 1, max(end, first + 1) + 1)
+
+    def _cost(self, first: int, end: int) -> float:
+        rules, start = self._rules, self._tokens[first].start
+        said = self._tokens[end - 1].end
+        following = self._tokens[end].start if end < len(self._tokens) else self._turn.next_start
+        shown = max(said, min(following - rules.min_gap, start + rules.max_duration)) - start
+        to_read = self._turn.label + self._read[end] - self._read[first]
+        needed = max(rules.min_duration, to_read / rules.max_cps)
+        inside = self._sentences[end - 1] - self._sentences[first]
+        whole = end == len(self._tokens) or self._sentences[end] > self._sentences[end - 1]
+        one_line = self._turn.label + self._ends[end] - self._begins[first] <= rules.max_line_width
+        return (
+            CUE
+            + self._breaks[end]
+            + HURRY * max(0, needed - shown) / needed
+            + inside * (SHORT_SENTENCES if whole and one_line else RUN_ON)
+            + PAUSE_INSIDE * (self._pauses[end - 1] - self._pauses[first])
+        )
+
+
+def lines_of(tokens: list[Token], label: int, rules: Rules, language: str) -> list[str]:
+    """Return the lines of a cue: as few as fit, broken where it costs least, of even lengths."""
+    places = range(1, len(tokens))
+    costs = [0.0, *(break_cost(left, right, language) for left, right in pairwise(tokens))]
+    for count in range(1, int(rules.max_line_count) + 1):
+        found = []
+        for breaks in combinations(places, count - 1):
+            lines = [_text(tokens[start:end]) for start, end in pairwise([0, *breaks, len(tokens)])]
+            widths = [columns(line) + (0 if number else label) for number, line in enumerate(lines)]
+            if max(widths) <= rules.max_line_width:
+                uneven = UNEVEN * (max(widths) - min(widths)) / rules.max_line_width
+                found.append((sum(costs[place] for place in breaks) + uneven, lines))
+        if found:
+            return min(found)[1]
+    return [_text(tokens)]
+
+
+def _text(tokens: list[Token]) -> str:
+    return "".join(f"{' ' if each.spaced and number else ''}{each.text}" for number, each in enumerate(tokens))

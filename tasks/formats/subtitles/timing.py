@@ -1,0 +1,46 @@
+"""When readable cues are shown: as said, and longer where there is time to borrow and they could not be read else."""
+
+from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil
+
+from tasks.formats.subtitles.rules import Rules
+
+LEAD_MS = 250
+"""A cue comes this much before its first word at most, if that helps to read it."""
+CHAIN_MS = 500
+"""A shorter pause between two cues is closed to the smallest gap: a flash of an empty screen disturbs (Netflix)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """When the words of a cue are said, in seconds, and how many characters there are to read."""
+
+    start: float
+    end: float
+    characters: int
+
+
+def timed(wanted: list[Wanted], rules: Rules) -> list[tuple[int, int]]:
+    """Return the start and end of each cue in milliseconds.
+
+    A cue lasts from `min_duration` to `max_duration`, with `min_gap` to the next. Where speakers take turns faster, or
+    talk at the same time, a cue comes later than its words: the least delay that leaves each its shortest time.
+    """
+    shortest, longest, gap = (round(1000 * each) for each in (rules.min_duration, rules.max_duration, rules.min_gap))
+    times: list[tuple[int, int]] = []
+    free = 0
+    for cue, following in zip_longest(wanted, wanted[1:]):
+        start = max(round(1000 * cue.start), free)
+        limit = round(1000 * following.start) - gap if following else start + longest
+        needed = min(max(shortest, ceil(1000 * cue.characters / rules.max_cps)), longest)
+        end = max(round(1000 * cue.end), start + needed)
+        if end > limit - CHAIN_MS and following:
+            end = limit
+        end = min(end, start + longest)
+        early = max(0, min(start + needed - end, start - free, LEAD_MS))
+        start -= early
+        end = max(end, start + shortest)
+        times.append((start, end))
+        free = end + gap
+    return times
