@@ -150,7 +150,7 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
         entries = checked_entries(batch, say)
         if not command.only:
             check_any_there(entries)
-    for notice in [*notices(batch), *_stop_notice(batch.run.stop_after)]:
+    for notice in [*notices(batch), *(_stop_notice(batch.run.stop_after) if batch.run.verbose else [])]:
         say(notice)
     if command.dry_run:
         return show(batch, entries)
