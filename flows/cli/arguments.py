@@ -8,7 +8,6 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from tasks.errors import closest
 
@@ -84,7 +83,7 @@ def _described(name: str, field: FieldInfo) -> dict[str, Any]:
     if is_flag(name, field):
         return {"action": "store_const", "const": True, "help": _help(field, None)}
     kinds = list(_kinds(field.annotation))
-    keywords: dict[str, Any] = {"help": _help(field, field.default)}
+    keywords: dict[str, Any] = {"help": _help(field, field.get_default(call_default_factory=True))}
     if choices := [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]:
         keywords["choices"] = choices
     elif bool in kinds:
@@ -112,7 +111,7 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 def _help(field: FieldInfo, default: Any) -> str:
     text = field.description or ""
-    if "default" not in text and default not in (None, "", PydanticUndefined):
+    if "default" not in text and default not in (None, "", []):
         text += f" (default: {default})"
     return text.replace("%", "%%")
 
