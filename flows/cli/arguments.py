@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, arguments: list[str]) -> dict[str, Any]:
         """Return what is given, by option; `inputs` has the rest. Dashes in an option's name count as underscores."""
-        namespace, unknown = self.parse_known_intermixed_args(list(_with_underscores(arguments)))
+        namespace, unknown = self.parse_known_intermixed_args(list(with_underscores(arguments)))
         if unknown:
             # What follows an unknown option is most likely its value.
             named = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
@@ -116,7 +116,7 @@ def _help(field: FieldInfo, default: Any) -> str:
     return text.replace("%", "%%")
 
 
-def _with_underscores(arguments: list[str]) -> Iterator[str]:
+def with_underscores(arguments: list[str]) -> Iterator[str]:
     """Yield the arguments with underscores for dashes in the names of options."""
     for argument in arguments:
         name, equals, value = argument.partition("=")
