@@ -13,6 +13,7 @@ from flows.config.inputs import Inputs
 from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
+from flows.host.terminal import console
 from flows.pipeline import run_stages
 from flows.planning.discovery import read_batch_file
 from flows.planning.plan import Plan
@@ -25,7 +26,6 @@ from flows.reporting.ending import Ending
 from flows.reporting.final_state import final_state
 from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan, publish_preliminary_plan
 from flows.reporting.run_name import first_name, rename
-from flows.reporting.terminal import console
 from flows.reporting.tracker import Tracker
 from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session

@@ -8,7 +8,6 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from tasks.errors import closest
 
@@ -56,7 +55,7 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, arguments: list[str]) -> dict[str, Any]:
         """Return what is given, by option; `inputs` has the rest. Dashes in an option's name count as underscores."""
-        namespace, unknown = self.parse_known_intermixed_args(list(_with_underscores(arguments)))
+        namespace, unknown = self.parse_known_intermixed_args(list(with_underscores(arguments)))
         if unknown:
             # What follows an unknown option is most likely its value.
             named = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
@@ -84,7 +83,7 @@ def _described(name: str, field: FieldInfo) -> dict[str, Any]:
     if is_flag(name, field):
         return {"action": "store_const", "const": True, "help": _help(field, None)}
     kinds = list(_kinds(field.annotation))
-    keywords: dict[str, Any] = {"help": _help(field, field.default)}
+    keywords: dict[str, Any] = {"help": _help(field, field.get_default(call_default_factory=True))}
     if choices := [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]:
         keywords["choices"] = choices
     elif bool in kinds:
@@ -112,12 +111,12 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 def _help(field: FieldInfo, default: Any) -> str:
     text = field.description or ""
-    if "default" not in text and default not in (None, "", PydanticUndefined):
+    if "default" not in text and default not in (None, "", []):
         text += f" (default: {default})"
     return text.replace("%", "%%")
 
 
-def _with_underscores(arguments: list[str]) -> Iterator[str]:
+def with_underscores(arguments: list[str]) -> Iterator[str]:
     """Yield the arguments with underscores for dashes in the names of options."""
     for argument in arguments:
         name, equals, value = argument.partition("=")

@@ -6,6 +6,8 @@ import sys
 import warnings
 from typing import NoReturn
 
+from flows.cli.arguments import Parser, with_underscores
+
 PROGRAM = "whisperx-batch-clean"
 DAYS = 30.0
 
@@ -29,7 +31,7 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="Remove what whisperx-batch keeps of an output folder and no later run needs: stages' results of "
         "recordings that are gone, or that were made with other options than the newest; what it remembers of files of "
@@ -41,7 +43,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--older_than", type=float, default=DAYS, metavar="DAYS", help="keep results that are younger (default: 30)"
     )
     parser.add_argument("--dry_run", action="store_true", help="say what would be removed, and remove nothing")
-    return parser.parse_args(arguments)
+    return parser.parse_args(list(with_underscores(arguments)))
 
 
 def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bool) -> None:

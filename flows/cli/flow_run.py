@@ -11,13 +11,14 @@ from flows.batch import whisperx_batch
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.parameters import Batch
 from flows.host.programs import typed
+from flows.host.terminal import say, waiting
 from flows.planning.plan import Plan
+from flows.preflight.device import cluster_address
 from flows.preflight.services import check_prefect, check_ray
 from flows.prepared import prepared
 from flows.reporting import run
 from flows.reporting.ending import Ending, why_ended
 from flows.reporting.final_state import FAILED_BEFORE
-from flows.reporting.terminal import say, waiting
 from flows.reporting.tracker import Tracker
 from flows.services.failures import in_words
 from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
@@ -53,7 +54,8 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
 
 def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: bool) -> State[Any]:
     """Return the flow's final state; `begun` is set once the services are up: from then on the flow reports."""
-    quiet, ray = not batch.run.verbose, "joining the Ray cluster" if batch.run.ray_address else "starting Ray"
+    quiet = not batch.run.verbose
+    ray = "joining the Ray cluster" if cluster_address(batch.run.ray_address) else "starting Ray"
     services = f"{ray} and a Prefect server" if embedded else ray
     with waiting(services, quiet=quiet, logged=True) as wait_for, ExitStack() as running:
         # The server starts while Ray does; each takes longer than ten seconds.

@@ -17,7 +17,7 @@ from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
-from flows.reporting.terminal import console, say, waiting
+from flows.host.terminal import console, say, waiting
 from tasks.models.options import go_offline
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
         entries = checked_entries(batch, say)
         if not command.only:
             check_any_there(entries)
-    for notice in [*notices(batch), *_stop_notice(batch.run.stop_after)]:
+    for notice in [*notices(batch), *(_stop_notice(batch.run.stop_after) if batch.run.verbose else [])]:
         say(notice)
     if command.dry_run:
         return show(batch, entries)

@@ -4,11 +4,11 @@ from rich.console import Console
 
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
+from flows.host.terminal import waiting
 from flows.planning.plan import Plan
 from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary
 from flows.reporting.report import write_report
-from flows.reporting.terminal import waiting
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected

@@ -1,1 +1,1 @@
-"""The machine that the command is started on: folders, signals, environment. May import only `tasks`."""
+"""The machine that the command is started on: folders, signals, environment, terminal. May import only `tasks`."""

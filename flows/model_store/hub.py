@@ -59,8 +59,15 @@ def _refusal(repository: str, name: str, revision: str | None, *, certain: bool)
             return f"{constants.ENDPOINT} refuses HF_TOKEN: {_first_line(error)}"
         raise HubUnreachable(_first_line(error)) from error
     except NETWORK_ERRORS as error:
-        raise HubUnreachable(_first_line(error)) from error
+        raise HubUnreachable(_cause(error)) from error
     return None
+
+
+def _cause(error: BaseException) -> str:
+    """Return the error of the network that requests and urllib3 have wrapped, without their names."""
+    while inner := getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, Exception)), None):
+        error = inner
+    return str(error).split("): ", 1)[-1] or type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

@@ -129,7 +129,7 @@ def _ask_for_pipeline(model: str, model_dir: str | None) -> None:
         try:
             fetch_pipeline_config(pipeline, model_dir)
         except NETWORK_ERRORS as error:
-            raise HubUnreachable(f"--diarize_model {model}: the Hub cannot be reached ({error})") from error
+            raise HubUnreachable(f"--diarize_model {model}: the Hub cannot be reached") from error
         _, *parts = pipeline_sources(model, model_dir)
     for part in parts:
         _ask(ModelRequirement("diarize", part), model_dir)

@@ -64,7 +64,8 @@ def _check_writable(option: str, given: str, folder: Path) -> None:
             pass
     except OSError as error:
         raise InvalidInput(
-            f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {message_of(error)}"
+            f"--{option} {one_line(given)}: cannot write to {one_line(str(there))}: {message_of(error)}; "
+            "name another folder"
         ) from None
 
 

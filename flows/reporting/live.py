@@ -11,9 +11,9 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from flows.host.terminal import log, showing
 from flows.pools.group import Pools
 from flows.reporting.console import duration, speed
-from flows.reporting.terminal import log, showing
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
 

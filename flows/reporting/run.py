@@ -13,6 +13,7 @@ from prefect.logging.handlers import APILogHandler
 from rich.console import Console
 
 from flows.config.parameters import Batch
+from flows.host.terminal import console
 from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
@@ -20,7 +21,6 @@ from flows.reporting.ending import Ending
 from flows.reporting.markdown import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
-from flows.reporting.terminal import console
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected

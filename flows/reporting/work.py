@@ -32,7 +32,7 @@ class StageWork:
         self.audio_s += audio_s
 
     def drop(self, audio_s: float) -> None:
-        """Count a file no longer, since it has failed."""
+        """Count a file no longer, since it has failed or has turned out not to need the stage."""
         self.files -= 1
         self.audio_s -= audio_s
 
@@ -57,15 +57,18 @@ class Work:
     """The files that wait when it is made, and what has become of them since; may be used by several threads."""
 
     def __init__(self, files: list[FileRun]) -> None:
-        # Each counts for what was known of it at the start, whatever is found out later.
-        self._open = {file: max(file.source.duration_s, SHORTEST_S) for file in files if file.status == "waiting"}
+        # Each counts for what was known of it at the start: its audio, and the stages that it was missing. When it is
+        # read, results of some may be found.
+        self._open = {
+            file: (max(file.source.duration_s, SHORTEST_S), file.missing) for file in files if file.status == "waiting"
+        }
         self.files = len(self._open)
-        self.audio_s = sum(self._open.values())
+        self.audio_s = sum(audio_s for audio_s, _ in self._open.values())
         self.finished_s = 0.0
         """Seconds of audio in the files that have an outcome."""
         self.stages = {stage: StageWork() for stage in STAGES}
-        for file, audio_s in self._open.items():
-            for stage in file.missing:
+        for audio_s, stages in self._open.values():
+            for stage in stages:
                 self.stages[stage].add(audio_s)
         self._counted: dict[FileRun, set[str]] = {}
         self._in_work: dict[FileRun, float] = {}
@@ -84,16 +87,16 @@ class Work:
                 self._count(file, now)
 
     def _count(self, file: FileRun, now: float) -> None:
-        counted, audio_s = self._counted.setdefault(file, set()), self._open[file]
+        counted, (audio_s, stages) = self._counted.setdefault(file, set()), self._open[file]
         # A file that is done has been through all stages, also one that has not reported its time yet.
-        finished = file.missing if file.status == "done" else file.missing & file.timings_s.keys()
+        finished = stages & (file.missing if file.status == "done" else file.timings_s.keys())
         for stage in finished - counted:
             self.stages[stage].finish(audio_s, file.timings_s.get(stage, 0.0), now)
         counted |= finished
         if file.status == "waiting":
             self._in_work.setdefault(file, now)
             return
-        for stage in file.missing - counted:
+        for stage in stages - counted:
             self.stages[stage].drop(audio_s)
         if file.status == "failed":
             self._failed.append(file)

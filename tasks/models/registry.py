@@ -117,10 +117,13 @@ def ensure_pipeline(model: str, models: ModelOptions) -> str:
 
 
 def fetch_pipeline_config(pipeline: Repository, model_dir: str | None) -> None:
-    """Download a pipeline's config.yaml, 1 kB that names its parts, unless it is here. Raises OSError."""
-    from huggingface_hub import hf_hub_download
+    """Download a pipeline's config.yaml, 1 kB that names its parts, unless it is here. Raises OSError, HTTPError."""
+    from huggingface_hub import hf_hub_download, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session
 
     if pipeline.folder(model_dir) is None:
+        # The download goes on trying for 23 s where nobody answers.
+        get_session().head(hf_hub_url(pipeline.name, "config.yaml"), headers=build_hf_headers(), timeout=10)
         hf_hub_download(pipeline.name, "config.yaml", cache_dir=model_dir)
 
 

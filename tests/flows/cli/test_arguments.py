@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli import clean
 from flows.cli.main import _parse
 from flows.cli.options import IDLE, WHISPERX, Command
 from flows.preflight.check import notices
@@ -79,6 +80,17 @@ def test_dashes_count_as_underscores_in_names_alone() -> None:
     assert (command.output_dir, command.max_line_width, command.dry_run) == ("my-out", 40, True)
     assert command.initial_prompt == "--a-b"
     assert inputs == ["a-b.wav"]
+
+
+def test_the_clean_up_takes_dashes_too_and_refuses_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the other commands do."""
+    options = clean._parse(["out", "--older-than", "3", "--dry-run"])
+    assert (options.older_than, options.dry_run) == (3.0, True)
+    with pytest.raises(SystemExit):
+        clean._parse(["out", "--older_than", "soon"])
+    assert capsys.readouterr().err.startswith(
+        "whisperx-batch-clean: argument --older_than: invalid float value: 'soon'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,13 @@ def test_the_time_left_is_that_of_the_slowest_stage(monkeypatch: pytest.MonkeyPa
     assert work.seconds_left() == pytest.approx(2 * 10.0 - 5.0)
     assert [file.source.name for file in work.newly_failed()] == ["4.wav"]
     assert work.newly_failed() == []
+    tracker.files[2].missing = frozenset({"write"})  # the results of an earlier run were found when it was read
+    finish(tracker, 2)
+    finish(tracker, 3, transcribe=10.0)
+    now += 1.0
+    work.look()
+    assert work.seconds_left() == 0.0
+    assert (work.stages["transcribe"].finished, work.stages["write"].finished) == (3, 4)
 
 
 def test_looking_at_a_hundred_thousand_files_costs_little() -> None:
