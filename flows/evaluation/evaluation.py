@@ -32,7 +32,11 @@ class Evaluation:
     """The files with the highest word error rates, and their words side by side."""
 
     def add(self, score: Score, chunks: list[Chunk]) -> None:
-        """Add a file."""
+        """Add a file; one that no measure could be computed for is a problem."""
+        if not score.rates:
+            lacking = "neither text in both nor speakers with times in both"
+            self.problems.append(f"{score.name}: there is nothing to compare: {lacking}")
+            return
         self.scores.append(score)
         if chunks:
             self.worst.append((score, chunks))

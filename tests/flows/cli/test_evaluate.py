@@ -78,6 +78,8 @@ def _folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     write_outputs(out, "broken", [])
     (right / "call.stm").write_bytes(STM.read_bytes())
     (right / f"{ODD}.txt").write_text("so <b> it was")
+    write_outputs(out, "silent", [])
+    (right / "silent.rttm").write_text("SPEAKER silent 1 0.0 1.0 <NA> <NA> A <NA> <NA>\n")
     (right / "gone.txt").write_text("hello")
     (right / "broken.srt").write_text("hello")
     return out, right
@@ -93,6 +95,7 @@ def test_a_run_is_scored(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert "(English)" in ran.stdout
     assert f"whisperx-batch-evaluate: {right / 'broken.srt'}: there is no subtitle in it" in ran.stderr
     assert f"whisperx-batch-evaluate: gone: there is no transcript of it in {out}" in ran.stderr
+    assert "whisperx-batch-evaluate: silent: there is nothing to compare" in ran.stderr
     assert "2 transcripts without a reference" in ran.stderr
 
     figures = json.loads((tmp_path / "a.json").read_text())
@@ -105,7 +108,7 @@ def test_a_run_is_scored(folders: tuple[Path, Path], tmp_path: Path) -> None:
     total = files["call"]["wer"]["length"] + files[ODD]["wer"]["length"]
     assert figures["all"]["wer"] == figures["languages"]["en"]["wer"]
     assert (figures["all"]["wer"]["errors"], figures["all"]["wer"]["length"]) == (5, total)
-    assert len(figures["problems"]) == 2
+    assert len(figures["problems"]) == 3
 
     page = Tags((tmp_path / "a.html").read_text())
     assert {"table", "details", "del", "ins"} <= page.tags
@@ -126,7 +129,7 @@ def test_two_files_are_compared(folders: tuple[Path, Path]) -> None:
     ("arguments", "message"),
     [
         (["missing"], "missing: there is no such file or folder"),
-        ([STM, "--language", "klingon"], "--language: Whisper knows no language 'klingon'"),
+        ([STM, "--language", "klingon"], "argument --language: Whisper knows no language 'klingon'"),
         ([STM, "--collar", "-1"], "argument --collar: invalid seconds value: '-1'"),
     ],
 )
