@@ -7,6 +7,7 @@ import warnings
 from typing import NoReturn
 
 from flows.cli.exit_status import INTERRUPTED
+from flows.cli.parsing import language
 
 PROGRAM = "whisperx-batch-compare"
 
@@ -36,7 +37,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("old", metavar="OLD", help="an output folder")
     parser.add_argument("new", metavar="NEW", help="the output folder that is compared with it")
-    parser.add_argument("--language", help="code of the language of transcripts that do not name it, as json does")
+    parser.add_argument(
+        "--language", type=language, help="code of the language of transcripts that do not name it, as json does"
+    )
     parser.add_argument(
         "--max_difference",
         type=float,

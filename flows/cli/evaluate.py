@@ -7,6 +7,7 @@ import warnings
 from typing import NoReturn
 
 from flows.cli.exit_status import INTERRUPTED
+from flows.cli.parsing import language, seconds
 
 PROGRAM = "whisperx-batch-evaluate"
 
@@ -37,7 +38,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("hypotheses", metavar="HYPOTHESES", help="the transcripts: an output folder, or a file")
     parser.add_argument("references", metavar="REFERENCES", help="what is right: a folder, or a file")
-    parser.add_argument("--language", help="code of the language of transcripts that do not name it, as json does")
+    parser.add_argument(
+        "--language", type=language, help="code of the language of transcripts that do not name it, as json does"
+    )
     parser.add_argument(
         "--collar",
         type=seconds,
@@ -57,14 +60,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def seconds(text: str) -> float:
-    """Return a time that is not negative. Raises ValueError."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError
-    return value
-
-
 def _evaluate(options: argparse.Namespace) -> int:
     from flows.evaluation.evaluation import Evaluation
     from flows.evaluation.page import page
@@ -73,17 +68,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     from flows.evaluation.terminal import show, standard_output
     from flows.evaluation.transcripts.pairing import Pairs
     from tasks.errors import InvalidInput, one_line
-    from tasks.languages import language_code
     from tasks.storage import io, urls
 
-    try:
-        language = options.language and language_code(options.language)
-    except ValueError as error:
-        raise InvalidInput(f"--language: {error}") from None
     pairs = Pairs(options.hypotheses, options.references)
     evaluation = Evaluation(Collars(options.collar, options.der_collar), pairs.problems)
     for pair in pairs:
-        evaluation.add(*score(pair, language, evaluation.collars))
+        evaluation.add(*score(pair, options.language, evaluation.collars))
     if evaluation.scores:
         show(evaluation, standard_output())
     written = {}

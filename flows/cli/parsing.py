@@ -36,6 +36,24 @@ def read_options(
         parser.exit(2, f"{parser.prog}: {error}\n")
 
 
+def language(text: str) -> str:
+    """Return the code of a language; a type of argparse."""
+    from tasks.languages import language_code
+
+    try:
+        return language_code(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def seconds(text: str) -> float:
+    """Return a time that is not negative; a type of argparse, which names it in the error."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
 def usage_errors(error: "ValidationError", program: str, given: Collection[str] = ()) -> str:
     """Return a line for each wrong value, with where it is set: by an option that is `given`, or elsewhere."""
     from flows.cli.environment import variable_of

@@ -124,12 +124,8 @@ def _version(folder: str, name: str, recording: Recording) -> Version:
     turns, quality = recording.speaker_turns(), _json(os.path.join(folder, f"{name}.quality.json"))
     labels = {segment.speaker for segment in recording.segments or () if segment.speaker}
     speakers = {turn.speaker for turn in turns or ()} or labels
-    speech = quality.get("speech_s")
-    return Version(
-        speakers=len(speakers) or None,
-        verdict=quality.get("verdict"),
-        coverage=round(quality["covered_s"] / speech, 4) if speech else None,
-    )
+    coverage = _ratio(quality, "covered_s", "speech_s")
+    return Version(speakers=len(speakers) or None, verdict=quality.get("verdict"), coverage=coverage)
 
 
 def _transcripts(folder: str) -> Files:
@@ -142,8 +138,11 @@ def _transcripts(folder: str) -> Files:
 
 def _speed(folder: str) -> float | None:
     """Return seconds of audio a second, from a run's report that is in the folder as report.json."""
-    summary = _json(os.path.join(folder, "report.json")).get("summary")
-    return round(summary["audio_s"] / summary["wall_s"], 2) if summary and summary["wall_s"] else None
+    return _ratio(_json(os.path.join(folder, "report.json")).get("summary") or {}, "audio_s", "wall_s")
+
+
+def _ratio(values: dict[str, Any], above: str, below: str) -> float | None:
+    return round(values[above] / values[below], 4) if values.get(below) and above in values else None
 
 
 def _json(path: str) -> dict[str, Any]:

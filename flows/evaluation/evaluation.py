@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flows.evaluation.plural import counted
 from flows.evaluation.rates import MEASURES, Rates, total
 from flows.evaluation.scoring import Chunk, Collars, Score
+from tasks.errors import one_line
 
 WORST = 50
 """Of so many files the words are kept side by side, for the page."""
@@ -32,7 +33,11 @@ class Evaluation:
     """The files with the highest word error rates, and their words side by side."""
 
     def add(self, score: Score, chunks: list[Chunk]) -> None:
-        """Add a file."""
+        """Add a file; one that no measure could be computed for is a problem."""
+        if not score.rates:
+            lacking = "neither text in both nor speakers with times in both"
+            self.problems.append(f"{score.name}: there is nothing to compare: {lacking}")
+            return
         self.scores.append(score)
         if chunks:
             self.worst.append((score, chunks))
@@ -59,7 +64,7 @@ class Evaluation:
     def files(self) -> list[Row]:
         """Return a row for each file, the highest word error rate first."""
         ordered = sorted(self.scores, key=lambda score: (-_rate(score.rates), score.name))
-        return [self._row(score.name, score.rates) for score in ordered]
+        return [self._row(one_line(score.name), score.rates) for score in ordered]
 
     def languages(self) -> list[Row]:
         """Return a row for each language, and one for all files."""

@@ -4,6 +4,7 @@ from html import escape
 
 from flows.evaluation.evaluation import Evaluation, Row
 from flows.evaluation.scoring import Chunk
+from tasks.errors import one_line
 
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>
@@ -38,13 +39,13 @@ def page(evaluation: Evaluation) -> bytes:
     if evaluation.worst:
         parts += ["<h2>Word by word</h2>", SIDE_BY_SIDE]
         for score, chunks in evaluation.worst:
-            summary = f"{escape(score.name)}: WER {score.rates['wer'].value:.1%}"
+            summary = f"{escape(one_line(score.name))}: WER {score.rates['wer'].value:.1%}"
             text = " ".join(map(_marked, chunks))
             parts.append(f'<details><summary>{summary}</summary><p dir="auto">{text}</p></details>')
     if evaluation.problems:
-        problems = "".join(f"<li>{escape(problem)}</li>" for problem in evaluation.problems)
+        problems = "".join(f"<li>{escape(one_line(problem))}</li>" for problem in evaluation.problems)
         parts.append(f"<h2>Not scored</h2><ul>{problems}</ul>")
-    return ("\n".join([*parts, "</body></html>"]) + "\n").encode()
+    return ("\n".join([*parts, "</body></html>"]) + "\n").encode(errors="replace")
 
 
 def _table(first: str, headers: list[str], rows: list[Row]) -> str:

@@ -93,10 +93,13 @@ def _cer(reference: str, hypothesis: str) -> Rate:
 
 def _by_speakers(pair: Pair, normalizer: Normalizer, collars: Collars) -> dict[str, Rate]:
     """Return cpWER if both sides have speakers, and tcpWER if both have times, too."""
-    reference, hypothesis = pair.reference, pair.hypothesis
-    if not (reference.has_speakers and hypothesis.has_speakers and reference.segments and hypothesis.segments):
+    sides = pair.reference, pair.hypothesis
+    if not all(side.has_speakers for side in sides):
         return {}
-    rates = {"cpwer": cpwer(reference.segments, hypothesis.segments, normalizer)}
-    if reference.is_timed and hypothesis.is_timed:
-        rates["tcpwer"] = tcpwer(reference.segments, hypothesis.segments, normalizer, collars.tcpwer_s)
+    reference, hypothesis = (
+        [part._replace(text=normalizer.normalized(part.text)) for part in side.segments or ()] for side in sides
+    )
+    rates = {"cpwer": cpwer(reference, hypothesis)}
+    if all(side.is_timed for side in sides):
+        rates["tcpwer"] = tcpwer(reference, hypothesis, collars.tcpwer_s)
     return rates

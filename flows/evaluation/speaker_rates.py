@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.evaluation.normalization import Normalizer
 from flows.evaluation.rates import Rate
 from flows.evaluation.transcripts.recording import Segment
 
@@ -25,33 +24,28 @@ class PlacedWord(NamedTuple):
     end: float
 
 
-def cpwer(reference: Sequence[Segment], hypothesis: Sequence[Segment], normalizer: Normalizer) -> Rate:
-    """Return the concatenated minimum-permutation word error rate."""
+def cpwer(reference: Sequence[Segment], hypothesis: Sequence[Segment]) -> Rate:
+    """Return the concatenated minimum-permutation word error rate of segments of normalized text."""
     from rapidfuzz.distance import Levenshtein
 
     def words(segment: Segment) -> list[str]:
-        return normalizer.words(segment.text)
+        return segment.text.split()
 
     return _best_pairing(_by_speaker(reference, words), _by_speaker(hypothesis, words), Levenshtein.distance)
 
 
-def tcpwer(
-    reference: Sequence[Segment], hypothesis: Sequence[Segment], normalizer: Normalizer, collar_s: float
-) -> Rate:
-    """Return the time-constrained cpWER of segments that all have times.
+def tcpwer(reference: Sequence[Segment], hypothesis: Sequence[Segment], collar_s: float) -> Rate:
+    """Return the time-constrained cpWER of segments of normalized text that all have times.
 
     As by default in MeetEval: the words of a segment share its time by their lengths. A reference word has its whole
     share; a word of the transcript has the middle of its share with `collar_s` before and after.
     """
 
-    def shares(segment: Segment) -> list[PlacedWord]:
-        return _shares(segment, normalizer.words(segment.text))
-
     def middles(segment: Segment) -> list[PlacedWord]:
-        centred = [(word.text, (word.start + word.end) / 2) for word in shares(segment)]
+        centred = [(word.text, (word.start + word.end) / 2) for word in _shares(segment)]
         return [PlacedWord(text, middle - collar_s, middle + collar_s) for text, middle in centred]
 
-    return _best_pairing(_by_speaker(reference, shares), _by_speaker(hypothesis, middles), timed_distance)
+    return _best_pairing(_by_speaker(reference, _shares), _by_speaker(hypothesis, middles), timed_distance)
 
 
 def timed_distance(reference: Sequence[PlacedWord], hypothesis: Sequence[PlacedWord]) -> int:
@@ -59,20 +53,22 @@ def timed_distance(reference: Sequence[PlacedWord], hypothesis: Sequence[PlacedW
 
     Takes time in proportion to the product of the numbers of words, a row of the table at a time.
     """
-    texts = np.array([word.text for word in hypothesis], dtype=object)
+    numbers = {text: number for number, text in enumerate({word.text for word in hypothesis})}
+    texts = np.array([numbers[word.text] for word in hypothesis])
     starts, ends = (np.array([word[i] for word in hypothesis], dtype=float) for i in (1, 2))
     columns = np.arange(len(hypothesis) + 1)
     row = columns
     for word in reference:
         overlaps = (starts < word.end) & (ends > word.start)
-        matched = np.where(overlaps, row[:-1] + (texts != word.text), row[1:] + 1)
+        matched = np.where(overlaps, row[:-1] + (texts != numbers.get(word.text, -1)), row[1:] + 1)
         best = np.concatenate([[row[0] + 1], np.minimum(matched, row[1:] + 1)])
         # An insertion costs one for each column: the least of all columns to the left, by how far away they are.
         row = np.minimum.accumulate(best - columns) + columns
     return int(row[-1])
 
 
-def _shares(segment: Segment, words: list[str]) -> list[PlacedWord]:
+def _shares(segment: Segment) -> list[PlacedWord]:
+    words = segment.text.split()
     start, end = segment.start or 0.0, segment.end or 0.0
     ends = list(accumulate((len(word) for word in words), initial=0))
     second = (end - start) / max(ends[-1], 1)

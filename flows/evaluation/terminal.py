@@ -7,6 +7,7 @@ from rich.text import Text
 from flows.evaluation.comparison import Comparison, Version
 from flows.evaluation.evaluation import Evaluation, Row
 from flows.evaluation.plural import counted
+from tasks.errors import one_line
 
 SHOWN = 30
 """So many files are listed, the worst; the others are in the JSON and on the page."""
@@ -38,20 +39,16 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
         table.add_column(header, justify="right")
     for each in differing[:SHOWN]:
         facts = [_both(*pair) for pair in zip(_facts(each.old), _facts(each.new), strict=True)]
-        table.add_row(Text(each.name), f"{each.words.length:,.0f}", f"{each.words.value:.1%}", *facts)
+        cells = [one_line(each.name), f"{each.words.length:,.0f}", f"{each.words.value:.1%}", *facts]
+        table.add_row(*map(Text, cells))
     if differing:
         console.print(table)
     for each in differing[:EXAMPLES]:
-        console.print(Text(f"\n{each.name}"))
-        for before, old, new, after in each.places:
-            console.print(
-                Text.assemble(
-                    f"  … {before} ",
-                    (f"[-{old}-]" if old else "", "red"),
-                    (f"{{+{new}+}}" if new else "", "green"),
-                    f" {after} …",
-                )
-            )
+        console.print(Text(f"\n{one_line(each.name)}"))
+        for place in each.places:
+            before, old, new, after = map(one_line, place)
+            removed, added = f"[-{old}-]" if old else "", f"{{+{new}+}}" if new else ""
+            console.print(Text.assemble(f"  … {before} ", (removed, "red"), (added, "green"), f" {after} …"))
     rate, differ = comparison.difference, f"{len(differing):,} differ: {counted(comparison.difference.errors, 'word')}"
     files = counted(len(comparison.changes), "file")
     console.print(f"\n{files} compared, {differ} of {rate.length:,.0f}, {rate.value:.2%}", markup=False)
@@ -61,7 +58,7 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
 
 def _facts(version: Version) -> list[str]:
     coverage = None if version.coverage is None else f"{version.coverage:.0%}"
-    return ["–" if fact is None else str(fact) for fact in (version.speakers, version.verdict, coverage)]
+    return ["–" if fact is None else one_line(str(fact)) for fact in (version.speakers, version.verdict, coverage)]
 
 
 def _both(old: str, new: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from flows.evaluation.transcripts.reading import BEST_FIRST, READERS, RTTM, read, suffix_of
 from flows.evaluation.transcripts.recording import Recording
 from tasks.errors import InvalidInput
+from tasks.storage.urls import is_url
 
 Files = dict[str, dict[str, str]]
 """Paths by what they are named after (the path below the folder, without its end) and by the end of the name."""
@@ -24,6 +25,8 @@ def files_below(location: str) -> Files:
         for folder, folders, names in os.walk(location):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             paths += [os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")]
+    elif is_url(location):
+        raise InvalidInput(f"{location}: only files of this machine are read; copy them here first")
     elif not os.path.isfile(location):
         raise InvalidInput(f"{location}: there is no such file or folder")
     for path in paths:
@@ -41,7 +44,11 @@ def transcript_of(files: dict[str, str]) -> Recording:
     """
     texts = [files[suffix] for suffix in BEST_FIRST if suffix in files]
     text = _only(texts[0], Recording(segments=())) if texts else Recording()
-    return replace(text, turns=_only(files[RTTM], Recording(turns=())).turns) if RTTM in files else text
+    if RTTM not in files:
+        return text
+    turns = _only(files[RTTM], Recording(turns=())).turns
+    # Beside text an RTTM without turns is that of a run without --diarize: nobody has looked for speakers.
+    return replace(text, turns=turns or (None if text.segments else ()))
 
 
 def _only(path: str, empty: Recording) -> Recording:

@@ -18,6 +18,8 @@ PLAIN = Layout(max_line_width=None, max_line_count=None, highlight_words=False)
 STM = TWO_SPEAKERS.with_suffix(".stm")
 ODD = "<img src=x>"
 """The name of a recording that a page must show and not obey."""
+NOT_UTF_8 = "caf\udce9"
+"""Another, whose bytes are not UTF-8."""
 
 
 def write_outputs(
@@ -78,6 +80,10 @@ def _folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     write_outputs(out, "broken", [])
     (right / "call.stm").write_bytes(STM.read_bytes())
     (right / f"{ODD}.txt").write_text("so <b> it was")
+    (out / f"{NOT_UTF_8}.txt").write_text("well")
+    (right / f"{NOT_UTF_8}.txt").write_text("well")
+    write_outputs(out, "silent", [])
+    (right / "silent.rttm").write_text("SPEAKER silent 1 0.0 1.0 <NA> <NA> A <NA> <NA>\n")
     (right / "gone.txt").write_text("hello")
     (right / "broken.srt").write_text("hello")
     return out, right
@@ -93,6 +99,7 @@ def test_a_run_is_scored(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert "(English)" in ran.stdout
     assert f"whisperx-batch-evaluate: {right / 'broken.srt'}: there is no subtitle in it" in ran.stderr
     assert f"whisperx-batch-evaluate: gone: there is no transcript of it in {out}" in ran.stderr
+    assert "whisperx-batch-evaluate: silent: there is nothing to compare" in ran.stderr
     assert "2 transcripts without a reference" in ran.stderr
 
     figures = json.loads((tmp_path / "a.json").read_text())
@@ -102,15 +109,18 @@ def test_a_run_is_scored(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert files["call"]["cpwer"]["errors"] == files["call"]["tcpwer"]["errors"] == 4
     assert files["call"]["der"]["missed"] > 0
     assert set(files[ODD]) == {"name", "language", "normalizer", "wer", "cer"}
-    total = files["call"]["wer"]["length"] + files[ODD]["wer"]["length"]
-    assert figures["all"]["wer"] == figures["languages"]["en"]["wer"]
+    total = files["call"]["wer"]["length"] + files[ODD]["wer"]["length"] + 1
+    assert figures["languages"]["en"]["wer"]["length"] == total - 1
+    assert figures["languages"]["unknown"]["wer"]["rate"] == files[NOT_UTF_8]["wer"]["rate"] == 0
     assert (figures["all"]["wer"]["errors"], figures["all"]["wer"]["length"]) == (5, total)
-    assert len(figures["problems"]) == 2
+    assert len(figures["problems"]) == 3
 
     page = Tags((tmp_path / "a.html").read_text())
     assert {"table", "details", "del", "ins"} <= page.tags
     assert not {"img", "script", "link", "b", "iframe"} & page.tags
     assert ODD in page.text
+    for shown in (ran.stdout, page.text):
+        assert "caf\\udce9" in shown
     assert f"{figures['all']['wer']['rate']:.1%}" in page.text
     assert "gone: there is no transcript" in page.text
 
@@ -126,7 +136,7 @@ def test_two_files_are_compared(folders: tuple[Path, Path]) -> None:
     ("arguments", "message"),
     [
         (["missing"], "missing: there is no such file or folder"),
-        ([STM, "--language", "klingon"], "--language: Whisper knows no language 'klingon'"),
+        ([STM, "--language", "klingon"], "argument --language: Whisper knows no language 'klingon'"),
         ([STM, "--collar", "-1"], "argument --collar: invalid seconds value: '-1'"),
     ],
 )

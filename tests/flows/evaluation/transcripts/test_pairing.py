@@ -66,6 +66,14 @@ def test_the_format_that_says_most_is_read_and_an_rttm_beside_it(tmp_path: Path)
     assert pair.hypothesis.language == "en"
 
 
+def test_text_beside_an_empty_rttm_has_no_speakers_to_score(tmp_path: Path) -> None:
+    """It is what a run without `--diarize` writes; without text, an empty RTTM says that nobody speaks."""
+    json = '{"segments": [{"start": 0, "end": 1, "text": "hi"}]}'
+    right = folder(tmp_path / "right", {"a.rttm": TURN.format("a"), "b.rttm": TURN.format("b")})
+    out = folder(tmp_path / "out", {"a.json": json, "a.rttm": "", "b.rttm": ""})
+    assert [pair.hypothesis.speaker_turns() for pair in Pairs(out, right)] == [None, ()]
+
+
 @pytest.mark.parametrize(
     ("transcripts", "references", "problems"),
     [
@@ -95,5 +103,7 @@ def test_folders_without_anything_to_read_are_refused(tmp_path: Path) -> None:
     out = folder(tmp_path / "out", {"a.txt": "x"})
     with pytest.raises(InvalidInput, match="there is no such file or folder"):
         Pairs(out, str(tmp_path / "missing"))
+    with pytest.raises(InvalidInput, match="copy them here first"):
+        Pairs("s3://bucket/out", out)
     with pytest.raises(InvalidInput, match="there is nothing to read; the known formats are"):
         Pairs(out, folder(tmp_path / "right", {"a.wav": ""}))
