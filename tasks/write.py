@@ -81,11 +81,10 @@ class WriteOptions(Options):
     @model_validator(mode="after")
     def _one_layout(self) -> "WriteOptions":
         for name in ("highlight_words", "max_line_count", "max_line_width"):
-            if self.subtitles is not None and getattr(self, name):
-                instead = f": subtitles readable,{name}=N" if name != "highlight_words" else ""
-                raise ValueError(
-                    f"{name} lays out WhisperX's subtitles: leave it out with subtitles {self.subtitles}{instead}"
-                )
+            value = getattr(self, name)
+            if self.subtitles is not None and value:
+                instead = f", or set subtitles to {self.subtitles},{name}={value}" if name != "highlight_words" else ""
+                raise ValueError(f"{name} lays out WhisperX's subtitles, not readable ones: leave it out{instead}")
         return self
 
     def formats(self) -> list[str]:

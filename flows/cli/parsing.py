@@ -1,5 +1,6 @@
 """Reads a command's options, and formats their errors."""
 
+import argparse
 from collections.abc import Collection, Container
 from typing import TYPE_CHECKING, TypeVar
 

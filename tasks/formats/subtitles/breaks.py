@@ -43,13 +43,11 @@ NO_START = frozenset(
 )
 NO_END = frozenset("‘“（〔［｛〈《「『【([{")
 """Characters that begin, or end, no line in Japanese and Chinese (JIS X 4051; W3C, clreq)."""
-BETWEEN_SCRIPTS = {
-    ("hiragana", "hiragana"): 12.0,
-    ("kanji", "hiragana"): 15.0,
-    ("katakana", "katakana"): IN_WORD,
-    ("latin", "latin"): IN_WORD,
-}
-"""Breaks inside a Japanese phrase, which ends where hiragana, its endings and particles, end; others cost PLAIN."""
+IN_PHRASE, IN_HIRAGANA = 15.0, 12.0
+"""Breaks inside a Japanese phrase, which ends where hiragana, its endings and particles, end.
+
+In Chinese, which has no hiragana, all breaks inside a clause cost the same.
+"""
 
 
 def ends_sentence(left: Token, right: Token) -> bool:
@@ -90,9 +88,14 @@ def _links(word: str, language: str) -> bool:
 def _without_spaces(left: str, right: str) -> float:
     if right in NO_START or left in NO_END:
         return FORBIDDEN
-    if ENDS_CLAUSE.search(left):
+    if left in "、，；：":
         return CLAUSE
-    return BETWEEN_SCRIPTS.get((_script(left), _script(right)), PLAIN)
+    before, after = _script(left), _script(right)
+    if before == after and after in {"katakana", "latin"}:
+        return IN_WORD
+    if after == "hiragana":
+        return IN_HIRAGANA if before == after else IN_PHRASE
+    return IN_PHRASE if before == after == "kanji" else PLAIN
 
 
 def _script(character: str) -> str:

@@ -1,10 +1,10 @@
 """Cuts a speaker's words into cues, and cues into lines, at the least cost for the reader: dynamic programming."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, combinations, pairwise
 
-from tasks.formats.subtitles.breaks import break_cost, ends_sentence
+from tasks.formats.subtitles.breaks import IN_WORD, break_cost, ends_sentence
 from tasks.formats.subtitles.rules import Rules
 from tasks.formats.subtitles.tokens import Token, columns
 
@@ -83,14 +83,25 @@ class Segmentation:
         needed = max(rules.min_duration, to_read / rules.max_cps)
         inside = self._sentences[end - 1] - self._sentences[first]
         whole = end == len(self._tokens) or self._sentences[end] > self._sentences[end - 1]
-        one_line = self._turn.label + self._ends[end] - self._begins[first] <= rules.max_line_width
+        line_break = self._line_break(first, end)
         return (
             CUE
             + self._breaks[end]
+            + (line_break or 0)
             + HURRY * max(0, needed - shown) / needed
-            + inside * (SHORT_SENTENCES if whole and one_line else RUN_ON)
+            + inside * (SHORT_SENTENCES if whole and line_break is None else RUN_ON)
             + PAUSE_INSIDE * (self._pauses[end - 1] - self._pauses[first])
         )
+
+    def _line_break(self, first: int, end: int) -> float | None:
+        """Return what the best break between the first line of a cue and the rest costs; None for one line."""
+        room = self._rules.max_line_width - self._turn.label
+        if self._ends[end] - self._begins[first] <= room:
+            return None
+        rest = self._rules.max_line_width * (self._rules.max_line_count - 1)
+        earliest = bisect_left(self._begins, self._ends[end] - rest)
+        latest = bisect_right(self._ends, self._begins[first] + room) - 1
+        return min(self._breaks[max(earliest, first + 1) : latest + 1], default=IN_WORD)
 
 
 def lines_of(tokens: list[Token], label: int, rules: Rules, language: str) -> list[str]:

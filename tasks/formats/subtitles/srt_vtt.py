@@ -11,9 +11,9 @@ from tasks.formats.writers import Layout
 
 def srt(cues: list[Cue], layout: Layout) -> bytes:
     """Return SubRip. It has no voices of its own: they are labels in the text, as in WhisperX."""
-    labelled = layout.get("speaker_labels") != "none"
+    unlabelled = layout.get("speaker_labels") == "none"
     blocks = [
-        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.labelled if labelled else cue.text}\n\n"
+        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{cue.text if unlabelled else cue.labelled}\n\n"
         for number, cue in enumerate(cues, start=1)
     ]
     return "".join(blocks).encode()
@@ -34,11 +34,11 @@ def _clock(milliseconds: int, marker: str) -> str:
 
 def _payload(cue: Cue, layout: Layout) -> str:
     labels = layout.get("speaker_labels")
-    # WhisperX escapes nothing. Whoever asks for more than WhisperX's cues gets WebVTT in which all text is shown.
-    text = _escaped(cue.text) if labels == "voice" or "readable" in layout else cue.text
-    if labels == "voice" and cue.speaker is not None:
-        return f"<v {_escaped(cue.speaker)}>{text}"
-    return text if labels else f"{cue.label}{text}"
+    text = cue.text if labels else cue.labelled
+    if labels == "voice" or "readable" in layout:
+        # WhisperX escapes nothing. Whoever asks for more than WhisperX's cues gets WebVTT in which all text is shown.
+        text = _escaped(text)
+    return f"<v {_escaped(cue.speaker)}>{text}" if labels == "voice" and cue.speaker is not None else text
 
 
 def _escaped(text: str) -> str:

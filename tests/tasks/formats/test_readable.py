@@ -162,7 +162,10 @@ def test_japanese_lines_neither_begin_nor_end_with_the_wrong_character() -> None
     assert all(columns(line) <= 26 for line in flat)
     assert not [line for line in flat if line[0] in "、。」ー" or line[-1] == "「"]
     assert all(any(whole in line for line in flat) for whole in ("レストラン", "OpenAI", "モデル"))
-    assert any(line.endswith("良いので、") for line in flat)
+    assert ["良いので、公園へ", "「散歩」に行きましょう。"] in cues
+    hiragana = "あいうえおかきくけこさしす。"  # the full stop alone is too much for a line
+    spoken = segment(0, 4.0, hiragana, words=[word(each, i / 4, (i + 1) / 4) for i, each in enumerate(hiragana)])
+    assert not [line for each in lines([spoken], "ja") for line in each if line[0] == "。"]
 
 
 def test_thai_without_spaces_is_cut_between_characters_and_their_marks() -> None:
@@ -236,7 +239,9 @@ def test_wrong_rules_are_refused(wrong: str, message: str) -> None:
 
 def test_readable_subtitles_have_their_own_width() -> None:
     """WhisperX's options lay out WhisperX's cues: of two widths, neither would be sure to hold."""
-    with pytest.raises(ValueError, match=r"max_line_width .* leave it out .*: subtitles readable,max_line_width=N"):
+    with pytest.raises(
+        ValueError, match=r"max_line_width .* leave it out, or set subtitles to readable,max_line_width=30"
+    ):
         WriteOptions(subtitles="readable", max_line_width=30)
 
 
