@@ -115,7 +115,7 @@ def word_error_rate(references: dict[str, str]) -> float:
     segments = {name: json.loads((TRANSCRIPTS / f"{name}.json").read_text())["segments"] for name in references}
     rate: float = jiwer.wer(
         list(references.values()),
-        ["".join(segment["text"] for segment in segments[name]) for name in references],
+        [" ".join(segment["text"].strip() for segment in segments[name]) for name in references],
         reference_transform=ENGLISH,
         hypothesis_transform=ENGLISH,
     )
