@@ -1,6 +1,7 @@
 """The plan and the summary of a run, as lines on the terminal."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,13 @@ KNOWN_SHOWN = 20
 def duration(seconds: float) -> str:
     """Return a duration as people write it: 0:00:09, 1:02:03, 2 days, 1:00:00."""
     return str(timedelta(seconds=round(seconds)))
+
+
+def audio_of(files: Iterable[FileRun]) -> str:
+    """Return how much audio files hold: about, if some are yet to be opened."""
+    files = list(files)
+    about = "about " if any(file.unopened for file in files) else ""
+    return about + duration(sum(file.expected_s for file in files))
 
 
 def counted(files: int) -> str:
@@ -53,7 +61,7 @@ def show_estimate(estimate: tuple[float, float] | None, console: Console) -> Non
 
 def plan_line(files: list[FileRun]) -> str:
     """Return the plan in a line."""
-    hours = duration(sum(file.source.duration_s for file in files if file.status == "waiting"))
+    hours = audio_of([file for file in files if file.status == "waiting"])
     statuses = Counter(file.status for file in files)
     parts = [f"{counted(statuses['waiting'])} to do, {hours} of audio"]
     parts += [f"{statuses['skipped']} done before"] if statuses["skipped"] else []

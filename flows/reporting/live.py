@@ -13,6 +13,7 @@ from rich.text import Text
 
 from flows.pools.group import Pools
 from flows.reporting.console import duration
+from flows.reporting.markdown import shards_text
 from flows.reporting.tracker import Tracker
 from tasks.stage_table import STAGES
 
@@ -27,9 +28,8 @@ class Progress:
         self._tracker = tracker
         self._pools = pools
         self._console = console
-        waiting = [file for file in tracker.files if file.status == "waiting"]
         self._finished_before_s = tracker.finished_audio_s
-        self._total_s = sum(file.source.duration_s for file in waiting)
+        tracker.count_audio_left()
         self._began = time.monotonic()
 
     @contextmanager
@@ -60,7 +60,8 @@ class Progress:
         """Return how much of the audio has an outcome, in percent."""
         if not self._tracker.statuses["waiting"]:
             return 100.0
-        return round(min(100 * self._finished_s() / max(self._total_s, 1.0), 99.9), 1)
+        total_s = self._finished_s() + self._tracker.audio_left_s
+        return round(min(100 * self._finished_s() / max(total_s, 1.0), 99.9), 1)
 
     def _finished_s(self) -> float:
         return self._tracker.finished_audio_s - self._finished_before_s
@@ -72,9 +73,16 @@ class Progress:
         if self._tracker.audio_s:
             speed = self._tracker.audio_s / seconds
             parts.append(f"{speed:.1f} h of audio an hour")
-            left = max(self._total_s - self._finished_s(), 0.0)
+            left = max(self._tracker.audio_left_s, 0.0)
             parts.append(f"about {duration(left / speed)} left" if left >= 1 else "finishing")
+        running = [str(shard.number) for shard in self._tracker.shards if shard.is_running]
+        if running and len(self._tracker.shards) > 1:
+            parts.append(f"shard {' and '.join(running)} of {len(self._tracker.shards)}")
         return " · ".join(parts)
+
+    def shards(self) -> str:
+        """Return how far each shard is, as Markdown; nothing if there is but one."""
+        return shards_text(self._tracker, self.headline()) if len(self._tracker.shards) > 1 else ""
 
     def _live(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))

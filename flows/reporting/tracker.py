@@ -9,8 +9,10 @@ from flows.config.file_overrides import FileOverrides
 from flows.planning.file_run import FileRun, Status
 from flows.planning.plan import Plan
 from flows.reporting.ending import Ending
+from flows.reporting.shards import Shard
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Refused
+from tasks.audio.types import AudioFile
 from tasks.errors import one_line
 from tasks.write import WriteResult
 
@@ -42,8 +44,12 @@ class Tracker:
         """Seconds of audio in the files that are done and were decoded for it in this run."""
         self.finished_audio_s = 0.0
         """Seconds of audio in all files that have an outcome."""
+        self.audio_left_s = 0.0
+        """Seconds of audio in those that have none, from `count_audio_left` on; some of it may be estimated."""
         self.ending: Ending | None = None
         """Why the run ended before every file had its turn, if it did."""
+        self.shards: list[Shard] = []
+        """The shards, once the stages run: more than one for a large batch."""
         self.model_loads: Counter[str] = Counter()
         self.on_release: Callable[[FileRun], object] = lambda _: None
         """Called with each file that has an outcome and no task run left."""
@@ -69,6 +75,18 @@ class Tracker:
             self.finished[stage] += 1
             file.running -= 1
         self._release(file)
+
+    def count_audio_left(self) -> None:
+        """Count the audio of the files that wait; from now on it is kept up to date."""
+        with self._lock:
+            self.audio_left_s = sum(file.expected_s for file in self.files if file.status == "waiting")
+
+    def opened(self, file: FileRun, source: AudioFile) -> None:
+        """Record what a file's header says, in place of estimates."""
+        with self._lock:
+            self.audio_left_s -= file.expected_s
+            file.source, file.unopened = source, False
+            self.audio_left_s += file.expected_s
 
     def done(self, file: FileRun, written: WriteResult) -> None:
         """Record that a file's outputs are written."""
@@ -117,6 +135,7 @@ class Tracker:
     def _set(self, file: FileRun, status: Status) -> None:
         if file.status == "waiting":
             self.finished_audio_s += file.source.duration_s
+            self.audio_left_s -= file.expected_s
         self.statuses[file.status] -= 1
         self.statuses[status] += 1
         file.status = status
