@@ -20,6 +20,7 @@ from flows.reporting.tracker import Tracker
 from flows.services.cancellation import noticing_cancellation
 from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
+from flows.services.task_run_states import TaskRunStates
 from flows.shards import Shards
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import (
@@ -105,7 +106,9 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
         tracker.defer(file for file in tracker.files if not file.begun)
 
 
-def wire(batch: Batch, tracker: Tracker, admitted: Stream, written: Stream) -> Mapping[StageFlow, Mapping[str, Any]]:
+def wire(
+    batch: Batch, tracker: Tracker, admitted: Stream, written: Stream, states: TaskRunStates
+) -> Mapping[StageFlow, Mapping[str, Any]]:
     """Return the batch's stage flows with their parameters, joined by streams as tasks/stage_table.py says.
 
                            ┌── transcribe ── align ──┐
@@ -128,6 +131,6 @@ def wire(batch: Batch, tracker: Tracker, admitted: Stream, written: Stream) -> M
 
     def links(stage: str) -> Links:
         downstream = [stream for after, stream in streams.items() if stage in feeders[after]]
-        return Links(streams[stage], downstream or [written], tracker, results)
+        return Links(streams[stage], downstream or [written], tracker, results, states)
 
     return {stage: {"links": links(stage.name), **parameters[stage]} for stage in stages}

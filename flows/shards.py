@@ -18,10 +18,11 @@ from flows.reporting.artifacts import Artifacts
 from flows.reporting.markdown import shard_text
 from flows.reporting.shards import Shard, divided
 from flows.reporting.tracker import Tracker
+from flows.services.task_run_states import TaskRunStates
 from flows.stage_threads import StageFlow, StageThreads
 from flows.streams import Stream
 
-Wire = Callable[[Stream, Stream], Mapping[StageFlow, Mapping[str, Any]]]
+Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
 """Returns the stage flows with their parameters, from their first stream to their last."""
 
 
@@ -59,9 +60,9 @@ class ShardWork:
         return object, ()
 
     def send(self) -> None:
-        """Send the files through the stages, inside the current flow run, and wait for them."""
-        written = Stream("write")
-        stages = self._threads.start(self._wire(self.intake, written))
+        """Send the files through the stages, inside the current flow run, wait for them, and until Prefect knows."""
+        written, states = Stream("write"), TaskRunStates()
+        stages = self._threads.start(self._wire(self.intake, written, states))
         try:
             for file in written.drain():
                 self._tracker.done(file, file.futures["write"].fetch())
@@ -70,6 +71,8 @@ class ShardWork:
         finally:
             for stage in stages:
                 stage.join()
+        if not self._threads.stopped:
+            states.confirm()
 
     def final_state(self) -> State[Any]:
         """Return Failed if any file of the shard failed, Cancelled if it was interrupted, else Completed."""

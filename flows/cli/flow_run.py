@@ -64,6 +64,6 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
                     running.enter_context(server.used(nodes=len(session.nodes)))
                 begun.set()
                 state: State[Any] = whisperx_batch(**dict(batch), return_state=True)
-        if server:
+        if server and tracker.ending:
             settle(state, timeout=2 if state.is_cancelled() else 10)
     return state

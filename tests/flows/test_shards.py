@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,7 @@ from conftest import COMMAND, cut_speech
 from prefect.settings import PREFECT_API_AUTH_STRING
 from prefect_client import Prefect
 
-NAMES = [f"piece {i:02}.wav" for i in range(12)]
+NAMES = [f"piece {i:02}.wav" for i in range(24)]
 STAGES = {"load audio", "transcribe", "align", "write"}
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
@@ -84,15 +83,14 @@ def test_a_run_in_shards_is_cancelled_resumed_and_reported_as_one(
     first = command.start()
     command.wait_for_outputs(4, first)
     run = last_run(prefect, command.out)
-    program = str(Path(sys.executable).parent / "prefect")
-    subprocess.run([program, "flow-run", "cancel", run["id"]], env=alone, check=True, capture_output=True)
+    prefect.post(f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 130, errors
     done = command.report()["summary"]["done"]
-    assert 4 <= done < 12
+    assert 4 <= done < 20
     assert prefect.get(f"/flow_runs/{run['id']}")["state_type"] == "CANCELLED"
     shards = prefect.stages(run["id"])
-    assert shards.keys() >= {"shard 1 of 4", "shard 2 of 4"}
+    assert shards.keys() >= {"shard 1 of 8", "shard 2 of 8"}
     stages = [stage for shard in shards.values() for stage in prefect.stages(shard["id"]).values()]
     assert {each["state_type"] for each in [*shards.values(), *stages]} <= FINAL
 
@@ -103,22 +101,22 @@ def test_a_run_in_shards_is_cancelled_resumed_and_reported_as_one(
     _, errors = second.communicate(timeout=180)
     assert second.returncode == 1, errors
     summary = command.report()["summary"]
-    assert (summary["skipped"], summary["done"], summary["failed"]) == (done, 11 - done, 1)
+    assert (summary["skipped"], summary["done"], summary["failed"]) == (done, 23 - done, 1)
     assert summary["model_loads"] == {"transcribe": 1, "align": 1}
     run = last_run(prefect, command.out)
-    shards, number = prefect.stages(run["id"]), -(-(12 - done) // 3)
+    shards, number = prefect.stages(run["id"]), -(-(24 - done) // 3)
     assert sorted(shards) == [f"shard {i} of {number}" for i in range(1, number + 1)]
     assert [shards[name]["state_type"] for name in sorted(shards)] == ["COMPLETED"] * (number - 1) + ["FAILED"]
     check_overlap(prefect, shards)
     artifacts = prefect.artifacts(run["id"])
     table = artifacts["whisperx-batch-shards"]["data"]
-    assert f"12 files in {number} shards" in table
+    assert f"24 files in {number} shards" in table
     assert table.count("| ended |") == number
     assert "## Shards" in artifacts["whisperx-batch-report"]["data"]
     last = prefect.artifacts(shards[f"shard {number} of {number}"]["id"])["whisperx-batch-report"]["data"]
     assert f"# Shard {number} of {number}: " in last
     assert NAMES[-1] in last
-    assert "no such file" in last
+    assert "## Failed" in last
 
     (files / NAMES[-1]).write_bytes(lost)
     third = subprocess.run([*command.line, "--only", "failed"], env=alone, capture_output=True, text=True, check=False)
@@ -126,4 +124,4 @@ def test_a_run_in_shards_is_cancelled_resumed_and_reported_as_one(
     run = last_run(prefect, command.out)
     assert prefect.stages(run["id"]).keys() == STAGES
     assert "whisperx-batch-shards" not in prefect.artifacts(run["id"])
-    assert len(list(command.out.glob("*.json"))) == 12
+    assert len(list(command.out.glob("*.json"))) == 24
