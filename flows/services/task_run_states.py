@@ -1,7 +1,7 @@
 """Makes sure that the Prefect server has recorded how task runs ended.
 
 Their states reach it as events, through queues: its own in-memory one drops what exceeds 10,000 messages, without a
-word to the sender, and a server that is restarted loses what waits there.
+word to the sender, and a process that dies, an actor or the server, loses what waits there.
 """
 
 import logging
@@ -41,7 +41,7 @@ class TaskRunStates:
             self._ended[flow_run, state][task_run] = send
 
     def confirm(self) -> None:
-        """Wait until the server has recorded all states; send those again that it has lost."""
+        """Wait until the server has recorded all states; send those again that have been lost."""
         try:
             with get_client(sync_client=True) as client:
                 for _ in range(TRIES):
@@ -73,7 +73,7 @@ class TaskRunStates:
                 for lost in ended.keys() - _recorded_ids(client, flow_run, state):
                     ended[lost]()
                     sent += 1
-        logger.warning("the Prefect server has lost the states of %d task runs; they are sent again", sent)
+        logger.warning("Prefect has not recorded the states of %d task runs; they are sent again", sent)
 
 
 def _filters(flow_run: UUID, state: StateType) -> dict[str, Any]:

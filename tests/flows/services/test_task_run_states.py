@@ -45,5 +45,5 @@ def test_states_that_the_server_has_lost_are_sent_again(
         found = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run]}))
     assert {each.name: each.state_type for each in found} == {f"{i}.wav": StateType.COMPLETED for i in range(3)}
     assert [each.getMessage() for each in caplog.records if each.name.startswith("flows")] == [
-        "the Prefect server has lost the states of 2 task runs; they are sent again"
+        "Prefect has not recorded the states of 2 task runs; they are sent again"
     ]
