@@ -120,7 +120,7 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
             outcome = future.outcome
             states.append(outcome.state.type.value)
             if not outcome.state.is_cancelled():  # of those that have not run, Prefect knows nothing
-                links.states.add(flow_run, future.task_run_id, outcome.state.type, future.report_again)
+                links.states.add(flow_run, future.task_run_id, future.report_again)
             if outcome.error is None:
                 for stream in links.downstream:
                     stream.put(file)

@@ -72,15 +72,18 @@ class Plan:
 
     def _each(self, look: Callable[[FileRun], None], files: list[FileRun], seconds: float = inf) -> None:
         """Look at the files, several at a time, until all are seen, so much time has passed, or the run is stopped."""
-        end = time.monotonic() + seconds
+        end, workers = time.monotonic() + seconds, min(32, 4 * (os.cpu_count() or 1))
+        at_a_time = 1 + len(files) // (64 * workers)
 
-        def look_in_time(file: FileRun) -> None:
-            if not self.resume.stopped() and time.monotonic() < end:
+        def look_at(first: int) -> None:
+            for file in files[first : first + at_a_time]:
+                if self.resume.stopped() or time.monotonic() > end:
+                    return
                 look(file)
 
-        with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as threads:
+        with ThreadPoolExecutor(workers) as threads:
             try:
-                list(threads.map(look_in_time, files))
+                list(threads.map(look_at, range(0, len(files), at_a_time)))
             except BaseException:
                 self.resume.stop()
                 raise

@@ -7,15 +7,14 @@ word to the sender, and a process that dies, an actor or the server, loses what 
 import logging
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.exceptions import PrefectException
 
 logger = logging.getLogger(__name__)
@@ -29,19 +28,19 @@ PAGE = 200
 
 
 class TaskRunStates:
-    """The final states of the task runs of some flow runs, to be compared with those on the server."""
+    """The task runs of some flow runs that have ended, to be compared with those that have on the server."""
 
     def __init__(self) -> None:
-        self._ended: defaultdict[tuple[UUID, StateType], dict[UUID, Callable[[], object]]] = defaultdict(dict)
+        self._ended: defaultdict[UUID, dict[UUID, Callable[[], object]]] = defaultdict(dict)
         self._lock = threading.Lock()
 
-    def add(self, flow_run: UUID, task_run: UUID, state: StateType, send: Callable[[], object]) -> None:
-        """Add a task run that has ended in this state; `send` reports that to the server once more."""
+    def add(self, flow_run: UUID, task_run: UUID, send: Callable[[], object]) -> None:
+        """Add a task run that has ended; `send` reports its state to the server once more."""
         with self._lock:
-            self._ended[flow_run, state][task_run] = send
+            self._ended[flow_run][task_run] = send
 
     def confirm(self) -> None:
-        """Wait until the server has recorded all states; send those again that have been lost."""
+        """Wait until the server has recorded that all have ended; send states again that have been lost."""
         try:
             with get_client(sync_client=True) as client:
                 for _ in range(TRIES):
@@ -55,45 +54,46 @@ class TaskRunStates:
 
     def _recorded(self, client: SyncPrefectClient) -> bool:
         """Return whether the server has all; wait for it as long as it records more."""
-        before, changed = Counter[tuple[UUID, StateType]](), time.monotonic()
+        before, changed = -1, time.monotonic()
         while True:
-            there = Counter({key: _count(client, *key) for key in self._ended})
-            if all(there[key] >= len(ended) for key, ended in self._ended.items()):
+            counts = {flow_run: _count(client, flow_run) for flow_run in self._ended}
+            if all(counts[flow_run] >= len(ended) for flow_run, ended in self._ended.items()):
                 return True
-            if there != before:
-                before, changed = there, time.monotonic()
+            if sum(counts.values()) != before:
+                before, changed = sum(counts.values()), time.monotonic()
             if time.monotonic() > changed + QUIET_S:
                 return False
             time.sleep(CHECK_EVERY_S)
 
     def _send_lost(self, client: SyncPrefectClient) -> None:
-        sent = 0
-        for (flow_run, state), ended in self._ended.items():
-            if _count(client, flow_run, state) < len(ended):
-                for lost in ended.keys() - _recorded_ids(client, flow_run, state):
-                    ended[lost]()
-                    sent += 1
-        logger.warning("Prefect has not recorded the states of %d task runs; they are sent again", sent)
+        lost = [
+            send
+            for flow_run, ended in self._ended.items()
+            for there in [_ended_ids(client, flow_run)]
+            for task_run, send in ended.items()
+            if task_run not in there
+        ]
+        logger.warning("Prefect has not recorded the states of %d task runs; they are sent again", len(lost))
+        for send in lost:
+            send()
 
 
-def _filters(flow_run: UUID, state: StateType) -> dict[str, Any]:
-    return {
-        "flow_run_filter": FlowRunFilter(id={"any_": [flow_run]}),
-        "task_run_filter": TaskRunFilter(state={"type": {"any_": [state]}}),
-    }
+def _filters(flow_run: UUID) -> tuple[FlowRunFilter, TaskRunFilter]:
+    return FlowRunFilter(id={"any_": [flow_run]}), TaskRunFilter(state={"type": {"any_": list(TERMINAL_STATES)}})
 
 
-def _count(client: SyncPrefectClient, flow_run: UUID, state: StateType) -> int:
-    filters = _filters(flow_run, state)
+def _count(client: SyncPrefectClient, flow_run: UUID) -> int:
+    of_run, ended = _filters(flow_run)
     asked = {
-        "flow_runs": filters["flow_run_filter"].model_dump(mode="json", exclude_unset=True),
-        "task_runs": filters["task_run_filter"].model_dump(mode="json"),
+        "flow_runs": of_run.model_dump(mode="json", exclude_unset=True),
+        "task_runs": ended.model_dump(mode="json"),
     }
     return int(client.request("POST", "/task_runs/count", json=asked).json())
 
 
-def _recorded_ids(client: SyncPrefectClient, flow_run: UUID, state: StateType) -> set[UUID]:
+def _ended_ids(client: SyncPrefectClient, flow_run: UUID) -> set[UUID]:
     found: set[UUID] = set()
-    while page := client.read_task_runs(**_filters(flow_run, state), limit=PAGE, offset=len(found)):
+    of_run, ended = _filters(flow_run)
+    while page := client.read_task_runs(flow_run_filter=of_run, task_run_filter=ended, limit=PAGE, offset=len(found)):
         found |= {run.id for run in page}
     return found

@@ -26,7 +26,7 @@ def losing() -> State[str]:
     for i in range(3):
         file, task_run, state = AudioFile(f"/{i}.wav", f"{i}.wav"), uuid4(), Completed()
         report = partial(_report_state, load_audio, task_run, {"file": file}, state)
-        states.add(flow_run, task_run, StateType.COMPLETED, partial(contextvars.copy_context().run, report))
+        states.add(flow_run, task_run, partial(contextvars.copy_context().run, report))
         if i == 0:
             report()
     states.confirm()
