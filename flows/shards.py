@@ -4,6 +4,7 @@ A subflow has as many task runs as Prefect's pages and its database handle well;
 """
 
 import contextvars
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
@@ -14,6 +15,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.admission import Admission
 from flows.planning.file_run import FileRun
+from flows.pools.outcome import exception_of
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.markdown import shard_text
 from flows.reporting.shards import Shard, divided
@@ -21,6 +23,8 @@ from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
 from flows.stage_threads import StageFlow, StageThreads
 from flows.streams import Stream
+
+logger = logging.getLogger(__name__)
 
 Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
 """Returns the stage flows with their parameters, from their first stream to their last."""
@@ -127,16 +131,20 @@ class Shards:
 
     def _run(self, work: ShardWork) -> None:
         work.shard.begin()
+        error: BaseException | None = None
         try:
             if work.shards == 1:
                 work.send()
             else:
-                run_shard(work, return_state=True)
-        except BaseException as error:
+                error = exception_of(run_shard(work, return_state=True))
+        except BaseException as raised:
+            error = raised
+        if error and work.shard.statuses["waiting"]:
             self._threads.fail(error)
-        finally:
-            work.shard.end()
-            work.intake.ended.set()
+        elif error:  # its files are finished: only the report to Prefect failed
+            logger.warning("the end of shard %d could not be recorded: %s", work.shard.number, error)
+        work.shard.end()
+        work.intake.ended.set()
 
     def join(self) -> None:
         """Wait for the shards that were started."""

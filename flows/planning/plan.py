@@ -11,6 +11,7 @@ from math import inf
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
+from flows.host.collector import collector_paused
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.output_paths import common_folder, name_below, output_patterns
 from flows.planning.resume import Resume, reason
@@ -31,6 +32,7 @@ from tasks.storage.outputs import OutputPath
 class Plan:
     """The files of a batch. `recall` is quick; `probe` and `identify` open those that no earlier run has seen."""
 
+    @collector_paused()
     def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
@@ -64,6 +66,7 @@ class Plan:
         begun = {kind: _begun(*kind) for kind in kinds}
         self.ledger.begin({file.source.path: begun[file.options, file.status == "waiting"] for file in self.files})
 
+    @collector_paused()
     def recall(self, outcomes: Outcomes) -> None:
         """Find the files that are done or failed before; once, also where the command made this plan for the flow."""
         if not self._recalled:
