@@ -1,8 +1,9 @@
 """How long Prefect's pages take after a large run: `python benchmarks/pages.py PREFECT_HOME [FILES]`.
 
-PREFECT_HOME has the database of a real run in shards, such as benchmarks/shards.py leaves. In a copy of it, that run's
-shards, with their stages, task runs, states, logs and artifacts, are copied until it has so many files. Then the
-requests that pages of Prefect's UI make are timed, each page three times, and last the deletion of a stage.
+PREFECT_HOME has the database of a real run in shards, such as benchmarks/shards.py leaves. In a copy of it the task
+runs of each stage are copied until they are a thousand, and then the shards, with their stages, task runs, states, logs
+and artifacts, until the run has so many files. Then the requests that pages of Prefect's UI make are timed, each page
+three times, and last the deletion of a stage.
 """
 
 import os
@@ -18,8 +19,14 @@ from typing import Any
 import httpx
 
 FILES = 100_000
+SHARD = 1000
 IDS = {"id", "flow_run_id", "task_run_id", "parent_task_run_id", "state_id"}
 """Columns that name rows of one run; others name what runs have in common."""
+OF_STAGES = {
+    "task_run": "flow_run_id IN stages",
+    "task_run_state": "task_run_id IN (SELECT id FROM task_run WHERE flow_run_id IN stages)",
+    "log": "flow_run_id IN stages AND task_run_id IS NOT NULL",
+}
 OF_RUN = {
     "flow_run": "id IN below",
     "flow_run_state": "flow_run_id IN below",
@@ -28,42 +35,50 @@ OF_RUN = {
     "log": "flow_run_id IN below",
     "artifact": "flow_run_id IN below",
 }
-"""Which rows of each table are copied; `below` has the run's shards and their stages."""
+"""Which rows of each table are copied; `stages` has the stages of all shards, `below` the shards too."""
 Page = list[tuple[str, str, dict[str, Any] | None]]
 
 
 def multiply(database: Path, files: int) -> dict[str, str]:
-    """Copy the shards of the newest run until it has so many files. Returns the ids of the run, a shard and a stage."""
+    """Fill the stages of the newest run, and copy its shards, until it has so many files in shards of a thousand.
+
+    Returns the ids of the run, a shard and a stage.
+    """
     with sqlite3.connect(database) as rows:
         (run,) = rows.execute("SELECT id FROM flow_run WHERE name LIKE '%→%' ORDER BY created DESC").fetchone()
         children = (
             "SELECT id FROM flow_run WHERE parent_task_run_id IN (SELECT id FROM task_run WHERE flow_run_id IN {})"
         )
         rows.execute(f"CREATE TEMP TABLE shards AS {children.format('(?)')}", (run,))
-        rows.execute(f"CREATE TEMP TABLE below AS SELECT id FROM shards UNION {children.format('shards')}")
+        rows.execute(f"CREATE TEMP TABLE stages AS {children.format('shards')}")
+        rows.execute("CREATE TEMP TABLE below AS SELECT id FROM shards UNION SELECT id FROM stages")
         (shard,) = rows.execute("SELECT id FROM shards").fetchone()
-        (stage,) = rows.execute("SELECT id FROM flow_run WHERE name = 'transcribe' AND id IN below").fetchone()
-        written = (
-            "SELECT count(*) FROM task_run JOIN flow_run ON flow_run_id = flow_run.id WHERE flow_run.name = 'write'"
-        )
-        (there,) = rows.execute(f"{written} AND flow_run.id IN below").fetchone()
-        for table, which in OF_RUN.items():
-            rows.execute(f"CREATE TEMP TABLE one_{table} AS SELECT * FROM {table} WHERE {which}", {"run": run})
-        for table in OF_RUN:
-            columns = [f'"{name}"' for _, name, *_ in rows.execute(f"PRAGMA table_info({table})")]
-            copied = ", ".join(map(_copied, columns))
-            for number in range(1, files // there):
-                rows.execute(
-                    f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM one_{table}",
-                    {"run": run, "number": f"{number:06x}"},
-                )
+        (stage,) = rows.execute("SELECT id FROM flow_run WHERE name = 'transcribe' AND id IN stages").fetchone()
+        (shards,) = rows.execute("SELECT count(*) FROM shards").fetchone()
+        (in_stage,) = rows.execute("SELECT count(*) FROM task_run WHERE flow_run_id = ?", (stage,)).fetchone()
+        _copy(rows, OF_STAGES, SHARD // in_stage, run, at=25, kept={"flow_run_id"})
+        _copy(rows, OF_RUN, files // (shards * SHARD), run, at=31, kept=set())
     return {"run": run, "shard": shard, "stage": stage}
 
 
-def _copied(column: str) -> str:
-    if column.strip('"') in IDS:
-        return f"CASE {column} WHEN :run THEN :run ELSE substr({column}, 1, 30) || :number END"
-    return f"{column} || :number" if column == '"dynamic_key"' else column
+def _copy(rows: sqlite3.Connection, tables: dict[str, str], times: int, run: str, at: int, kept: set[str]) -> None:
+    """Copy rows until there are `times` as many: the copy's number replaces six digits of the ids, from `at` on."""
+
+    def copied(column: str) -> str:
+        if column in IDS - kept:
+            changed = f"substr({column}, 1, {at - 1}) || :number || substr({column}, {at + 6})"
+            return f"CASE {column} WHEN :run THEN :run ELSE {changed} END"
+        return f'"{column}" || :number' if column == "dynamic_key" else f'"{column}"'
+
+    for table, which in tables.items():
+        rows.execute(f"CREATE TEMP TABLE was_{table} AS SELECT * FROM {table} WHERE {which}", {"run": run})
+    for table in tables:
+        columns = [name for _, name, *_ in rows.execute(f"PRAGMA main.table_info({table})")]
+        names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(map(copied, columns))
+        for number in range(1, times):
+            copy = f"INSERT INTO main.{table} ({names}) SELECT {values} FROM was_{table}"
+            rows.execute(copy, {"run": run, "number": f"{number:06x}"})
+        rows.execute(f"DROP TABLE was_{table}")
 
 
 def pages(ids: dict[str, str]) -> Iterator[tuple[str, Page]]:
