@@ -24,7 +24,7 @@ from flows.host.private_folder import private_subfolder
 from flows.host.programs import typed
 from flows.host.ray_loopback import LOOPBACK_RAY
 from flows.services.allocator_env import KEEP_MEMORY
-from flows.services.prefect_server import QUICK_SERVER
+from flows.services.prefect_server import LASTING_SERVER
 from flows.services.ray_token import provide_token
 
 CONFIGURATION = Path(__file__).parent / "supervisord.conf"
@@ -41,7 +41,7 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
     port = str(settings.prefect_port)
     ports = {name: str(usual + settings.ray_port - RAY_PORTS["PORT"]) for name, usual in RAY_PORTS.items()}
     return {
-        **QUICK_SERVER,
+        **LASTING_SERVER,
         **os.environ,
         **KEEP_MEMORY,
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",

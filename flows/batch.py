@@ -1,7 +1,6 @@
 """The flow `whisperx-batch`: plan, run the stages, report."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,7 @@ from flows.prepared import pools_for, take_plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import Ending
 from flows.reporting.final_state import final_state
-from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan, publish_preliminary_plan
+from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan
 from flows.reporting.run_name import first_name, rename
 from flows.reporting.tracker import Tracker
 from flows.services.failures import EXPECTED, in_words
@@ -38,6 +37,9 @@ from tasks.models.options import ModelOptions, go_offline
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
+
+OPENING_S = 5.0
+"""For so long files are opened before the plan is shown, while models load; the others are when it is their turn."""
 
 
 @flow(name="whisperx-batch", flow_run_name=first_name, persist_result=False)
@@ -129,19 +131,12 @@ def run_plan(run: Run) -> None:
 def _run(run: Run) -> None:
     plan = run.plan
     plan.recall(run.tracker)
-    publish_preliminary_plan(run)
-    with ThreadPoolExecutor(1) as planner:
-        probing = planner.submit(plan.probe, run.tracker)
-        try:
-            if not plan.needs_all_stages():
-                probing.result()  # only then is it known which models are needed
-            if plan.stages() and _in_time(run):
-                _run_ray(run, probing)
-            else:
-                publish_plan(run)
-        except BaseException:
-            plan.resume.stop()
-            raise
+    if not plan.needs_all_stages():
+        plan.probe(run.tracker)  # only then is it known which models are needed
+    if plan.stages() and _in_time(run):
+        _run_ray(run)
+    else:
+        publish_plan(run)
 
 
 def _in_time(run: Run) -> bool:
@@ -153,22 +148,17 @@ def _in_time(run: Run) -> bool:
     return False
 
 
-def _run_ray(run: Run, probing: Future[None]) -> None:
-    """Start the pools while the new files are opened; then send the remaining files through them."""
+def _run_ray(run: Run) -> None:
+    """Start the pools; open new files while they load their models; then send the files through them."""
     settings = run.batch.run
     check_models(run.batch, run.plan.stages(), run.plan.languages())
     with ray_session(settings.ray_address, dashboard=settings.ray_dashboard) as session:
         pools = pools_for(run.batch, session, run.plan, partial(announce, run))
         try:
-            probing.result()
-            _begin(run)
+            run.plan.probe(run.tracker, OPENING_S)
+            remove_drafts(OutputFolder.of(run.batch).state_dir, [file.output for file in run.plan.files])
+            publish_plan(run)
             run_stages(run, pools, session)
         finally:
             for facts in pools.close():
                 run.tracker.model_loads.update(facts.model_loads)
-
-
-def _begin(run: Run) -> None:
-    run.plan.note_durations()
-    remove_drafts(OutputFolder.of(run.batch).state_dir, [file.output for file in run.plan.files])
-    publish_plan(run)

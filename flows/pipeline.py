@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -19,6 +20,8 @@ from flows.reporting.tracker import Tracker
 from flows.services.cancellation import noticing_cancellation
 from flows.services.failures import in_words
 from flows.services.ray_cluster import RaySession
+from flows.services.task_run_states import TaskRunStates
+from flows.shards import Shards
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import (
     Links,
@@ -43,12 +46,13 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
     settings, plan, tracker = run.batch.run, run.plan, run.tracker
     budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
     budget -= budget // 20  # the object store frees released objects a little later
-    files = remaining(plan.waiting(), plan.resume, tracker)
+    waiting = plan.waiting()
+    files = remaining(waiting, partial(plan.identify, tracker))
     largest = max(budget, session.object_store_bytes)
     admission = Admission(files, budget, largest, most_files=lambda: pools.max_in_flight, refuse=tracker.failed)
     tracker.on_release = admission.release
-    written = Stream("write")
     threads = StageThreads(pools, admission)
+    shards = Shards(waiting, settings.shard_size, tracker, threads, partial(wire, run.batch, tracker))
     progress = Progress(tracker, pools, run.console)
     with (
         progress.shown() if settings.verbose else nullcontext(),
@@ -57,8 +61,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
         _stopping(run, pools, admission),
     ):
         try:
-            threads.start(wire(run.batch, tracker, admission, written))
-            _note_written(written, tracker)
+            shards.run(admission)
         except KeyboardInterrupt:
             threads.interrupt("interrupted")
         except BaseException as error:
@@ -66,8 +69,7 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
             raise
         finally:
             plan.resume.stop()
-            threads.join()
-            _note_written(written, tracker)
+            shards.join()
     note_speed(
         OutputFolder.of(run.batch).state_dir, plan.resume.options, tracker.audio_s, progress.seconds - pools.waited_s
     )
@@ -104,19 +106,13 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
         tracker.defer(file for file in tracker.files if not file.begun)
 
 
-def _note_written(written: Stream, tracker: Tracker) -> None:
-    """Record each file as done when its outputs are written, until the stream ends."""
-    for file in written.drain():
-        tracker.done(file, file.futures["write"].fetch())
-
-
 def wire(
-    batch: Batch, tracker: Tracker, admission: Admission, written: Stream
+    batch: Batch, tracker: Tracker, admitted: Stream, written: Stream, states: TaskRunStates
 ) -> Mapping[StageFlow, Mapping[str, Any]]:
     """Return the batch's stage flows with their parameters, joined by streams as tasks/stage_table.py says.
 
                            ┌── transcribe ── align ──┐
-    admission ── load audio                          write ── written
+    admitted ─── load audio                          write ── written
                            └──────── diarize ────────┘
     """
     models = {"models": batch.models}
@@ -135,11 +131,11 @@ def wire(
     planned = planned_stages(align=batch.align is not None, diarize=batch.diarize is not None)
     stages = [stage for stage in parameters if stage.name in planned]
     feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
-    streams = {name: Stream(*names) if names else admission for name, names in feeders.items()}
+    streams = {name: Stream(*names) if names else admitted for name, names in feeders.items()}
     results = ResultPolicy(OutputFolder.of(batch).results, refresh=batch.run.overwrite)
 
     def links(stage: str) -> Links:
         downstream = [stream for after, stream in streams.items() if stage in feeders[after]]
-        return Links(streams[stage], downstream or [written], tracker, results)
+        return Links(streams[stage], downstream or [written], tracker, results, states)
 
     return {stage: {"links": links(stage.name), **parameters[stage]} for stage in stages}

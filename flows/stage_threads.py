@@ -30,12 +30,14 @@ class StageThreads:
         """The first error."""
         self.interrupted: str | None = None
         """Why the stages were asked to stop, if they were."""
-        self._threads: list[threading.Thread] = []
-        pools.broken.add_done_callback(lambda broken: self._fail(broken.result()))
+        self.stopped = False
+        """No more files are admitted, and those in flight are cancelled."""
+        pools.broken.add_done_callback(lambda broken: self.fail(broken.result()))
 
-    def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> None:
-        """Start each flow with its parameters, inside the current flow run."""
+    def start(self, stages: Mapping[StageFlow, Mapping[str, Any]]) -> list[threading.Thread]:
+        """Start each flow with its parameters, inside the current flow run. Returns the threads."""
         left = dict(stages)
+        threads: list[threading.Thread] = []
         try:
             for stage, parameters in stages.items():
                 pooled = stage.with_options(task_runner=ActorPoolTaskRunner(stage.name, self._pools))
@@ -43,26 +45,28 @@ class StageThreads:
                 run = contextvars.copy_context().run
                 thread = threading.Thread(target=run, args=(self._run, pooled, parameters), name=stage.name)
                 thread.start()
-                self._threads.append(thread)
+                threads.append(thread)
                 del left[stage]
-        finally:  # if an interruption kept one from starting, the others would wait for it for ever
+        finally:  # if one cannot be started, the others would wait for it for ever
             for stage, parameters in left.items():
                 _close(stage, parameters)
+        return threads
 
     def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
         try:
             state = stage(**parameters, return_state=True)
-            self._fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
+            self.fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
             if all(stream.closed_by(stage.name) for stream in parameters["links"].downstream):
                 # Its files are finished: only the report to Prefect failed.
                 logger.warning("the end of stage %s could not be recorded: %s", stage.name, error)
             else:
-                self._fail(error)
+                self.fail(error)
         finally:
             _close(stage, parameters)
 
-    def _fail(self, error: BaseException | None) -> None:
+    def fail(self, error: BaseException | None) -> None:
+        """Stop because of this error, if it is one."""
         if error is not None and self.error is None:
             self.error = error
             self.stop(in_words(error))
@@ -74,13 +78,9 @@ class StageThreads:
 
     def stop(self, reason: str) -> None:
         """Admit no more files and cancel those in flight; the streams then run dry."""
+        self.stopped = True
         self._admission.stop()
         self._pools.cancel(reason)
-
-    def join(self) -> None:
-        """Wait for the stages."""
-        for thread in self._threads:
-            thread.join()
 
 
 def _close(stage: StageFlow, parameters: Mapping[str, Any]) -> None:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
+from uuid import UUID
 
-from prefect import Task, flow
+from prefect import Task, flow, runtime
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
 from flows.reporting.tracker import Tracker
+from flows.services.task_run_states import TaskRunStates
 from flows.streams import Stream
 from tasks.align import AlignOptions, align
 from tasks.diarize import DiarizeOptions, diarize
@@ -42,18 +44,26 @@ class ResultPolicy:
 
 
 class Links:
-    """What joins a stage to the others: its streams, the tracker of outcomes, and where results are stored.
+    """What joins a stage to the others: its streams, where outcomes and states go, and where results are stored.
 
     It is a flow parameter, and as such has no `__dict__` and is pickled as nothing; see Stream.
     """
 
-    __slots__ = ("downstream", "results", "tracker", "upstream")
+    __slots__ = ("downstream", "results", "states", "tracker", "upstream")
 
-    def __init__(self, upstream: Stream, downstream: list[Stream], tracker: Tracker, results: ResultPolicy) -> None:
+    def __init__(
+        self,
+        upstream: Stream,
+        downstream: list[Stream],
+        tracker: Tracker,
+        results: ResultPolicy,
+        states: TaskRunStates,
+    ) -> None:
         self.upstream = upstream
         self.downstream = downstream
         self.tracker = tracker
         self.results = results
+        self.states = states
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         return object, ()
@@ -116,7 +126,7 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
     counts. It is not made from the futures, as Prefect would: a flow that returns them keeps them all, and the driver
     must not grow with the number of files.
     """
-    stage, tracker, results = task.name, links.tracker, links.results.folder
+    stage, tracker, results, flow_run = task.name, links.tracker, links.results.folder, UUID(runtime.flow_run.id)
     task = links.results.applied_to(task)
     finished = threading.Semaphore(0)
     states: list[str] = []
@@ -125,6 +135,8 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
         try:
             outcome = future.outcome
             states.append(outcome.state.type.value)
+            if not outcome.state.is_cancelled():  # of those that have not run, Prefect knows nothing
+                links.states.add(flow_run, future.task_run_id, future.report_again)
             if outcome.error is None:
                 for stream in links.downstream:
                     stream.put(file)

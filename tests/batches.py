@@ -1,6 +1,7 @@
 """Batches whose results are put in place without models, and what a run would find of them."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,7 @@ def planned(batch: Batch) -> dict[str, FileRun]:
         plan.begin()
         plan.recall(tracker)
         plan.probe(tracker)
-        plan.note_durations()
-        list(remaining(plan.waiting(), plan.resume, tracker))
+        list(remaining(plan.waiting(), partial(plan.identify, tracker)))
         plan.ledger.share()
         return {file.source.name: file for file in plan.files}
 

@@ -73,6 +73,6 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
                 wait_for("looking at the files, while the models load")
                 state: State[Any] = whisperx_batch(**dict(batch), return_state=True)
                 wait_for("ending the run")
-        if server:
+        if server and tracker.ending:
             settle(state, timeout=2 if state.is_cancelled() else 10)
     return state

@@ -45,7 +45,6 @@ def plan_remaining(batch: Batch, plan: Plan, tracker: Tracker) -> None:
 
 def report_nothing_remains(batch: Batch, plan: Plan, tracker: Tracker, console: Console) -> None:
     """Report, and keep what was learnt of the files."""
-    plan.note_durations()
     plan.ledger.begin({})
     plan.ledger.share()
     show_summary(tracker, console)

@@ -34,5 +34,8 @@ class RunSettings(Options):
         description="start no more files after a time of day, such as 06:30, or a duration, such as 8h or 90min; files "
         "in progress are finished, and the rest is left for the next run",
     )
+    shard_size: int = Field(
+        1000, ge=1, description="files in a subflow: a batch with more is divided into shards, which share the pools"
+    )
     ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")

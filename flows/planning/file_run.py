@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
+from flows.planning.estimates import estimated_s
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
@@ -28,7 +29,10 @@ class StageFuture(Protocol):
 
 
 class Outcomes(Protocol):
-    """Takes the outcomes that planning finds."""
+    """Takes what planning finds out about files."""
+
+    def opened(self, file: "FileRun", source: AudioFile) -> None:
+        """Record what a file's header says, in place of estimates."""
 
     def skipped(self, file: "FileRun", written: WriteResult) -> None:
         """Record that a file's outputs were there already."""
@@ -49,6 +53,10 @@ class FileRun:
     output: OutputPath
     options: FileOverrides = NO_OVERRIDES
     status: Status = "waiting"
+    shard: int = 1
+    """The number of the shard that it is done in."""
+    unopened: bool = False
+    """It has not been opened yet, so that its duration and track are not known."""
     begun: bool = False
     """It was admitted to the stages."""
     error: str | None = None
@@ -73,9 +81,16 @@ class FileRun:
     """How many of its task runs are submitted and not finished."""
 
     @property
+    def expected_s(self) -> float:
+        """Its duration in seconds; before it is opened, an estimate."""
+        if self.unopened and not self.source.duration_s:
+            return estimated_s(self.source.path, self.source.size or 0)
+        return self.source.duration_s
+
+    @property
     def decoded_s(self) -> float:
         """The seconds of audio that this run decodes of it: none if results of an earlier run are enough."""
-        return self.source.duration_s if "load audio" in self.missing else 0.0
+        return self.expected_s if "load audio" in self.missing else 0.0
 
     @property
     def decoded_bytes(self) -> int:

@@ -20,8 +20,9 @@ def common_folder(paths: list[str]) -> str:
 
 
 def name_below(root: str, path: str) -> str:
-    """Return a location's path below the common folder, without a URL's secrets."""
-    return os.path.relpath(_path(path), root)
+    """Return a location as it is shown: its path below the common folder, without a URL's secrets."""
+    path, prefix = _path(path), f"{root.rstrip('/')}/"
+    return path[len(prefix) :] if path.startswith(prefix) else os.path.relpath(path, root)
 
 
 def shown_name(root: str, entry: Entry, template: str, pattern: str) -> str:

@@ -1,14 +1,17 @@
 """The plan of a batch: every file with its output paths, the stages it is missing, and why it cannot be done."""
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
+from math import inf
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
+from flows.host.collector import collector_paused
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.output_paths import common_folder, output_patterns, shown_name
 from flows.planning.resume import Resume, reason
@@ -27,8 +30,9 @@ from tasks.storage.outputs import OutputPath
 
 
 class Plan:
-    """The files of a batch. `recall` is quick, `probe` opens every file that no earlier run has seen."""
+    """The files of a batch. `recall` is quick; `probe` and `identify` open those that no earlier run has seen."""
 
+    @collector_paused()
     def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
@@ -51,8 +55,7 @@ class Plan:
         self.ledger = ledger
         self._known_sizes = ledger.sizes()
         self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
-        self._new: list[FileRun] = []
-        self._recalled = self._probed = False
+        self._recalled = False
 
     def _choose_track(self, options: FileOverrides) -> TrackChoice:
         return options.transcribing(self._batch.transcribe).track_choice
@@ -63,17 +66,27 @@ class Plan:
         begun = {kind: _begun(*kind) for kind in kinds}
         self.ledger.begin({file.source.path: begun[file.options, file.status == "waiting"] for file in self.files})
 
+    @collector_paused()
     def recall(self, outcomes: Outcomes) -> None:
         """Find the files that are done or failed before; once, also where the command made this plan for the flow."""
         if not self._recalled:
             self._each(partial(self._recall, outcomes), self.files)
         self._recalled = True
 
-    def _each(self, look: Callable[[FileRun], None], files: list[FileRun]) -> None:
-        """Look at the files, several at a time, until all are seen or the run is stopped."""
-        with ThreadPoolExecutor(max_workers=min(32, 4 * (os.cpu_count() or 1))) as threads:
+    def _each(self, look: Callable[[FileRun], None], files: list[FileRun], seconds: float = inf) -> None:
+        """Look at the files, several at a time, until all are seen, so much time has passed, or the run is stopped."""
+        end, workers = time.monotonic() + seconds, min(32, 4 * (os.cpu_count() or 1))
+        at_a_time = 1 + len(files) // (64 * workers)
+
+        def look_at(first: int) -> None:
+            for file in files[first : first + at_a_time]:
+                if self.resume.stopped() or time.monotonic() > end:
+                    return
+                look(file)
+
+        with ThreadPoolExecutor(workers) as threads:
             try:
-                list(threads.map(lambda file: None if self.resume.stopped() else look(file), files))
+                list(threads.map(look_at, range(0, len(files), at_a_time)))
             except BaseException:
                 self.resume.stop()
                 raise
@@ -100,11 +113,11 @@ class Plan:
             retimed=row.get("retimed", False),
         )
         if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
-            self._new.append(file)
+            file.unopened = True
         else:
             self.resume.find(file, outcomes)
-            if file.status == "waiting" and "retimed" not in row:
-                self._new.append(file)  # results of an earlier version must not be mixed with samples of this one
+            # Results of an earlier version must not be mixed with samples of this one.
+            file.unopened = file.status == "waiting" and "retimed" not in row
 
     def _refused(self, file: FileRun, content: FileVersion) -> str | None:
         """Return the error of an earlier run for this content, if it is not to be tried again."""
@@ -112,18 +125,28 @@ class Plan:
             return None
         return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
 
-    def needs_all_stages(self) -> bool:
-        """Return, before the new files are opened, whether one of them certainly has to go through every stage."""
-        return any(file.source.size not in self._known_sizes for file in self._new)
+    def unopened(self) -> list[FileRun]:
+        """Return the files that are still to be opened, the longest first."""
+        return [file for file in self.waiting() if file.unopened]
 
-    def probe(self, outcomes: Outcomes) -> None:
-        """Open the new files, once; those whose content may be known, by its size, are read.
+    def needs_all_stages(self) -> bool:
+        """Return whether a file that is not opened yet certainly has to go through every stage."""
+        return any(file.source.size not in self._known_sizes for file in self.unopened())
+
+    def probe(self, outcomes: Outcomes, seconds: float = inf) -> None:
+        """Open the new files, the longest first, for at most so long; those whose content may be known are read.
 
         Files that cannot be read, and those that turn out to be done, go to `outcomes`.
         """
-        if not self._probed:
-            self._each(partial(self._probe, outcomes), self._new)
-        self._probed = True
+        self._each(partial(self._probe, outcomes), self.unopened(), seconds)
+
+    def identify(self, outcomes: Outcomes, file: FileRun) -> None:
+        """Open a file, if that is still to be done, and find out by its content which stages it is missing."""
+        if file.unopened:
+            self._probe(outcomes, file)
+        # Not those that were looked for before: the pools were chosen for what was missing then.
+        if file.status == "waiting" and not file.source.keys:
+            self.resume.find(file, outcomes)
 
     def _probe(self, outcomes: Outcomes, file: FileRun) -> None:
         try:
@@ -131,27 +154,16 @@ class Plan:
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             outcomes.failed(file, reason(error), lasting=will_last(error))
             return
-        file.source = replace(file.source, keys={}, **asdict(probed))
+        outcomes.opened(file, replace(file.source, keys={}, **asdict(probed)))
         if file.source.size in self._known_sizes:
             self.resume.find(file, outcomes)
-
-    def note_durations(self) -> None:
-        """Remember how long the new files are, so that a later run need not open them."""
-        for file in self._new:
-            if file.status in {"waiting", "skipped"}:
-                self.ledger.note(
-                    file.source.path,
-                    duration_s=file.source.duration_s,
-                    track=file.source.track,
-                    track_number=file.source.track_number,
-                    retimed=file.source.retimed,
-                    track_choice=self._track_choice(file.options).key(),
-                )
+        if file.status != "failed":  # a later run need not open it
+            self.ledger.note(file.source.path, track_choice=self._track_choice(file.options).key(), **asdict(probed))
 
     def waiting(self) -> list[FileRun]:
         """Return the files still to do, longest first, so that no long one ends the batch alone."""
         waiting = [file for file in self.files if file.status == "waiting"]
-        return sorted(waiting, key=lambda file: file.source.duration_s, reverse=True)
+        return sorted(waiting, key=lambda file: file.expected_s, reverse=True)
 
     def audio_left(self) -> float:
         """Return how many seconds of audio are still to be decoded."""

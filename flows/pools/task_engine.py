@@ -8,6 +8,7 @@ import contextvars
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -29,25 +30,42 @@ from prefect.utilities.annotations import quote
 from flows.pools.outcome import Outcome
 from tasks.storage.results import StoredResult
 
+KEPT = 16
+"""Flow runs of which an actor keeps the context open: each has connections, and a run in shards has hundreds in all."""
+
+
+@dataclass
+class Session:
+    """A flow run that an actor works for."""
+
+    context: contextvars.Context
+    task: Task[Any, Any]
+    stack: ExitStack
+    running: int = 0
+    """How many of its task runs are in progress."""
+
 
 class Sessions:
     """The flow runs that this actor works for; the context of each is hydrated once, at its first task run."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[contextvars.Context, Task[Any, Any]]] = {}
-        self._stack = ExitStack()
+        self._open: dict[str, Session] = {}
         self._lock = threading.Lock()
 
     def of(self, ticket: "ray.ObjectRef[Any]") -> tuple[contextvars.Context, Task[Any, Any]]:
         """Return the open context and the task of a stage's flow run; also after Ray has restarted this actor."""
         with self._lock:
-            if ticket.hex() not in self._open:
-                serialized, task = ray.get(ticket)
-                context = contextvars.Context()
-                context.run(self._stack.enter_context, hydrated_context(serialized))
-                context.run(self._stack.enter_context, SyncClientContext.get_or_create())
-                self._open[ticket.hex()] = context, task
-            return self._open[ticket.hex()]
+            session = self._open.pop(ticket.hex(), None) or _opened(ticket)
+            self._open[ticket.hex()] = session  # the last in order: the latest used
+            session.running += 1
+            self._close_oldest()
+            return session.context, session.task
+
+    def _close_oldest(self) -> None:
+        idle = [name for name, session in self._open.items() if not session.running]
+        for name in idle[: max(len(self._open) - KEPT, 0)]:
+            session = self._open.pop(name)
+            session.context.run(session.stack.close)
 
     def run(
         self, ticket: "ray.ObjectRef[Any]", task_run_id: UUID, parameters: dict[str, Any]
@@ -55,13 +73,32 @@ class Sessions:
         """Run a task under Prefect. Return its final state, and the outcome, which is all that the driver fetches."""
         began = time.monotonic()
         context, task = self.of(ticket)
+        try:
+            state = self._run(context, task, task_run_id, parameters)
+        finally:
+            with self._lock:
+                self._open[ticket.hex()].running -= 1
+        return state, Outcome.of(state, time.monotonic() - began)
+
+    @staticmethod
+    def _run(
+        context: contextvars.Context, task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]
+    ) -> State[Any]:
         parameters = {name: v.read() if isinstance(v, StoredResult) else v for name, v in parameters.items()}
         state = context.copy().run(_run, task, task_run_id, parameters)
         # The engine links results to states here, for a flow that ends with its run; this context serves many files.
         context[FlowRunContext.__var__].run_results.clear()
         for value in parameters.values():
             _release(value)
-        return state, Outcome.of(state, time.monotonic() - began)
+        return state
+
+
+def _opened(ticket: "ray.ObjectRef[Any]") -> Session:
+    serialized, task = ray.get(ticket)
+    session = Session(contextvars.Context(), task, ExitStack())
+    session.context.run(session.stack.enter_context, hydrated_context(serialized))
+    session.context.run(session.stack.enter_context, SyncClientContext.get_or_create())
+    return session
 
 
 def _run(task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:

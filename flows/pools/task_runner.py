@@ -57,6 +57,10 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
             raise RuntimeError("the result has been released")
         return ray.get(self.value).result()
 
+    def report_again(self) -> None:
+        """Report the final state to the API once more, where the API has lost it."""
+        self._call.report_state(self.outcome.state)
+
     def release(self) -> None:
         """Let the object store drop the data."""
         self._call.value = None

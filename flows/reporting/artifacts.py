@@ -18,7 +18,7 @@ from flows.reporting.live import Progress
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["plan", "progress", "report"]
+Kind = Literal["plan", "progress", "shards", "report"]
 FOLLOW_EVERY_S = 10.0
 
 
@@ -65,13 +65,18 @@ class Artifacts:
 
     @contextmanager
     def following(self, progress: Progress) -> Iterator[None]:
-        """Update the progress artifact for the length of a `with`."""
+        """Update the artifacts of a run's progress for the length of a `with`."""
         ended = threading.Event()
 
-        def follow() -> None:
+        def show() -> None:
             self.show("progress", progress.percent(), progress.headline())
+            if shards := progress.shards():
+                self.show("shards", shards, progress.headline())
+
+        def follow() -> None:
+            show()
             while not ended.wait(FOLLOW_EVERY_S):
-                self.show("progress", progress.percent(), progress.headline())
+                show()
 
         following = threading.Thread(target=follow, name="progress artifact", daemon=True)
         following.start()
@@ -80,7 +85,7 @@ class Artifacts:
         finally:
             ended.set()
             following.join()
-            self.show("progress", progress.percent(), progress.headline())
+            show()
 
     def close(self) -> None:
         """Wait until all is sent."""

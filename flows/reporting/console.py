@@ -1,6 +1,7 @@
 """The plan and the summary of a run, as lines on the terminal."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,13 @@ def duration(seconds: float) -> str:
 def speed(times: float) -> str:
     """Return how many seconds of audio are done in a second, as text."""
     return f"{times:.1f}× real time"
+
+
+def audio_of(files: Iterable[FileRun]) -> str:
+    """Return how much audio files hold: about, if some are yet to be opened."""
+    files = list(files)
+    about = "about " if any(file.unopened for file in files) else ""
+    return about + duration(sum(file.expected_s for file in files))
 
 
 def counted(files: int) -> str:
@@ -58,7 +66,7 @@ def show_estimate(estimate: tuple[float, float] | None, console: Console) -> Non
 
 def plan_line(files: list[FileRun]) -> str:
     """Return the plan in a line."""
-    hours = duration(sum(file.source.duration_s for file in files if file.status == "waiting"))
+    hours = audio_of([file for file in files if file.status == "waiting"])
     statuses = Counter(file.status for file in files)
     parts = [f"{counted(statuses['waiting'])} to do, {hours} of audio"]
     parts += [f"{statuses['skipped']} done before"] if statuses["skipped"] else []

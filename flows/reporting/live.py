@@ -14,6 +14,7 @@ from rich.text import Text
 from flows.host.terminal import log, showing
 from flows.pools.group import Pools
 from flows.reporting.console import duration, speed
+from flows.reporting.markdown import shards_text
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
 
@@ -96,7 +97,14 @@ class Progress:
             parts.append("time left known after the first file")
         else:
             parts.append(f"about {duration(left)} left" if left >= 1 else "finishing")
+        running = [str(shard.number) for shard in self._tracker.shards if shard.is_running]
+        if running and len(self._tracker.shards) > 1:
+            parts.append(f"shard {' and '.join(running)} of {len(self._tracker.shards)}")
         return " · ".join(parts)
+
+    def shards(self) -> str:
+        """Return how far each shard is, as Markdown; nothing if there is but one."""
+        return shards_text(self._tracker, self.headline()) if len(self._tracker.shards) > 1 else ""
 
     def _live(self) -> RenderableType:
         headline = self.headline()

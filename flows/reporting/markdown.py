@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from flows.planning.file_run import FileRun
-from flows.reporting.console import counted, duration, speed_line
+from flows.reporting.console import audio_of, counted, duration, speed_line
 from flows.reporting.report import summary_of
+from flows.reporting.shards import Shard
 from flows.reporting.tracker import Tracker
 
 ROWS = 1000
@@ -19,7 +20,7 @@ def plan_text(tracker: Tracker, finish: str) -> str:
     """Return the plan as Markdown; `finish` says when the run is expected to end."""
     waiting = [file for file in tracker.files if file.status == "waiting"]
     refused = [file for file in tracker.files if file.status == "failed"]
-    hours = duration(sum(file.source.duration_s for file in waiting))
+    hours = audio_of(waiting)
     totals = [
         ("to do", len(waiting), hours),
         ("done before", tracker.statuses["skipped"], ""),
@@ -36,7 +37,7 @@ def plan_text(tracker: Tracker, finish: str) -> str:
 
 
 def report_text(tracker: Tracker) -> str:
-    """Return the report as Markdown: the totals, the failures with their reasons, then every file."""
+    """Return the report as Markdown: the totals, the failures with their reasons, then every file, or every shard."""
     summary = summary_of(tracker)
     totals = [(status, summary[status]) for status in SHOWN if summary[status]]
     files = sorted(tracker.files, key=lambda file: file.index)
@@ -47,11 +48,51 @@ def report_text(tracker: Tracker) -> str:
             *_table(("state", "files"), totals),
             speed_line(summary),
             *_failures("Failed", [file for file in files if file.status == "failed"]),
-            "## Files",
-            *_table(FILE_COLUMNS, map(_row, files[:ROWS])),
-            *_more(files),
+            *(_shards(tracker) if len(tracker.shards) > 1 else _files(files)),
         ]
     )
+
+
+def shard_text(shard: Shard, shards: int) -> str:
+    """Return the report of a shard: the totals, the failures with their reasons, then every file."""
+    statuses, files = shard.statuses, sorted(shard.files, key=lambda file: file.index)
+    return "\n".join(
+        [
+            f"# Shard {shard.number} of {shards}: {counted(len(files))}",
+            *_table(("state", "files"), [(status, statuses[status]) for status in SHOWN if statuses[status]]),
+            f"In {duration(shard.wall_s or 0)}",
+            *_failures("Failed", [file for file in files if file.status == "failed"]),
+            *_files(files),
+        ]
+    )
+
+
+def shards_text(tracker: Tracker, headline: str) -> str:
+    """Return how far each shard is, and with `headline` the run."""
+    return "\n".join([f"# {counted(len(tracker.files))} in {len(tracker.shards)} shards", headline, *_shards(tracker)])
+
+
+def _shards(tracker: Tracker) -> list[str]:
+    rows = []
+    for shard in tracker.shards:
+        statuses, took = shard.statuses, shard.wall_s
+        audio = audio_of(shard.files)
+        counts = [statuses[status] or "" for status in SHOWN]
+        rows.append(
+            (
+                shard.number,
+                "running" if shard.is_running else "ended" if shard.ended else "",
+                len(shard.files),
+                audio,
+                *counts,
+                "" if took is None else duration(took),
+            )
+        )
+    return ["## Shards", *_table(("shard", "state", "files", "audio", *SHOWN, "took"), rows)]
+
+
+def _files(files: list[FileRun]) -> list[str]:
+    return ["## Files", *_table(FILE_COLUMNS, map(_row, files[:ROWS])), *_more(files)]
 
 
 def _row(file: FileRun) -> tuple[Any, ...]:

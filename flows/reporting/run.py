@@ -65,11 +65,6 @@ def announce(run: Run, message: str) -> None:
     get_run_logger().warning(message)
 
 
-def publish_preliminary_plan(run: Run) -> None:
-    """Show the plan as it is before new files are opened, which may take long."""
-    run.artifacts.show("plan", plan_text(run.tracker, "not known before every file has been looked at"))
-
-
 def publish_plan(run: Run) -> None:
     """Show what will be done, and write the report with every file still waiting."""
     tracker = run.tracker

@@ -9,8 +9,10 @@ from flows.config.file_overrides import FileOverrides
 from flows.planning.file_run import FileRun, Status
 from flows.planning.plan import Plan
 from flows.reporting.ending import Ending
+from flows.reporting.shards import Shard
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Refused
+from tasks.audio.types import AudioFile
 from tasks.errors import one_line
 from tasks.write import WriteResult
 
@@ -40,10 +42,10 @@ class Tracker:
         """How many files each stage has finished, done or failed."""
         self.audio_s = 0.0
         """Seconds of audio in the files that are done and were decoded for it in this run."""
-        self.finished_audio_s = 0.0
-        """Seconds of audio in all files that have an outcome."""
         self.ending: Ending | None = None
         """Why the run ended before every file had its turn, if it did."""
+        self.shards: list[Shard] = []
+        """The shards, once the stages run: more than one for a large batch."""
         self.model_loads: Counter[str] = Counter()
         self.on_release: Callable[[FileRun], object] = lambda _: None
         """Called with each file that has an outcome and no task run left."""
@@ -69,6 +71,10 @@ class Tracker:
             self.finished[stage] += 1
             file.running -= 1
         self._release(file)
+
+    def opened(self, file: FileRun, source: AudioFile) -> None:
+        """Record what a file's header says, in place of estimates."""
+        file.source, file.unopened = source, False
 
     def done(self, file: FileRun, written: WriteResult) -> None:
         """Record that a file's outputs are written."""
@@ -115,8 +121,6 @@ class Tracker:
             self._ledger.note(file.source.path, status=file.status, error=file.error)
 
     def _set(self, file: FileRun, status: Status) -> None:
-        if file.status == "waiting":
-            self.finished_audio_s += file.source.duration_s
         self.statuses[file.status] -= 1
         self.statuses[status] += 1
         file.status = status

@@ -60,7 +60,7 @@ class Work:
         # Each counts for what was known of it at the start: its audio, and the stages that it was missing. When it is
         # read, results of some may be found.
         self._open = {
-            file: (max(file.source.duration_s, SHORTEST_S), file.missing) for file in files if file.status == "waiting"
+            file: (max(file.expected_s, SHORTEST_S), file.missing) for file in files if file.status == "waiting"
         }
         self.files = len(self._open)
         self.audio_s = sum(audio_s for audio_s, _ in self._open.values())
@@ -87,6 +87,8 @@ class Work:
                 self._count(file, now)
 
     def _count(self, file: FileRun, now: float) -> None:
+        if file not in self._counted:
+            self._correct(file)
         counted, (audio_s, stages) = self._counted.setdefault(file, set()), self._open[file]
         # A file that is done has been through all stages, also one that has not reported its time yet.
         finished = stages & (file.missing if file.status == "done" else file.timings_s.keys())
@@ -103,6 +105,15 @@ class Work:
         self.finished_s += audio_s
         self._in_work.pop(file, None)
         del self._counted[file], self._open[file]
+
+    def _correct(self, file: FileRun) -> None:
+        """Count a file's duration as it is now known, since it was opened, in place of the estimate."""
+        estimate_s, stages = self._open[file]
+        audio_s = max(file.expected_s, SHORTEST_S)
+        self._open[file] = audio_s, stages
+        self.audio_s += audio_s - estimate_s
+        for stage in stages:
+            self.stages[stage].audio_s += audio_s - estimate_s
 
     def newly_failed(self) -> list[FileRun]:
         """Return the files that have failed since this was last called."""

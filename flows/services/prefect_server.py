@@ -17,6 +17,7 @@ from prefect import State  # not from prefect.states: see flows/pools/outcome.py
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectException
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
@@ -36,18 +37,32 @@ QUICK_SERVER = {
     # A task run costs the server 58 core-ms at the defaults and 12 with these.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    # A run waits at its end until its states are recorded.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    # Ten rows each, and nine tenths of a database: states and logs are recorded apart, and automations act on events as
+    # they come.
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 """Settings of any Prefect server that this flow runs on."""
 FOR_ONE_RUN = {
     **QUICK_SERVER,
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
-    # States are recorded from the events; nobody reads the events themselves, ten rows each, without triggers.
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     "PREFECT_SERVER_UI_ENABLED": "false",
 }
+LASTING_SERVER = {
+    **QUICK_SERVER,
+    # Old runs are deleted with their task runs, logs and artifacts, a few runs at a time: one may have 1,000 task runs,
+    # and SQLite lets nobody write meanwhile. Events too, where somebody lets them be stored.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(30 * 24 * 3600),
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_BATCH_SIZE": "20",
+    "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D",
+}
+"""Settings of a server that goes on from run to run. compose.yaml has the same."""
 
+LATEST = 20
+"""Of a run in shards so many may have been running when it ended."""
 SETTLED = 2
 """Checks in a row that must find no unfinished run: one that is not recorded at all yet is not found either."""
 
@@ -146,11 +161,17 @@ class LocalServer:
 
 
 def settle(state: State[Any], timeout: float) -> None:
-    """Wait until the server has recorded how the task runs ended: their states reach it through a queue of events."""
-    stages = FlowRunFilter(parent_flow_run_id={"any_": [state.state_details.flow_run_id]})
+    """Wait until the server has recorded how the task runs of a run that was broken off ended.
+
+    Their states reach it through a queue of events.
+    """
+    run = state.state_details.flow_run_id
+    children = FlowRunFilter(parent_flow_run_id={"any_": [run]})
     unfinished = TaskRunFilter(state={"type": {"any_": [StateType.PENDING, StateType.RUNNING]}})
     deadline, settled = time.monotonic() + timeout, 0
     with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        shards = client.read_flow_runs(flow_run_filter=children, sort=FlowRunSort.START_TIME_DESC, limit=LATEST)
+        stages = FlowRunFilter(parent_flow_run_id={"any_": [run, *(shard.id for shard in shards)]})
         while settled < SETTLED and time.monotonic() < deadline:
             time.sleep(0.3)
             left = client.read_task_runs(flow_run_filter=stages, task_run_filter=unfinished, limit=1)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack, cast
 
+from flows.host.collector import collector_paused
 from flows.state.ledger_file import LedgerFile
 from flows.state.ledger_rows import Row, Written, merged, row_from
 from tasks.audio.container import check_regular
@@ -52,6 +53,7 @@ class Ledger:
         self._read()
         self._recover()
 
+    @collector_paused()
     def _read(self) -> None:
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         for line in lines + self._of_another_machine():

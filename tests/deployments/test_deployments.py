@@ -26,6 +26,8 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect_client import ROOT, Prefect, free_port
 from runs import transcribing
 
+from flows.services.prefect_server import LASTING_SERVER
+
 TOKEN = "hf_ThisIsTheTokenOfNobody"
 FILES = ["one.wav", "two.wav", "three.wav"]
 QUIET = "quiet.wav"
@@ -342,6 +344,7 @@ def test_the_compose_file_is_whole() -> None:
         assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", []))
         assert not {"PREFECT_API_KEY", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"} & set(service.get("environment", {}))
     assert services["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "x:y"
+    assert services["server"]["environment"].items() >= LASTING_SERVER.items()
     assert services["ray-node"]["environment"]["RAY_AUTH_MODE"] == "token"
 
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,7 @@ def run(batch: Batch, night: Night, loses_after: int | None = None) -> Plan:
         try:
             plan.recall(tracker)
             plan.probe(tracker)
-            plan.note_durations()
-            for done, file in enumerate(remaining(plan.waiting(), plan.resume, tracker)):
+            for done, file in enumerate(remaining(plan.waiting(), partial(plan.identify, tracker))):
                 if done == loses_after:
                     plan.ledger.share()
                     plan.ledger._file = None

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import SAMPLES, TWO_SPEAKERS
 
+from flows.planning.estimates import RATES
 from flows.planning.plan import Plan
+from flows.planning.read_ahead import remaining
 from flows.planning.selection import checked_entries
+from flows.reporting.console import plan_line
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run
@@ -54,6 +58,31 @@ def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) ->
     assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
     assert plan.waiting()[0].source.duration_s == pytest.approx(30)
     assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")
+
+
+def test_a_file_is_opened_at_the_latest_when_it_is_its_turn(speech: Path) -> None:
+    """Ordered by estimates until then; what cannot be read fails; what was opened needs not be opened again."""
+    (speech / "letter.wav").write_text("Dear Sir or Madam,\n" * 99)
+    batch = batch_of(speech)
+    with exclusive_run(OutputFolder.of(batch).state_dir):
+        plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
+        tracker = Tracker.of(plan)
+        plan.recall(tracker)
+        plan.begin()
+        plan.probe(tracker, seconds=0)
+        assert [file.source.name for file in plan.unopened()] == ["call.wav", "hello.wav", "letter.wav"]
+        size = sum(path.stat().st_size for path in speech.iterdir())
+        assert sum(file.expected_s for file in plan.waiting()) == pytest.approx(size / RATES[".wav"])
+        assert plan_line(plan.files) == "3 files to do, about 0:00:16 of audio"
+        files = list(remaining(plan.waiting(), partial(plan.identify, tracker)))
+        plan.ledger.share()
+    assert [(file.source.name, round(file.source.duration_s)) for file in files] == [("call.wav", 30), ("hello.wav", 1)]
+    assert plan_line(plan.files) == "2 files to do, 0:00:31 of audio; 1 refused"
+    assert all(file.expected_s == file.source.duration_s for file in files)
+    again = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
+    again.recall(Tracker.of(again))
+    assert again.unopened() == []
+    assert [file.source for file in again.waiting()] == [file.source for file in files]
 
 
 def test_what_may_block_or_loop_is_refused_before_it_is_opened(speech: Path) -> None:

@@ -6,10 +6,12 @@ import os
 import pickle
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import ray
@@ -17,12 +19,13 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import TaskRun
-from prefect.context import FlowRunContext, TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext, serialize_context
 from prefect.states import Completed, State
 
 from flows.pools.group import Pools
 from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec
+from flows.pools.task_engine import KEPT, Sessions
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import ActorOptions
 from flows.services.allocator_env import KEEP_MEMORY
@@ -162,6 +165,22 @@ def recorded(future: PoolFuture) -> TaskRun:
                 pass
             time.sleep(0.1)
         return client.read_task_run(future.task_run_id)
+
+
+@flow(name="many tickets", persist_result=False)
+def with_many_tickets(number: int) -> State[Any]:
+    """Run a task for as many flow runs as an actor meets in a large run, and the first once more."""
+    sessions = Sessions()
+    tickets = [ray.put((serialize_context(), say)) for _ in range(number)]
+    ended = [sessions.run(ticket, uuid4(), {"name": str(i)})[0] for i, ticket in enumerate([*tickets, tickets[0]])]
+    return Completed(message=f"{Counter(state.type.value for state in ended)}, {len(sessions._open)} open")
+
+
+@pytest.mark.usefixtures("one_ray", "api_url")
+def test_an_actor_closes_the_contexts_of_flow_runs_that_are_over() -> None:
+    """A run in shards has hundreds of them; one that is closed too early is opened again."""
+    state = with_many_tickets(KEPT + 4, return_state=True)
+    assert state.message == f"Counter({{'COMPLETED': {KEPT + 5}}}), {KEPT} open"
 
 
 def test_results_go_from_actor_to_actor_and_the_driver_holds_none(pools: Pools) -> None:

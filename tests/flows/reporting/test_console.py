@@ -116,6 +116,19 @@ def test_the_time_left_is_that_of_the_slowest_stage(monkeypatch: pytest.MonkeyPa
     assert (work.stages["transcribe"].finished, work.stages["write"].finished) == (3, 4)
 
 
+def test_a_file_counts_for_its_own_duration_once_it_was_opened() -> None:
+    """Until then for an estimate."""
+    tracker = batch(2)
+    file = tracker.files[0]
+    opened, file.source, file.unopened = file.source, replace(file.source, duration_s=0.0, size=3_200_000), True
+    work = Work(tracker.files)
+    tracker.opened(file, replace(opened, duration_s=600.0))
+    file.begun = True
+    work.look()
+    assert work.audio_s == 660.0
+    assert work.stages["transcribe"].audio_s == 660.0
+
+
 def test_looking_at_a_hundred_thousand_files_costs_little() -> None:
     """It is done every second while the run goes on."""
     work = Work(batch(100_000).files)

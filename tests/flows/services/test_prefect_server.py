@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_HOME, Settings, temporary_settings
 
-from flows.services.prefect_server import LocalServer, ServerFailed
+from flows.services.prefect_server import LASTING_SERVER, LocalServer, ServerFailed
 
 
 @pytest.fixture(name="home")
@@ -20,6 +21,20 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PREFECT_HOME", str(home))
     with temporary_settings({PREFECT_HOME: home}):
         yield home
+
+
+def test_prefect_understands_the_settings_of_a_server_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ignores what it does not know, also what an upgrade has renamed."""
+    for name, value in LASTING_SERVER.items():
+        monkeypatch.setenv(name, value)
+    server = Settings().server
+    services, vacuum = server.services, server.services.db_vacuum
+    recorder = services.task_run_recorder
+    assert (recorder.batch_size, recorder.read_batch_size, recorder.flush_interval) == (100, 100, 1)
+    assert (services.event_persister.enabled, server.analytics_enabled) == (False, False)
+    assert vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
+    assert (vacuum.retention_period, vacuum.batch_size) == (timedelta(days=30), 20)
+    assert server.events.retention_period == timedelta(days=1)
 
 
 @flow

@@ -1,0 +1,153 @@
+"""Runs the files of a batch in shards: over the same pools, each in a subflow of its own if there are several.
+
+A subflow has as many task runs as Prefect's pages and its database handle well; 100,000 files in one would not be.
+"""
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from prefect import flow, runtime
+from prefect.states import Cancelled, Completed, Failed, State
+
+from flows.admission import Admission
+from flows.planning.file_run import FileRun
+from flows.pools.outcome import exception_of
+from flows.reporting.artifacts import Artifacts
+from flows.reporting.markdown import shard_text
+from flows.reporting.shards import Shard, divided
+from flows.reporting.tracker import Tracker
+from flows.services.task_run_states import TaskRunStates
+from flows.stage_threads import StageFlow, StageThreads
+from flows.streams import Stream
+
+logger = logging.getLogger(__name__)
+
+Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
+"""Returns the stage flows with their parameters, from their first stream to their last."""
+
+
+class Intake(Stream):
+    """The first stream of a shard: its files, as the admission that all shards share lets them in."""
+
+    __slots__ = ("_admitted", "ended")
+
+    def __init__(self, admitted: Iterable[FileRun]) -> None:
+        super().__init__()
+        self._admitted = admitted
+        self.ended = threading.Event()
+        """Set once no file of the shard is left to be admitted."""
+
+    def drain(self) -> Iterator[FileRun]:
+        """Yield the files as they are admitted."""
+        yield from self._admitted
+        self.ended.set()
+
+
+class ShardWork:
+    """The work of one shard. A flow parameter, and as such pickled as nothing; see Stream."""
+
+    __slots__ = ("_threads", "_tracker", "_wire", "intake", "shard", "shards")
+
+    def __init__(self, shard: Shard, intake: Intake, tracker: Tracker, threads: StageThreads, wire: Wire) -> None:
+        self.shard = shard
+        self.shards = len(tracker.shards)
+        self.intake = intake
+        self._tracker = tracker
+        self._threads = threads
+        self._wire = wire
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()
+
+    def send(self) -> None:
+        """Send the files through the stages, inside the current flow run, wait for them, and until Prefect knows."""
+        written, states = Stream("write"), TaskRunStates()
+        stages = self._threads.start(self._wire(self.intake, written, states))
+        try:
+            for file in written.drain():
+                self._tracker.done(file, file.futures["write"].fetch())
+        except BaseException as error:
+            self._threads.fail(error)
+        finally:
+            for stage in stages:
+                stage.join()
+        if not self._threads.stopped:
+            states.confirm()
+
+    def final_state(self) -> State[Any]:
+        """Return Failed if any file of the shard failed, Cancelled if it was interrupted, else Completed."""
+        statuses = self.shard.statuses
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        message = f"{len(self.shard.files)} files: {counts}"
+        if self._threads.interrupted and statuses["waiting"]:
+            return Cancelled(message=message)
+        if statuses["failed"] or (statuses["waiting"] and self._threads.error):
+            return Failed(message=message)
+        return Completed(message=message)
+
+
+@flow(name="shard", flow_run_name="shard {work.shard.number} of {work.shards}", validate_parameters=False)
+def run_shard(work: ShardWork) -> State[Any]:
+    """Send the files of one shard through the stages, and report on them."""
+    work.send()
+    state = work.final_state()
+    artifacts = Artifacts(runtime.flow_run.id)
+    artifacts.show("report", shard_text(work.shard, work.shards), state.message or "")
+    artifacts.close()
+    return state
+
+
+class Shards:
+    """Runs shard after shard, each in a thread; the next starts when the last file of the one before is admitted.
+
+    So the pools never run dry between two. How many run at a time is bounded by the files in flight: a file that takes
+    very long holds up none but its own shard.
+    """
+
+    def __init__(self, files: list[FileRun], size: int, tracker: Tracker, threads: StageThreads, wire: Wire) -> None:
+        self._tracker = tracker
+        self._threads = threads
+        self._wire = wire
+        self._running: list[threading.Thread] = []
+        tracker.shards = divided(files, size)
+
+    def run(self, admission: Admission) -> None:
+        """Start a shard for the files that are admitted of it, until all are, or the run is stopped."""
+        for number, files in groupby(admission.drain(), key=lambda file: file.shard):
+            intake = Intake(files)
+            work = ShardWork(self._tracker.shards[number - 1], intake, self._tracker, self._threads, self._wire)
+            # Prefect finds the parent run, the settings and the server's address in context variables.
+            run = contextvars.copy_context().run
+            thread = threading.Thread(target=run, args=(self._run, work), name=f"shard {number}")
+            self._running.append(thread)
+            thread.start()
+            intake.ended.wait()
+            if self._threads.stopped:
+                return
+
+    def _run(self, work: ShardWork) -> None:
+        work.shard.begin()
+        error: BaseException | None = None
+        try:
+            if work.shards == 1:
+                work.send()
+            else:
+                error = exception_of(run_shard(work, return_state=True))
+        except BaseException as raised:
+            error = raised
+        if error and work.shard.statuses["waiting"]:
+            self._threads.fail(error)
+        elif error:  # its files are finished: only the report to Prefect failed
+            logger.warning("the end of shard %d could not be recorded: %s", work.shard.number, error)
+        work.shard.end()
+        work.intake.ended.set()
+
+    def join(self) -> None:
+        """Wait for the shards that were started."""
+        for thread in self._running:
+            if thread.ident:  # an interruption may have kept the last one from starting
+                thread.join()
