@@ -17,6 +17,7 @@ from flows.pools.task_runner import PoolFuture
 from flows.reporting.tracker import Tracker
 from flows.streams import Stream
 from tasks.align import AlignOptions, align
+from tasks.check import CheckOptions, check
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
@@ -81,6 +82,18 @@ def align_files(links: Links, options: AlignOptions, transcribe: TranscribeOptio
 def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
     return _map_files(diarize, links, lambda file: {"options": file.options.diarizing(options), "models": models})
+
+
+@flow(name="check", flow_run_name="check", validate_parameters=False)
+def check_files(
+    links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+) -> State[Any]:
+    """Find out which transcripts can be trusted."""
+    return _map_files(
+        check,
+        links,
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+    )
 
 
 @flow(name="write", flow_run_name="write", validate_parameters=False)

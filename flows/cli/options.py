@@ -19,6 +19,7 @@ from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from tasks.align import AlignOptions
+from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
@@ -26,7 +27,15 @@ from tasks.write import WriteOptions
 
 
 class Command(
-    BaseSettings, TranscribeOptions, AlignOptions, DiarizeOptions, WriteOptions, ModelOptions, PoolSettings, RunSettings
+    BaseSettings,
+    TranscribeOptions,
+    AlignOptions,
+    DiarizeOptions,
+    CheckOptions,
+    WriteOptions,
+    ModelOptions,
+    PoolSettings,
+    RunSettings,
 ):
     """The command line, flat and with the names of the `whisperx` program and of the predecessor."""
 
@@ -52,6 +61,7 @@ class Command(
     dry_run: CliToggleFlag[bool] = Field(False, description="print the plan and stop; no model is loaded")
     no_align: CliToggleFlag[bool] = Field(False, description="no word timings")
     diarize: CliToggleFlag[bool] = Field(False, description="label words and segments with speakers")
+    no_check: CliToggleFlag[bool] = Field(False, description="no verdict on the transcripts")
     suppress_numerals: CliToggleFlag[bool] = Field(
         False, description=TranscribeOptions.model_fields["suppress_numerals"].description
     )
@@ -95,6 +105,7 @@ class Command(
             transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
             align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
             diarize=self._diarizing(),
+            check=None if self.no_check else CheckOptions(**self._given(CheckOptions)),
             write=WriteOptions(**self._given(WriteOptions)),
             models=ModelOptions(**self._given(ModelOptions)),
             pools=PoolSettings(**self._given(PoolSettings)),

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from flows.reporting.listening import totals
 from flows.reporting.tracker import Tracker
 from tasks.storage import io, urls
 
@@ -15,12 +16,16 @@ def report_of(tracker: Tracker) -> dict[str, Any]:
 
 def summary_of(tracker: Tracker) -> dict[str, Any]:
     """Return the counts, the totals, and why the run ended early, if it did."""
+    checked = totals(tracker)
     return {
         **{status: tracker.statuses[status] for status in ("done", "skipped", "failed", "left", "waiting")},
         "failed_before": tracker.known_failures,
         "ended_early": tracker.ending.reason if tracker.ending else None,
         "wall_s": round(tracker.wall_s, 3),
         "audio_s": round(tracker.audio_s, 3),
+        "verdicts": checked.verdicts,
+        "speech_s": round(checked.speech_s, 3),
+        "speech_with_text_s": round(checked.covered_s, 3),
         "model_loads": dict(tracker.model_loads),
     }
 

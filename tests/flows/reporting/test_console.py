@@ -13,6 +13,7 @@ from flows.reporting.console import duration, show_plan, show_summary
 from flows.reporting.live import Progress
 from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
+from tasks.stage_table import STAGES
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
@@ -29,7 +30,7 @@ def batch(count: int = 4) -> Tracker:
 
 def pools(**running: int) -> Any:
     """Return what the display needs of pools: how many task runs there are in each stage."""
-    return SimpleNamespace(running={"load audio": 0, "transcribe": 0, "diarize": 0, "align": 0, "write": 0} | running)
+    return SimpleNamespace(running=dict.fromkeys(STAGES, 0) | running)
 
 
 def test_a_log_gets_a_few_plain_lines() -> None:
