@@ -9,7 +9,7 @@ from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Tracker
 from tasks.quality.assessment import Assessment, Listed
 from tasks.quality.verdict import WEIGHTS, clock
-from tasks.storage import io, urls
+from tasks.storage import urls
 
 COLUMNS = ("file", "time", "start", "end", "verdict", "kind", "text", "why")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -70,11 +70,6 @@ def listening_list(tracker: Tracker) -> bytes:
     return table.getvalue().encode("utf-8-sig", errors="backslashreplace")
 
 
-def write_listening_list(tracker: Tracker, report: str) -> None:
-    """Write the list beside the report, if any file has been checked. Raises OSError, UnsupportedLocation.
-
-    It has the report's name, so that the lists of several runs in one folder do not replace each other.
-    """
-    if any(assessed(tracker)):
-        location = urls.absolute(report).removesuffix(".json")
-        io.write_all({f"{location}.listening.csv": listening_list(tracker)})
+def beside(report: str) -> str:
+    """Return where the list of a report goes: it has the report's name, for one folder may hold those of many runs."""
+    return f"{report.removesuffix('.json')}.listening.csv"

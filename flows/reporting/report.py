@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from flows.reporting.listening import totals
+from flows.reporting.listening import beside, listening_list, totals
 from flows.reporting.tracker import Tracker
 from tasks.storage import io, urls
 
@@ -31,6 +31,10 @@ def summary_of(tracker: Tracker) -> dict[str, Any]:
 
 
 def write_report(tracker: Tracker, location: str) -> None:
-    """Write the report, whole or not at all. Raises OSError, UnsupportedLocation."""
+    """Write the report, and the listening list if files are checked. Raises OSError, UnsupportedLocation."""
+    report = urls.absolute(location)
     # In ASCII: names are bytes, and those that are not UTF-8 are kept as escapes.
-    io.write_all({urls.absolute(location): json.dumps(report_of(tracker), indent=2).encode()})
+    contents = {report: json.dumps(report_of(tracker), indent=2).encode()}
+    if any("check" in file.stages for file in tracker.files):
+        contents[beside(report)] = listening_list(tracker)
+    io.write_all(contents)

@@ -18,7 +18,7 @@ from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.console import plan_line, show_plan, show_summary, summary_line
 from flows.reporting.ending import Ending
-from flows.reporting.listening import assessed, write_listening_list
+from flows.reporting.listening import assessed
 from flows.reporting.markdown import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
@@ -118,7 +118,6 @@ def publish_outcome(run: Run) -> None:
     try:
         if run.batch.run.report:
             write_report(tracker, run.batch.run.report)
-            write_listening_list(tracker, run.batch.run.report)
     finally:
         run.artifacts.close()
 

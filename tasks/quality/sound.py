@@ -1,4 +1,4 @@
-"""Sound that is hard to transcribe: clipped, too soft, cut off."""
+"""Sound that is hard to transcribe: clipped, silent, cut off."""
 
 from collections.abc import Iterator
 
@@ -15,8 +15,6 @@ MOST_CLIPPED = 0.005
 """The share of clipped samples in a second of speech from which on it is distorted."""
 CLIPPED_SHARE = 0.1
 """The share of the seconds of speech that must be so."""
-SOFT = QUIET / 3
-"""Root mean square of speech, -60 dB: hardly above the noise of recorders."""
 EDGE_S, LOUD_EDGE = 0.05, 0.5
 """A file whose last moment is louder than this share of its speech ends in the middle of it."""
 CUT_S = 2.0
@@ -25,6 +23,8 @@ CUT_S = 2.0
 
 def bad_sound(samples: Samples, speech: list[Span]) -> Iterator[Finding]:
     """Yield what is wrong with the sound of the speech in 16 kHz mono samples, shape (samples,)."""
+    if len(samples) and max(-int(samples.min()), int(samples.max())) < QUIET * 32768:
+        yield Finding("sound", "the recording is silent")
     spoken = [samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] for start, end in speech]
     if not any(map(len, spoken)):
         return
@@ -32,8 +32,6 @@ def bad_sound(samples: Samples, speech: list[Span]) -> Iterator[Finding]:
     if clipped > max(1, CLIPPED_SHARE * seconds(speech)):
         yield Finding("sound", f"{clipped} s of the speech are clipped")
     loudness = np.sqrt(sum(map(_energy, spoken)) / sum(map(len, spoken)))
-    if loudness < SOFT * 32768:
-        yield Finding("sound", "the speech is hardly louder than silence")
     end, edge = len(samples) / SAMPLE_RATE, samples[-int(EDGE_S * SAMPLE_RATE) :]
     if speech[-1][1] > end - EDGE_S and np.sqrt(_energy(edge) / len(edge)) > LOUD_EDGE * loudness:
         yield Finding("sound", "the recording ends in the middle of speech", max(0.0, end - CUT_S), end)

