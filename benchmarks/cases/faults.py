@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ BEEP_S, CLICK = 0.2, 20
 
 CALL_BEGINS_S, SPEECH_S, LOOP_S = 7, 8, 29
 """The call of pyannote.audio begins with silence; what is put before other sounds; the length of a loop."""
+LOOPS = ("en/hello_world", "en/counting", "fr/comptage")
 
 Sound = npt.NDArray[np.float64]
 """16 kHz mono in [-1, 1], shape (samples,)."""
@@ -30,8 +30,8 @@ class Clip:
     kind: str
     samples: Samples
     language: str
-    chunks: tuple[tuple[float, float], ...] = ()
-    """Chunks to decode, in seconds, in place of those that voice activity detection finds, so that Whisper invents."""
+    whole: bool = False
+    """Decode all of it as one chunk, without voice activity detection, so that Whisper invents text."""
     dropped: bool = False
     """The middle third of the words of each chunk is cut from the text before it is aligned."""
 
@@ -81,7 +81,7 @@ def no_speech(seconds: int = 20) -> Iterator[Clip]:
         "applause": 0.15 * white * (0.6 + 0.4 * np.repeat(random.random(len(time) // 800 + 1), 800)[: len(time)]),
     }
     for name, sound in sounds.items():
-        yield Clip(name, "no speech", samples_of(np.asarray(sound)), "en", ((0.0, float(seconds)),))
+        yield Clip(name, "no speech", samples_of(np.asarray(sound)), "en", whole=True)
 
 
 def _music(time: Sound, hold_s: float) -> Sound:
@@ -93,21 +93,14 @@ def _music(time: Sound, hold_s: float) -> Sound:
 
 def faulty(speech: dict[str, Clip]) -> Iterator[Clip]:
     """Yield clips made from those of `real_speech` that Whisper transcribes badly, or whose text has a hole."""
-    sounds = {clip.name: clip.samples for clip in no_speech()}
     call = speech["sample"].samples[CALL_BEGINS_S * SAMPLE_RATE :][: SPEECH_S * SAMPLE_RATE]
-    for name, sound in sounds.items():
-        samples = np.concatenate([call, sound])
-        chunks = ((0.0, SPEECH_S), (SPEECH_S, len(samples) / SAMPLE_RATE))
-        yield Clip(f"call, then {name}", "noise after speech", samples, "en", chunks)
+    for name in LOOPS:
+        repeated = np.tile(speech[name].samples, LOOP_S)[: LOOP_S * SAMPLE_RATE]
+        yield Clip(f"{name}, repeated", "loop", repeated, speech[name].language, whole=True)
     for name, clip in speech.items():
-        seconds = len(clip.samples) / SAMPLE_RATE
-        if clip.language == "en" and seconds > SPEECH_S:
+        if clip.language == "en" and len(clip.samples) > SPEECH_S * SAMPLE_RATE:
             yield Clip(f"{name} with a hole", "passage cut from the text", clip.samples, "en", dropped=True)
-        if seconds < SPEECH_S:
-            repeated = np.tile(clip.samples, ceil(LOOP_S / seconds))[: LOOP_S * SAMPLE_RATE]
-            yield Clip(f"{name}, repeated", "loop", repeated, clip.language, ((0.0, LOOP_S),))
         if clip.language != "en":
             passage = np.concatenate([call, clip.samples])
-            chunks = ((0.0, SPEECH_S), (SPEECH_S, len(passage) / SAMPLE_RATE))
-            yield Clip(f"call, then {name}", "foreign passage", passage, "en", chunks)
+            yield Clip(f"call, then {name}", "foreign passage", passage, "en", whole=True)
             yield Clip(f"{name} as English", "another language", clip.samples, "en")
