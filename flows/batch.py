@@ -32,6 +32,7 @@ from flows.state.drafts import remove_drafts
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run
 from tasks.align import AlignOptions
+from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions, go_offline
 from tasks.storage.scratch import remove_abandoned
@@ -49,11 +50,12 @@ def whisperx_batch(
     transcribe: TranscribeOptions = TranscribeOptions(),
     align: AlignOptions | None = AlignOptions(),
     diarize: DiarizeOptions | None = None,
+    check: CheckOptions | None = CheckOptions(),
     models: ModelOptions = ModelOptions(),
     run: RunSettings = RunSettings(),
     pools: PoolSettings = PoolSettings(),
 ) -> State[Any]:
-    """Transcribe, align and diarize audio files; write each as soon as it is finished.
+    """Transcribe, align, diarize and check audio files; write each as soon as it is finished.
 
     Ends Completed if every file was done, or left as `stop_after` asks, Cancelled if it was interrupted, and Failed if
     any file failed or the run could not go on.
@@ -64,6 +66,7 @@ def whisperx_batch(
         transcribe=transcribe,
         align=align,
         diarize=diarize,
+        check=check,
         models=models,
         run=run,
         pools=pools,

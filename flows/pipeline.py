@@ -27,6 +27,7 @@ from flows.stages import (
     Links,
     ResultPolicy,
     align_files,
+    check_files,
     diarize_files,
     load_audio_files,
     transcribe_files,
@@ -112,7 +113,7 @@ def wire(
     """Return the batch's stage flows with their parameters, joined by streams as tasks/stage_table.py says.
 
                            ┌── transcribe ── align ──┐
-    admitted ─── load audio                          write ── written
+    admitted ─── load audio                          check ── write ── written
                            └──────── diarize ────────┘
     """
     models = {"models": batch.models}
@@ -121,6 +122,7 @@ def wire(
         transcribe_files: {"options": batch.transcribe, **models},
         align_files: {"options": batch.align, "transcribe": batch.transcribe, **models},
         diarize_files: {"options": batch.diarize, **models},
+        check_files: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
         write_files: {
             "options": batch.write,
             "transcribe": batch.transcribe,
@@ -128,7 +130,9 @@ def wire(
             "diarize": batch.diarize,
         },
     }
-    planned = planned_stages(align=batch.align is not None, diarize=batch.diarize is not None)
+    planned = planned_stages(
+        align=batch.align is not None, diarize=batch.diarize is not None, check=batch.check is not None
+    )
     stages = [stage for stage in parameters if stage.name in planned]
     feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
     streams = {name: Stream(*names) if names else admitted for name, names in feeders.items()}

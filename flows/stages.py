@@ -19,6 +19,7 @@ from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
 from flows.streams import Stream
 from tasks.align import AlignOptions, align
+from tasks.check import CheckOptions, check
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.formats.provenance import Provenance
 from tasks.load_audio import load_audio
@@ -92,6 +93,18 @@ def align_files(links: Links, options: AlignOptions, transcribe: TranscribeOptio
 def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
     return _map_files(diarize, links, lambda file: {"options": file.options.diarizing(options), "models": models})
+
+
+@flow(name="check", flow_run_name="check", validate_parameters=False)
+def check_files(
+    links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+) -> State[Any]:
+    """Find out which transcripts can be trusted."""
+    return _map_files(
+        check,
+        links,
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+    )
 
 
 @flow(name="write", flow_run_name="write", validate_parameters=False)

@@ -20,7 +20,11 @@ TABLE = {
     "transcribe": Stage({"audio": ("load audio",)}, stored=True),
     "diarize": Stage({"audio": ("load audio",)}, stored=True),
     "align": Stage({"transcript": ("transcribe",), "audio": ("load audio",)}, stored=True),
-    "write": Stage({"transcript": ("align", "transcribe"), "diarization": ("diarize",)}),
+    "check": Stage(
+        {"transcript": ("align", "transcribe"), "audio": ("load audio",), "diarization": ("diarize",)},
+        stored=True,
+    ),
+    "write": Stage({"transcript": ("align", "transcribe"), "diarization": ("diarize",), "quality": ("check",)}),
 }
 """By name, in the order of a file's way. Later stages go first: they finish files, and so free memory for others."""
 
@@ -29,9 +33,9 @@ STORED = tuple(name for name, stage in TABLE.items() if stage.stored)
 
 
 @cache
-def planned_stages(*, align: bool, diarize: bool) -> frozenset[str]:
+def planned_stages(*, align: bool, diarize: bool, check: bool) -> frozenset[str]:
     """Return the stages that a file goes through if nothing of it is stored."""
-    optional = {"align": align, "diarize": diarize}
+    optional = {"align": align, "diarize": diarize, "check": check}
     return frozenset(stage for stage in STAGES if optional.get(stage, True))
 
 

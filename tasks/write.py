@@ -15,6 +15,8 @@ from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
+from tasks.quality.assessment import Assessment, assess
+from tasks.quality.verdict import Quality
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
@@ -142,6 +144,8 @@ class Facts(TypedDict):
     """What timed the words; None without alignment."""
     note: str | None
     """Anything else to report, such as sound without any text."""
+    quality: Assessment | None
+    """What the check has found; None if there was none."""
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,20 @@ class WriteResult:
     speakers: int | None = None
     aligned_by: str | None = None
     note: str | None = None
+    quality: Assessment | None = None
     provisional: bool = False
     """The aligner could not be loaded: a later run tries it again."""
 
     @property
     def facts(self) -> Facts:
         """What the report says of them."""
-        return Facts(language=self.language, speakers=self.speakers, aligned_by=self.aligned_by, note=self.note)
+        return Facts(
+            language=self.language,
+            speakers=self.speakers,
+            aligned_by=self.aligned_by,
+            note=self.note,
+            quality=self.quality,
+        )
 
 
 @stage_task("write", kept=False)  # its outputs themselves show whether a file is done
@@ -173,6 +184,7 @@ def write(
     previous: PreviousOutputs | None,
     ahead: WriteAhead | None = None,
     made_with: Provenance = NOTHING_KNOWN,
+    quality: Quality | None = None,
 ) -> WriteResult:
     """Join speakers and words of one file and write its outputs, noted `ahead`.
 
@@ -185,7 +197,9 @@ def write(
     title = "".join(c if c.isprintable() else "_" for c in name)
     provenance = replace(made_with, source=file.name, recorded=_day(file), words_timed_by=transcript.aligned_by)
     contents = {
-        EXTENSIONS[name]: encode(name, transcript, diarization, options.layout(), title, file.duration_s, provenance)
+        EXTENSIONS[name]: encode(
+            name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality
+        )
         for name in options.formats()
     }
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
@@ -194,6 +208,7 @@ def write(
         speakers=None if diarization is None else len(speakers),
         aligned_by=transcript.aligned_by,
         note=transcript.note,
+        quality=None if quality is None else assess(quality, file.keys.get("check", "")),
     )
 
     def note(new: dict[str, bytes]) -> None:

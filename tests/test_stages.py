@@ -26,13 +26,15 @@ def test_each_stage_comes_after_those_that_it_takes_from() -> None:
 
 def test_what_a_stage_left_out_would_make_comes_from_another_or_is_none() -> None:
     """Without alignment the transcript as it is is written; without diarization no speakers."""
-    assert inputs_of("write", planned_stages(align=True, diarize=True)) == {
+    assert inputs_of("write", planned_stages(align=True, diarize=True, check=True)) == {
         "transcript": "align",
         "diarization": "diarize",
+        "quality": "check",
     }
-    assert inputs_of("write", planned_stages(align=False, diarize=False)) == {
+    assert inputs_of("write", planned_stages(align=False, diarize=False, check=False)) == {
         "transcript": "transcribe",
         "diarization": None,
+        "quality": None,
     }
 
 
@@ -42,14 +44,15 @@ def test_what_a_stage_left_out_would_make_comes_from_another_or_is_none() -> Non
         (
             {"diarize": {}},
             {
-                "load audio": ["transcribe", "align", "diarize"],
+                "load audio": ["transcribe", "align", "diarize", "check"],
                 "transcribe": ["align"],
-                "align": ["write"],
-                "diarize": ["write"],
+                "align": ["check", "write"],
+                "diarize": ["check", "write"],
+                "check": ["write"],
                 "write": ["written"],
             },
         ),
-        ({"align": None}, {"load audio": ["transcribe"], "transcribe": ["write"], "write": ["written"]}),
+        ({"align": None, "check": None}, {"load audio": ["transcribe"], "transcribe": ["write"], "write": ["written"]}),
     ],
 )
 def test_the_stages_are_joined_as_the_table_says(
@@ -67,7 +70,7 @@ def test_the_stages_are_joined_as_the_table_says(
 
 def test_only_results_that_are_stored_are_looked_for() -> None:
     """Whether a file is written, its outputs tell; decoded audio is too large to keep."""
-    assert [name for name, stage in TABLE.items() if stage.stored] == ["transcribe", "diarize", "align"]
+    assert [name for name, stage in TABLE.items() if stage.stored] == ["transcribe", "diarize", "align", "check"]
 
 
 def test_links_travel_without_what_they_join() -> None:

@@ -12,6 +12,7 @@ from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from tasks.align import AlignOptions
+from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
@@ -40,6 +41,7 @@ class Command(
     TranscribeOptions,
     AlignOptions,
     DiarizeOptions,
+    CheckOptions,
     WriteOptions,
     ModelOptions,
     PoolSettings,
@@ -53,6 +55,7 @@ class Command(
     dry_run: bool = Field(False, description="print the plan and stop; no model is loaded")
     no_align: bool = Field(False, description="no word timings")
     diarize: bool = Field(False, description="label words and segments with speakers")
+    no_check: bool = Field(False, description="no verdict on the transcripts")
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
@@ -71,6 +74,7 @@ class Command(
                 "languages",
                 *(name for group in (TranscribeOptions, AlignOptions, DiarizeOptions) for name in group.model_fields),
             ],
+            "check of the transcripts": ["no_check", *CheckOptions.model_fields],
             "run": [name for name in cls.model_fields if name not in PoolSettings.model_fields],
             "pools": [*PoolSettings.model_fields],
         }
@@ -102,6 +106,7 @@ class Command(
             transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
             align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
             diarize=self._diarizing(),
+            check=None if self.no_check else CheckOptions(**self._given(CheckOptions)),
             write=WriteOptions(**self._given(WriteOptions)),
             models=ModelOptions(**self._given(ModelOptions)),
             pools=PoolSettings(**self._given(PoolSettings)),

@@ -6,6 +6,7 @@ from flows.config.inputs import Inputs
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from tasks.align import AlignOptions
+from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
@@ -21,6 +22,7 @@ class Batch(Options):
     transcribe: TranscribeOptions = TranscribeOptions()
     align: AlignOptions | None = AlignOptions()
     diarize: DiarizeOptions | None = None
+    check: CheckOptions | None = CheckOptions()
     models: ModelOptions = ModelOptions()
     run: RunSettings = RunSettings()
     pools: PoolSettings = PoolSettings()
@@ -34,4 +36,6 @@ class Batch(Options):
             raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
         if self.diarize is None and "rttm" in self.write.formats():
             raise ValueError("output_format rttm holds speaker turns: set diarize too, or leave rttm out")
+        if self.check is None and "quality" in self.write.formats():
+            raise ValueError("output_format quality holds the check of the transcript: set check too, or leave it out")
         return self

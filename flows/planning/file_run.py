@@ -130,6 +130,7 @@ class FileRun:
 
     def record(self) -> dict[str, Any]:
         """Return its entry in the report."""
+        quality = self.written.quality if self.written else None
         return {
             "path": urls.shown(self.source.path),
             "status": self.status,
@@ -141,5 +142,7 @@ class FileRun:
             "speakers": self.written.speakers if self.written else None,
             "aligned_by": self.written.aligned_by if self.written else None,
             "note": self.written.note if self.written else None,
+            "verdict": quality["verdict"] if quality else None,
+            "reasons": quality["reasons"] if quality else [],
             "failed_before": self.failed_before,
         }

@@ -13,6 +13,8 @@ from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.errors import FileFault, describe, will_last
+from tasks.formats import EXTENSIONS
+from tasks.quality.assessment import Assessment
 from tasks.retries import RetryBudget
 from tasks.stage_table import TABLE, inputs_of, planned_stages
 from tasks.storage.filesystems import FileVersion
@@ -57,7 +59,10 @@ class Wanted:
             stages["align"] = options_digest("align", batch.align.cache_inputs(batch.models), asked, upstream)
         if diarize is not None:
             stages["diarize"] = options_digest("diarize", diarize)
-        return cls(stages, options_digest("write", stages, batch.write.layout()))
+        outputs = options_digest("write", stages, batch.write.layout())  # without the check, which changes none of them
+        if batch.check:
+            stages["check"] = options_digest("check", batch.check.key_inputs(), stages)
+        return cls(stages, outputs)
 
 
 class Resume:
@@ -79,7 +84,7 @@ class Resume:
     def all_stages(self, file: FileOverrides) -> frozenset[str]:
         """Return the stages that a file with these options goes through if nothing of it is stored."""
         diarize = file.diarizing(self._batch.diarize) is not None
-        return planned_stages(align=self._batch.align is not None, diarize=diarize)
+        return planned_stages(align=self._batch.align is not None, diarize=diarize, check=self._batch.check is not None)
 
     def stop(self) -> None:
         """Read no further."""
@@ -117,6 +122,8 @@ class Resume:
         found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
+        if right and not _checked_as_asked(file, right[0].get("quality")):
+            intact.pop(EXTENSIONS["quality"], None)
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
             return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
@@ -163,14 +170,28 @@ class Resume:
         return ours, theirs, other
 
     def _missing(self, file: FileRun) -> frozenset[str]:
-        """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored."""
+        """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored.
+
+        A file whose outputs were written without a check is not decoded again for one, unless its output is asked for.
+        """
+        stages = file.stages - {"check"}
+        missing = self._needed(file, "write", stages)
+        if "check" not in file.stages:
+            return missing
+        new = "load audio" in missing or not self._ledger.row(file.source.path).get("written")
+        if new or "quality" in self._write.formats() or self._stored(file, "check"):
+            return missing | self._needed(file, "check", stages)
+        file.stages = stages
+        return missing
+
+    def _needed(self, file: FileRun, last: str, stages: frozenset[str]) -> frozenset[str]:
         missing: set[str] = set()
-        needed = ["write"]
+        needed = [last]
         while needed:
             stage = needed.pop()
             if stage not in missing and not (TABLE[stage].stored and self._stored(file, stage)):
                 missing.add(stage)
-                needed += filter(None, inputs_of(stage, file.stages).values())
+                needed += filter(None, inputs_of(stage, stages).values())
         return frozenset(missing)
 
     def _stored(self, file: FileRun, stage: str) -> bool:
@@ -201,6 +222,14 @@ class Resume:
         """Return the digest of a file's options and of the programs that read it; a failure holds only for these."""
         track = file.transcribing(self._batch.transcribe).track_choice.key()
         return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
+
+
+def _checked_as_asked(file: FileRun, quality: Assessment | None) -> bool:
+    """Return whether a file's verdict was found with the limits of this batch, if it is to be checked at all.
+
+    They count for no other output: whoever changes them would otherwise have everything written again.
+    """
+    return "check" not in file.stages or (quality is not None and quality["key"] == file.source.keys["check"])
 
 
 def reason(error: Exception) -> str:

@@ -86,7 +86,7 @@ def _model_stages(needed: Collection[str], *, cross_attention: bool) -> dict[str
 def _load_audio(settings: PoolSettings, *, writes: bool) -> PoolSpec:
     return PoolSpec(
         "load audio",
-        ("load audio", "write") if writes else ("load audio",),
+        ("load audio", "check", "write") if writes else ("load audio", "check"),
         size=1,
         slots=settings.load_audio_num_tasks + 1,
         parallel=settings.load_audio_num_tasks,

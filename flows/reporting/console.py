@@ -9,10 +9,13 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.planning.file_run import FileRun
+from flows.reporting.listening import assessed
 from flows.reporting.report import summary_of
 from flows.reporting.tracker import Tracker
 from tasks.stage_table import STAGES
 
+DOUBTFUL_SHOWN = 20
+"""At most so many of the files in doubt are named."""
 KNOWN_SHOWN = 20
 """At most so many of the files that failed before are named, since they are named in every run."""
 
@@ -87,9 +90,32 @@ def show_summary(tracker: Tracker, console: Console) -> None:
         _line(console, f"failed before  {file.source.name}: {file.error}")
     if len(known) > KNOWN_SHOWN:
         _line(console, f"failed before  and {len(known) - KNOWN_SHOWN} more, which are in the file of --report")
+    _show_doubtful(tracker, console)
     _line(console, summary_line(tracker))
     if known:
         _line(console, f"{counted(len(known))} that failed before and did not change: --retry_failed tries them again")
+
+
+def _show_doubtful(tracker: Tracker, console: Console) -> None:
+    """Print which of the files that are done now are in doubt, the bad ones first, and the totals of all verdicts."""
+    new = [(file, quality) for file, quality in assessed(tracker) if file.status == "done"]
+    doubtful = [each for verdict in ("bad", "check") for each in new if each[1]["verdict"] == verdict]
+    for file, quality in doubtful[:DOUBTFUL_SHOWN]:
+        _line(console, f"{quality['verdict']:7} {file.source.name}: {'; '.join(quality['reasons'])}")
+    if len(doubtful) > DOUBTFUL_SHOWN:
+        _line(console, f"and {len(doubtful) - DOUBTFUL_SHOWN} more in doubt, which are in the file of --report")
+    if verdicts := verdict_line(tracker):
+        _line(console, verdicts)
+
+
+def verdict_line(tracker: Tracker) -> str:
+    """Return the verdicts on all files in a line; nothing if none was checked."""
+    summary = summary_of(tracker)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary["verdicts"].items() if count)
+    if not counts:
+        return ""
+    speech, text = summary["speech_s"], summary["speech_with_text_s"]
+    return f"transcripts: {counts}; {duration(speech)} of speech, {text / speech if speech else 1.0:.0%} with text"
 
 
 def times_real_time(summary: dict[str, Any]) -> float:

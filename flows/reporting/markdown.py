@@ -5,15 +5,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from flows.planning.file_run import FileRun
-from flows.reporting.console import audio_of, counted, duration, speed_line
+from flows.reporting.console import audio_of, counted, duration, speed_line, verdict_line
+from flows.reporting.listening import worth_hearing
 from flows.reporting.report import summary_of
 from flows.reporting.shards import Shard
 from flows.reporting.tracker import Tracker
+from tasks.quality.verdict import clock
 
 ROWS = 1000
 """Files in a table at most: a browser has to show it."""
 SHOWN = ("done", "skipped", "failed", "left", "waiting")
-FILE_COLUMNS = ("file", "state", "language", "speakers", "words timed by", "audio", "speed", "outputs")
+LISTENED = 50
+"""Stretches that are worth an ear in the report; the CSV beside the report has more."""
+FILE_COLUMNS = ("file", "state", "verdict", "language", "speakers", "words timed by", "audio", "speed", "outputs")
 
 
 def plan_text(tracker: Tracker, finish: str) -> str:
@@ -48,6 +52,7 @@ def report_text(tracker: Tracker) -> str:
             *_table(("state", "files"), totals),
             speed_line(summary),
             *_failures("Failed", [file for file in files if file.status == "failed"]),
+            *_listening(tracker),
             *(_shards(tracker) if len(tracker.shards) > 1 else _files(files)),
         ]
     )
@@ -101,13 +106,24 @@ def _row(file: FileRun) -> tuple[Any, ...]:
     return (
         file.source.name,
         record["status"],
+        record["verdict"] or "",
         record["language"] or "",
         "" if record["speakers"] is None else record["speakers"],
         os.path.basename(record["aligned_by"] or ""),
         duration(record["duration_s"]) if record["duration_s"] else "",
         f"{record['duration_s'] / worked:.1f} ×" if worked and record["status"] == "done" else "",
-        " ".join(output.rpartition(".")[2] for output in record["outputs"]),
+        " ".join([*file.written.outputs, *file.written.changed]) if file.written else "",
     )
+
+
+def _listening(tracker: Tracker) -> list[str]:
+    if not (verdicts := verdict_line(tracker)):
+        return []
+    rows = [
+        (file.source.name, "" if each["start"] is None else clock(each["start"]), each["text"], each["why"])
+        for file, _, each in worth_hearing(tracker)[:LISTENED]
+    ]
+    return ["## Worth an ear", verdicts, *(_table(("file", "time", "text", "why"), rows) if rows else [])]
 
 
 def _failures(title: str, files: list[FileRun]) -> list[str]:

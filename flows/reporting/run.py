@@ -18,6 +18,7 @@ from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
 from flows.reporting.ending import Ending
+from flows.reporting.listening import assessed
 from flows.reporting.markdown import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
@@ -103,6 +104,9 @@ def publish_outcome(run: Run) -> None:
     failed = [file for file in tracker.files if file.status == "failed" and not file.failed_before]
     for file in failed[:LOGGED]:
         get_run_logger().error("%s: %s", file.source.name, file.error)
+    doubtful = [(file, quality) for file, quality in assessed(tracker) if quality["verdict"] != "good"]
+    for file, quality in [each for each in doubtful if each[0].status == "done"][:LOGGED]:
+        get_run_logger().warning("%s: %s: %s", file.source.name, quality["verdict"], "; ".join(quality["reasons"]))
     get_run_logger().info(summary_line(tracker))
     if tracker.ending:
         get_run_logger().error(tracker.ending.advice)

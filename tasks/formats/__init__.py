@@ -10,6 +10,7 @@ from tasks.formats.documents.markdown import markdown
 from tasks.formats.documents.qualitative import f4, nvivo
 from tasks.formats.eaf import eaf
 from tasks.formats.provenance import Provenance
+from tasks.formats.quality import quality_json
 from tasks.formats.rttm import rttm
 from tasks.formats.seglst import seglst
 from tasks.formats.subtitles import captions, cut
@@ -20,6 +21,7 @@ from tasks.formats.subtitles.ttml import ttml
 from tasks.formats.textgrid import textgrid
 from tasks.formats.word_table import word_table
 from tasks.formats.writers import Layout, Result, as_whisperx
+from tasks.quality.verdict import Quality
 from tasks.transcribe import Transcript
 
 
@@ -33,6 +35,7 @@ class Material:
     title: str
     duration_s: float
     provenance: Provenance
+    quality: Quality | None
 
     @property
     def labels(self) -> str | None:
@@ -70,6 +73,7 @@ ENCODERS: dict[str, Callable[[Material], bytes]] = {
     "nvivo": lambda of: nvivo(of.result),
     "ctm": lambda of: ctm(of.result, of.title),
     "seglst": lambda of: seglst(of.result, of.title),
+    "quality": lambda of: quality_json(of.quality),
 }
 """The formats, in the order in which `--help` lists them."""
 ALL = ("srt", "vtt", "txt", "tsv", "json")
@@ -80,6 +84,7 @@ OTHER_EXTENSIONS = {
     "atlasti": "atlasti.txt",
     "nvivo": "nvivo.txt",
     "seglst": "seglst.json",
+    "quality": "quality.json",
 }
 EXTENSIONS = {name: OTHER_EXTENSIONS.get(name, name) for name in ENCODERS}
 """The file extension of each format."""
@@ -94,10 +99,11 @@ def encode(
     title: str,
     duration_s: float,
     provenance: Provenance = NOTHING_KNOWN,
+    quality: Quality | None = None,
 ) -> bytes:
     """Encode an output in the named format; the same arguments give the same bytes.
 
     `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
     """
     result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
-    return ENCODERS[name](Material(result, diarization, layout, title, duration_s, provenance))
+    return ENCODERS[name](Material(result, diarization, layout, title, duration_s, provenance, quality))

@@ -211,11 +211,11 @@ def test_diarization_runs_beside_transcription(diarized: Done) -> None:
 
 
 def test_the_api_shows_a_run_for_each_stage_and_file(diarized: Done) -> None:
-    """The parent, five subflows, a task run for each file in each; all final, all with names to read."""
+    """The parent, six subflows, a task run for each file in each; all final, all with names to read."""
     assert diarized.state.is_completed()
     assert diarized.run.state_name == "Completed"
     assert diarized.run.name.endswith(f"→ {diarized.out} · 12 files")
-    assert set(diarized.stages) == {"load audio", "transcribe", "align", "diarize", "write"}
+    assert set(diarized.stages) == {"load audio", "transcribe", "align", "diarize", "check", "write"}
     assert {stage.state_name for stage in diarized.stages.values()} == {"Completed"}
     names = sorted(Path(each["path"]).name for each in diarized.report["files"])
     for tasks in diarized.tasks.values():
@@ -233,7 +233,8 @@ def test_the_report_tells_of_each_file(diarized: Done) -> None:
         f"call.{each}" for each in EXTENSIONS.values()
     )
     assert all(Path(path).is_file() for path in entry["outputs"])
-    assert set(entry["timings_s"]) == {"load audio", "transcribe", "align", "diarize", "write"}
+    assert set(entry["timings_s"]) == {"load audio", "transcribe", "align", "diarize", "check", "write"}
+    assert entry["verdict"] in {"good", "check", "bad"}
     summary = diarized.report["summary"]
     assert (summary["done"], summary["failed"], summary["skipped"]) == (12, 0, 0)
 
@@ -274,6 +275,7 @@ def test_bad_files_harm_nobody(aligned: Done, speech: Path, tiny_en: str, small_
     assert set(failed) == {"empty.mp3", "letter.wav", "corrupt.flac", "missing.wav"}
     assert all(error and "\n" not in error and len(error) < 200 for error in failed.values()), failed
     assert done.file("silent.wav")["status"] == "done"
+    assert done.file("silent.wav")["reasons"] == ["the recording is silent"]
     assert {path.suffix[1:] for path in done.out.glob("silent.*")} == set(FORMATS)
     assert json.loads((done.out / "silent.json").read_text()) == {"segments": [], "language": "en"}
     assert done.run.state_name == "Failed"

@@ -198,3 +198,40 @@ def test_results_of_version_0_1_are_read(stage: str) -> None:
     assert result.exists()
     assert type(result.read()).__name__ == ("Diarization" if stage == "diarize" else "Transcript")
     assert digest_of(str(path))
+
+
+def test_an_old_folder_is_checked_when_its_quality_is_asked_for(speech: Path) -> None:
+    """Decoded and checked, never transcribed again; without being asked nothing of it is done."""
+    unchecked = batch_of(speech, check=None)
+    do(unchecked, "transcribe", "align", "write")
+    assert missing(batch_of(speech)) == {}
+    assert missing(batch_of(speech, write=formats(speech, "aud"))) == {"hello.wav": {"write"}}
+    asked = batch_of(speech, write=formats(speech, "all,quality"))
+    assert missing(asked) == {"hello.wav": {"load audio", "check", "write"}}
+    do(asked, "write")
+    assert missing(asked) == {}
+    written = planned(batch_of(speech))["hello.wav"].written
+    assert written
+    assert written.quality
+    assert written.quality["verdict"] == "good"
+
+
+def test_other_limits_are_for_the_quality_alone(speech: Path) -> None:
+    """What was written without them stays, also if somebody has changed it."""
+    both = formats(speech, "all,quality")
+    do(batch_of(speech, write=both), "transcribe", "align", "write")
+    (speech.parent / "out" / "hello.txt").write_text("Hello, Word!")
+    planned(batch_of(speech, write=both))
+    stricter = {"check": {"check_coverage": 0.9}}
+    assert missing(batch_of(speech, **stricter)) == {"hello.wav": {"write"}}
+    again = batch_of(speech, write=formats(speech, "quality"), **stricter)
+    assert missing(again) == {"hello.wav": {"load audio", "check", "write"}}
+    do(again, "write")
+    assert missing(again) == {}
+    assert (speech.parent / "out" / "hello.txt").read_text() == "Hello, Word!"
+
+
+def test_a_file_whose_run_ended_before_its_check_is_checked(speech: Path) -> None:
+    """Its outputs are not written yet, so its verdict is still to come."""
+    do(batch_of(speech), "transcribe", "align")
+    assert missing(batch_of(speech)) == {"hello.wav": {"load audio", "check", "write"}}

@@ -123,7 +123,7 @@ def test_a_file_starts_at_its_first_missing_stage(speech: Path) -> None:
     """A transcript is there: it is aligned. A format is missing: it is written, and no audio is decoded."""
     batch = batch_of(speech)
     do(batch, "transcribe")
-    assert missing(batch)["call.wav"] == {"load audio", "align", "write"}
+    assert missing(batch)["call.wav"] == {"load audio", "align", "check", "write"}
     do(batch, "align", "write")
     assert missing(batch) == {}
     other = batch_of(speech, write={"output_dir": str(speech.parent / "out"), "output_format": "aud"})
@@ -134,11 +134,11 @@ def test_another_diarization_redoes_diarization_alone(speech: Path) -> None:
     """Transcript and alignment are those of before."""
     do(batch_of(speech), "transcribe", "align")
     with_speakers = batch_of(speech, diarize={"diarize_model": "some/pipeline"})
-    assert missing(with_speakers)["call.wav"] == {"load audio", "diarize", "write"}
-    do(with_speakers, "diarize")
+    assert missing(with_speakers)["call.wav"] == {"load audio", "diarize", "check", "write"}
+    do(with_speakers, "diarize", "check")
     assert missing(with_speakers)["call.wav"] == {"write"}
     other = batch_of(speech, diarize={"diarize_model": "some/pipeline", "max_speakers": 2})
-    assert missing(other)["call.wav"] == {"load audio", "diarize", "write"}
+    assert missing(other)["call.wav"] == {"load audio", "diarize", "check", "write"}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_result_that_was_cut_short_is_made_again(speech: Path) -> None:
     do(batch, "transcribe")
     results = sorted(Path(OutputFolder.of(batch).results, "transcribe", VERSION).iterdir())
     os.truncate(results[0], 100)
-    assert sorted(map(len, missing(batch).values())) == [3, 4]
+    assert sorted(map(len, missing(batch).values())) == [4, 5]
 
 
 def test_an_output_that_somebody_corrected_is_left_alone(speech: Path) -> None:

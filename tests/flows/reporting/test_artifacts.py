@@ -43,7 +43,7 @@ def test_the_report_has_the_failures_before_the_files() -> None:
     )
     tracker.failed(tracker.files[1], "transcribe: it broke")
     text = report_text(tracker)
-    assert "| a.wav | done | de | 2 | align-de | 0:01:00 | 2.0 × | json srt |" in text
+    assert "| a.wav | done |  | de | 2 | align-de | 0:01:00 | 2.0 × | json srt |" in text
     assert text.index("transcribe: it broke") < text.index("## Files") < text.index("| b.wav | failed |")
 
 

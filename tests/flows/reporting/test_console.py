@@ -42,7 +42,7 @@ def finish(tracker: Tracker, number: int, **timings_s: float) -> None:
 
 def pools(**running: int) -> Any:
     """Return what the display needs of pools: how many task runs there are in each stage."""
-    return SimpleNamespace(running={"load audio": 0, "transcribe": 0, "diarize": 0, "align": 0, "write": 0} | running)
+    return SimpleNamespace(running=dict.fromkeys(STAGES, 0) | running)
 
 
 def test_a_log_gets_a_line_a_minute_with_the_time_and_failures_as_they_happen(

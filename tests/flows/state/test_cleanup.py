@@ -59,15 +59,15 @@ def test_results_of_other_options_and_of_recordings_that_are_gone_are_removed(
 ) -> None:
     """The newest of each file that is there stay, and what is young; transcripts are not touched."""
     out = str(speech.parent / "out")
-    assert len(results(newer(speech))) == 8
+    assert len(results(newer(speech))) == 12
     assert clean(monkeypatch, out, "--dry_run") == 0
-    assert "results would be removed: 4 of 8" in capsys.readouterr().out
-    assert len(results(newer(speech))) == 8
+    assert "results would be removed: 6 of 12" in capsys.readouterr().out
+    assert len(results(newer(speech))) == 12
     assert clean(monkeypatch, out, "--older_than", "60") == 0
-    assert len(results(newer(speech))) == 8
+    assert len(results(newer(speech))) == 12
     assert clean(monkeypatch, out) == 0
-    assert "results removed: 4 of 8" in capsys.readouterr().out
-    assert len(results(newer(speech))) == 4
+    assert "results removed: 6 of 12" in capsys.readouterr().out
+    assert len(results(newer(speech))) == 6
     assert missing(newer(speech)) == {}
     other = batch_of(
         speech, transcribe=newer(speech).transcribe.model_dump(), write={"output_dir": out, "output_format": "aud"}
@@ -76,7 +76,7 @@ def test_results_of_other_options_and_of_recordings_that_are_gone_are_removed(
     (speech / "counting.wav").unlink()
     age(newer(speech), days=50)
     assert clean(monkeypatch, out) == 0
-    assert len(results(newer(speech))) == 2
+    assert len(results(newer(speech))) == 3
     assert (speech.parent / "out" / "counting.txt").exists()
 
 
@@ -99,16 +99,16 @@ def test_a_folder_that_is_in_use_or_is_none_of_ours_is_refused(
     speech: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Exit status 2; a run may be about to use what looks unneeded."""
-    assert clean(monkeypatch, str(tmp_path / "speech")) == 2
+    assert clean(monkeypatch, str(tmp_path / "speech")) == 3
     assert "whisperx-batch has written nothing there" in capsys.readouterr().err
     line = [sys.executable, "-c", HOLDER, str(OutputFolder.of(newer(speech)).state_dir)]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        assert clean(monkeypatch, str(speech.parent / "out")) == 2
+        assert clean(monkeypatch, str(speech.parent / "out")) == 3
         holder.communicate("\n")
     assert "is writing there" in capsys.readouterr().err
-    assert len(results(newer(speech))) == 8
+    assert len(results(newer(speech))) == 12
 
 
 def test_results_in_a_store_are_removed_there(
@@ -123,5 +123,5 @@ def test_results_in_a_store_are_removed_there(
     other = batch.model_copy(update={"transcribe": newer(speech).transcribe})
     do(other, "transcribe", "align", "write")
     assert clean(monkeypatch, f"{bucket}/out", "--older_than", "0") == 0
-    assert "results removed: 4 of 8" in capsys.readouterr().out
+    assert "results removed: 6 of 12" in capsys.readouterr().out
     assert missing(other) == {}

@@ -236,7 +236,7 @@ def test_results_of_an_earlier_version_are_not_mixed_with_samples_of_this_one(tm
     assert missing(batch) == {}
     diarized = batch_of(tmp_path / "in", diarize={})
     assert missing(diarized) == {
-        "late.mp4": {"load audio", "transcribe", "align", "diarize", "write"},
-        "call.wav": {"load audio", "diarize", "write"},
+        "late.mp4": {"load audio", "transcribe", "align", "diarize", "check", "write"},
+        "call.wav": {"load audio", "diarize", "check", "write"},
     }
     assert planned(diarized)["late.mp4"].source.keys["transcribe"].endswith("-retimed")

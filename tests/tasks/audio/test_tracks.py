@@ -132,8 +132,8 @@ def test_another_track_is_another_content_and_the_default_one_is_as_before(film:
     )
     english = batch_of(tmp_path / "in", transcribe=ENGLISH, diarize={})
     # The fox has one track, and another language: its speakers are known. Those of the film are of the German track.
-    assert missing(english)["fox.wav"] == {"load audio", "transcribe", "align", "write"}
-    assert missing(english)["film.mkv"] == {"load audio", "transcribe", "align", "diarize", "write"}
+    assert missing(english)["fox.wav"] == {"load audio", "transcribe", "align", "check", "write"}
+    assert missing(english)["film.mkv"] == {"load audio", "transcribe", "align", "diarize", "check", "write"}
     assert planned(english)["film.mkv"].source.track == "aac, track 2 of 2: eng"
 
 

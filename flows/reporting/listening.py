@@ -1,0 +1,75 @@
+"""The listening list: every stretch of a run's transcripts that is worth an ear, the worst first."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+
+from flows.planning.file_run import FileRun
+from flows.reporting.tracker import Tracker
+from tasks.quality.assessment import Assessment, Listed
+from tasks.quality.verdict import WEIGHTS, clock
+from tasks.storage import urls
+
+COLUMNS = ("file", "time", "start", "end", "verdict", "kind", "text", "why")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would compute."""
+ORDER = ("bad", "check", "good")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many files have each verdict, and the seconds of speech in them and of it that have text."""
+
+    verdicts: dict[str, int]
+    speech_s: float
+    covered_s: float
+
+
+def assessed(tracker: Tracker) -> Iterator[tuple[FileRun, Assessment]]:
+    """Yield the files that have been checked, in this run or an earlier one, in the order of the inputs."""
+    for file in sorted(tracker.files, key=lambda file: file.index):
+        if file.written and file.written.quality:
+            yield file, file.written.quality
+
+
+def totals(tracker: Tracker) -> Totals:
+    """Return the totals of the files that have been checked."""
+    verdicts, speech_s, covered_s = dict.fromkeys(ORDER, 0), 0.0, 0.0
+    for _, quality in assessed(tracker):
+        verdicts[quality["verdict"]] += 1
+        speech_s += quality["speech_s"]
+        covered_s += quality["covered_s"]
+    return Totals(verdicts, speech_s, covered_s)
+
+
+def worth_hearing(tracker: Tracker) -> list[tuple[FileRun, Assessment, Listed]]:
+    """Return what is worth an ear: files by their verdict, then stretches by their weight and length."""
+    found = [(file, quality, each) for file, quality in assessed(tracker) for each in quality["listed"]]
+    return sorted(
+        found, key=lambda one: (ORDER.index(one[1]["verdict"]), one[2]["start"] is not None, -_weight(one[2]))
+    )
+
+
+def _weight(listed: Listed) -> float:
+    start, end = listed["start"], listed["end"]
+    return 0.0 if start is None or end is None else (end - start) * WEIGHTS[listed["kind"]]
+
+
+def listening_list(tracker: Tracker) -> bytes:
+    """Return the list as CSV, in UTF-8 with the mark by which spreadsheets know it."""
+    table = StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(COLUMNS)
+    for file, quality, each in worth_hearing(tracker):
+        start, end = each["start"], each["end"]
+        text = f"'{each['text']}" if each["text"].startswith(FORMULA) else each["text"]
+        time = "" if start is None else clock(start)
+        path = urls.shown(file.source.path)
+        writer.writerow((path, time, start, end, quality["verdict"], each["kind"], text, each["why"]))
+    return table.getvalue().encode("utf-8-sig", errors="backslashreplace")
+
+
+def beside(report: str) -> str:
+    """Return where the list of a report goes: it has the report's name, for one folder may hold those of many runs."""
+    return f"{report.removesuffix('.json')}.listening.csv"

@@ -1,0 +1,99 @@
+"""Stage check: whether a transcript can be trusted, from the sound, the text and the speaker turns. Runs on a CPU."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import Field
+
+from tasks.audio.types import Audio, AudioFile, Samples
+from tasks.diarize import Diarization, DiarizeOptions
+from tasks.options import Options
+from tasks.quality.coverage import Coverage, coverage, holes
+from tasks.quality.invention import impossible, known_phrases, loops, unlikely, unspoken
+from tasks.quality.language import foreign
+from tasks.quality.second_vad import second_speech
+from tasks.quality.sound import bad_sound
+from tasks.quality.spans import Span
+from tasks.quality.speakers import one_for_all, unlabelled
+from tasks.quality.timing import low_scores, untimed, wrong_times
+from tasks.quality.transcript import Finding, Segment, segments_of
+from tasks.quality.verdict import Quality, judge
+from tasks.storage.results import keep_no_result, releases, stage_task
+from tasks.transcribe import TranscribeOptions, Transcript
+
+RULES = 1
+"""Raise it when the rules find something else in the same file."""
+
+
+class CheckOptions(Options):
+    """Limits of the check of each transcript; benchmarks/RESULTS.md has what the defaults find and miss."""
+
+    check_hole: float = Field(2.0, gt=0, description="list speech without text from so many seconds on")
+    check_coverage: float = Field(0.7, ge=0, le=1, description="a file with text for a smaller share of speech is bad")
+    check_logprob: float = Field(-0.8, le=0, description="list text of a lower mean log probability")
+    check_compression: float = Field(2.4, gt=1, description="list text that zlib shrinks to less than 1/NUMBER")
+    check_unique_words: float = Field(0.4, ge=0, le=1, description="list text with no greater share of unique words")
+    check_share: float = Field(
+        0.05, ge=0, le=1, description="a file that is in doubt for more of its speech is 'check'"
+    )
+    bad_share: float = Field(0.3, ge=0, le=1, description="a file whose text is wrong for more of its speech is 'bad'")
+
+    def key_inputs(self) -> dict[str, Any]:
+        """Return what a verdict depends on besides the audio, the transcript and the speaker turns."""
+        return {**self.key_fields(), **releases("faster-whisper"), "rules": RULES}
+
+
+def check_transcript(
+    transcript: Transcript,
+    samples: Samples,
+    diarization: Diarization | None,
+    options: CheckOptions,
+    transcribe: TranscribeOptions,
+    fewest_speakers: int = 1,
+) -> Quality:
+    """Return the verdict on the transcript of 16 kHz mono samples, shape (samples,).
+
+    `transcribe` says which voice activity detection the transcription used: speech is looked for with another one.
+    """
+    segments = segments_of(transcript.result, transcript.language)
+    speech = second_speech(samples, segments, first=transcribe.vad_method)
+    found = coverage(segments, speech)
+    findings = [
+        *_in_text(segments, speech, found, transcript.language, options),
+        *wrong_times(segments),
+        *low_scores(segments),
+        *untimed(segments, transcript.aligned_by),
+        *bad_sound(samples, speech),
+        *(unlabelled(segments, diarization.turns) if diarization else ()),
+        *(one_for_all(diarization.turns, fewest_speakers) if diarization else ()),
+    ]
+    return judge(findings, found, check_share=options.check_share, bad_share=options.bad_share)
+
+
+def _in_text(
+    segments: list[Segment], speech: list[Span], found: Coverage, language: str, options: CheckOptions
+) -> Iterator[Finding]:
+    yield from holes(segments, speech, found, hole_s=options.check_hole, least_share=options.check_coverage)
+    yield from unspoken(segments, speech)
+    yield from known_phrases(segments)
+    yield from loops(segments, language, unique_words=options.check_unique_words, compression=options.check_compression)
+    yield from unlikely(segments, logprob=options.check_logprob)
+    yield from impossible(segments, language)
+    yield from foreign(segments, language)
+
+
+@stage_task("check", kept=True)
+def check(
+    file: AudioFile,
+    audio: Audio,
+    transcript: Transcript,
+    diarization: Diarization | None,
+    options: CheckOptions,
+    transcribe: TranscribeOptions,
+    diarize: DiarizeOptions | None,
+) -> Quality:
+    """Check the transcript of one file; `transcribe` and `diarize` are the file's own options."""
+    fewest = (diarize.num_speakers or diarize.min_speakers or 1) if diarize else 1
+    if transcript.provisional:
+        keep_no_result()
+    return check_transcript(transcript, audio.samples, diarization, options, transcribe, fewest)

@@ -1,0 +1,46 @@
+"""Sound that is hard to transcribe: clipped, silent, cut off."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tasks.audio.loudness import QUIET
+from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.quality.spans import Span, seconds
+from tasks.quality.transcript import Finding
+
+FULL_SCALE = 32_700
+"""Samples beyond count as clipped: converters and codecs stop a little below 32,767."""
+MOST_CLIPPED = 0.005
+"""The share of clipped samples in a second of speech from which on it is distorted."""
+CLIPPED_SHARE = 0.1
+"""The share of the seconds of speech that must be so."""
+EDGE_S, LOUD_EDGE = 0.05, 0.5
+"""A file whose last moment is louder than this share of its speech ends in the middle of it."""
+CUT_S = 2.0
+"""So much before the end is named where to listen."""
+
+
+def bad_sound(samples: Samples, speech: list[Span]) -> Iterator[Finding]:
+    """Yield what is wrong with the sound of the speech in 16 kHz mono samples, shape (samples,)."""
+    if len(samples) and max(-int(samples.min()), int(samples.max())) < QUIET * 32768:
+        yield Finding("sound", "the recording is silent")
+    spoken = [samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] for start, end in speech]
+    if not any(map(len, spoken)):
+        return
+    clipped = sum(map(_clipped_seconds, spoken))
+    if clipped > max(1, CLIPPED_SHARE * seconds(speech)):
+        yield Finding("sound", f"{clipped} s of the speech are clipped")
+    loudness = np.sqrt(sum(map(_energy, spoken)) / sum(map(len, spoken)))
+    end, edge = len(samples) / SAMPLE_RATE, samples[-int(EDGE_S * SAMPLE_RATE) :]
+    if speech[-1][1] > end - EDGE_S and np.sqrt(_energy(edge) / len(edge)) > LOUD_EDGE * loudness:
+        yield Finding("sound", "the recording ends in the middle of speech", max(0.0, end - CUT_S), end)
+
+
+def _energy(samples: Samples) -> float:
+    return float(np.square(samples.astype(np.float32)).sum())
+
+
+def _clipped_seconds(samples: Samples) -> int:
+    pieces = np.array_split(samples, max(1, len(samples) // SAMPLE_RATE))
+    return sum(float(np.mean(np.abs(piece.astype(np.int32)) > FULL_SCALE)) > MOST_CLIPPED for piece in pieces)

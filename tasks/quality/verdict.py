@@ -1,0 +1,84 @@
+"""The verdict on a file: all findings of the rules, and whether they are many."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tasks.quality.coverage import Coverage
+from tasks.quality.spans import seconds, union
+from tasks.quality.transcript import Finding
+
+Verdict = Literal["good", "check", "bad"]
+
+WEIGHTS = {"missing": 1.0, "invented": 1.0, "language": 1.0, "timing": 0.3, "speakers": 0.3, "sound": 0.3}
+"""How much a second of each kind of finding matters in the order of what is worth an ear. Chosen: wrong text harms more
+than a wrong time or speaker."""
+WRONG_TEXT = frozenset(("missing", "invented", "language"))
+"""The kinds that can make a file bad."""
+LEAST_SPEECH_S = 1.0
+"""Shares are those of so much speech at least."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the check has found of a file. `findings` are those of the rules, the worst first."""
+
+    verdict: Verdict
+    reasons: list[str]
+    findings: list[Finding]
+    speech_s: float
+    """Seconds of speech that the second voice activity detection finds."""
+    covered_s: float
+    """How many of them have text."""
+
+
+def judge(findings: Iterable[Finding], found: Coverage, *, check_share: float, bad_share: float) -> Quality:
+    """Return the verdict on a file.
+
+    `bad`: a grave finding, or missing and wrong text in more than `bad_share` of the speech. `check`: findings in more
+    than `check_share` of it, those of the sound left aside, or any that concern the whole file. Otherwise `good`: a few
+    stretches may still be listed.
+    """
+    ordered = sorted(map(_rounded, findings), key=worst_first)
+    speech_s = max(found.speech_s, LEAST_SPEECH_S)
+    whole = [finding for finding in ordered if finding.start is None]
+    wrong = _doubtful(finding for finding in ordered if finding.kind in WRONG_TEXT)
+    verdict: Verdict = "good"
+    if any(finding.grave for finding in whole) or wrong > bad_share * speech_s:
+        verdict = "bad"
+    elif whole or _doubtful(each for each in ordered if each.kind != "sound") > check_share * speech_s:
+        verdict = "check"
+    return Quality(verdict, list(_reasons(ordered)), ordered, round(found.speech_s, 2), round(found.covered_s, 2))
+
+
+def worst_first(finding: Finding) -> tuple[bool, float, float]:
+    """Return the key that sorts findings: what concerns the whole file, then by weight and length, then by time."""
+    return finding.start is not None, -WEIGHTS[finding.kind] * finding.seconds, finding.start or 0.0
+
+
+def _doubtful(findings: Iterable[Finding]) -> float:
+    spans = [(each.start, each.end) for each in findings if each.start is not None and each.end is not None]
+    return seconds(union(spans))
+
+
+def _rounded(finding: Finding) -> Finding:
+    if finding.start is None or finding.end is None:
+        return finding
+    return replace(finding, start=round(max(finding.start, 0.0), 2), end=round(finding.end, 2))
+
+
+def _reasons(ordered: list[Finding]) -> Iterable[str]:
+    """Yield what concerns the whole file, then a line for each kind of stretch: how many, and the worst of them."""
+    yield from (finding.why for finding in ordered if finding.start is None)
+    stretches = [finding for finding in ordered if finding.start is not None]
+    for kind, count in Counter(finding.kind for finding in stretches).items():
+        worst = next(finding for finding in stretches if finding.kind == kind)
+        more = f" and {count - 1} more" if count > 1 else ""
+        yield f"{kind}: {worst.why} at {clock(worst.start or 0.0)}{more}"
+
+
+def clock(at_s: float) -> str:
+    """Return a time as players show it: 0:00:09."""
+    whole = int(at_s)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
