@@ -68,7 +68,7 @@ def _compare(options: argparse.Namespace) -> int:
     if comparison.added:
         sys.stderr.write(f"{counted(len(comparison.added), 'file')} only in {options.new}\n")
     limit = options.max_difference
-    if limit is not None and comparison.difference.value > limit:
-        sys.stderr.write(f"{PROGRAM}: {comparison.difference.value:.2%} of the words differ, more than {limit:.2%}\n")
+    if limit is not None and comparison.words.value > limit:
+        sys.stderr.write(f"{PROGRAM}: {comparison.words.value:.2%} of the words differ, more than {limit:.2%}\n")
         return 1
     return 1 if comparison.problems else 0

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
+from flows.evaluation.diarization_rate import der
 from flows.evaluation.normalization import normalizer_of
 from flows.evaluation.rates import Rate, total
 from flows.evaluation.scoring import Chunk, compared, words_of
@@ -41,10 +42,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Change:
-    """One file in both runs; the rate counts the words of the new one as errors against those of the old."""
+    """One file in both runs; the rates count as errors what the new run has otherwise than the old."""
 
     name: str
     words: Rate
+    turns: Rate | None
+    """Seconds in which other speakers are found, whatever they are called; None if not both runs have any."""
     old: Version
     new: Version
     places: list[Place]
@@ -62,18 +65,25 @@ class Comparison:
     """Hours of audio in an hour, where the folders hold the runs' reports as report.json."""
 
     @property
-    def difference(self) -> Rate:
-        """The rate over all files."""
-        return total({"wer": each.words} for each in self.changes)["wer"] if self.changes else Rate(0, {})
+    def words(self) -> Rate:
+        """The words that differ, over all files."""
+        return total({"wer": each.words} for each in self.changes).get("wer", Rate(0, {}))
+
+    @property
+    def turns(self) -> Rate | None:
+        """The seconds whose speakers differ, over all files that have any."""
+        return total({"der": each.turns} for each in self.changes if each.turns).get("der")
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything for JSON."""
         return {
-            "difference": self.difference.as_dict(),
+            "words": self.words.as_dict(),
+            "turns": self.turns and self.turns.as_dict(),
             "files": [
                 {
                     "name": each.name,
-                    "difference": each.words.as_dict(),
+                    "words": each.words.as_dict(),
+                    "turns": each.turns and each.turns.as_dict(),
                     "old": asdict(each.old),
                     "new": asdict(each.new),
                     "places": [place._asdict() for place in each.places],
@@ -101,7 +111,7 @@ def compare(old: str, new: str, language: str | None) -> Comparison:
             continue
         rate, places = _words(*sides, language)
         versions = _version(old, name, sides[0]), _version(new, name, sides[1])
-        found.changes.append(Change(name, rate, *versions, places))
+        found.changes.append(Change(name, rate, _turns(*sides), *versions, places))
     return found
 
 
@@ -109,6 +119,11 @@ def _words(old: Recording, new: Recording, language: str | None) -> tuple[Rate, 
     normalizer = normalizer_of(old.language or new.language or language)
     rate, chunks = compared(words_of(old, normalizer) or [], words_of(new, normalizer) or [])
     return rate, list(islice(_places(chunks), PLACES))
+
+
+def _turns(old: Recording, new: Recording) -> Rate | None:
+    before, after = old.speaker_turns(), new.speaker_turns()
+    return der(before, after, collar_s=0) if before and after is not None else None
 
 
 def _places(chunks: list[Chunk]) -> Iterator[Place]:

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.evaluation.comparison import Comparison, Version
+from flows.evaluation.comparison import Change, Comparison, Version
 from flows.evaluation.evaluation import Evaluation, Row
 from flows.evaluation.plural import counted
 from tasks.errors import one_line
@@ -29,31 +29,39 @@ def show(evaluation: Evaluation, console: Console) -> None:
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print the files that differ, the worst first, with examples, and how much all differ."""
-    differing = sorted(
-        (each for each in comparison.changes if each.words.errors or each.old != each.new),
-        key=lambda each: (-each.words.value, each.name),
-    )
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("file", overflow="fold")
-    for header in ("words", "differ", "speakers", "verdict", "coverage"):
-        table.add_column(header, justify="right")
-    for each in differing[:SHOWN]:
-        facts = [_both(*pair) for pair in zip(_facts(each.old), _facts(each.new), strict=True)]
-        cells = [one_line(each.name), f"{each.words.length:,.0f}", f"{each.words.value:.1%}", *facts]
-        table.add_row(*map(Text, cells))
+    differing = sorted(filter(_differs, comparison.changes), key=lambda each: (-each.words.value, each.name))
     if differing:
-        console.print(table)
+        console.print(_comparison_table(differing[:SHOWN]))
     for each in differing[:EXAMPLES]:
         console.print(Text(f"\n{one_line(each.name)}"))
         for place in each.places:
             before, old, new, after = map(one_line, place)
             removed, added = f"[-{old}-]" if old else "", f"{{+{new}+}}" if new else ""
             console.print(Text.assemble(f"  … {before} ", (removed, "red"), (added, "green"), f" {after} …"))
-    rate, differ = comparison.difference, f"{len(differing):,} differ: {counted(comparison.difference.errors, 'word')}"
-    files = counted(len(comparison.changes), "file")
-    console.print(f"\n{files} compared, {differ} of {rate.length:,.0f}, {rate.value:.2%}", markup=False)
+    words, turns = comparison.words, comparison.turns
+    console.print(f"\n{counted(len(comparison.changes), 'file')} compared, {len(differing):,} differ")
+    console.print(f"Words: {words.errors:,.0f} of {words.length:,.0f} differ, {words.value:.2%}")
+    if turns:
+        console.print(f"Speakers: {turns.errors:,.0f} of {turns.length:,.0f} seconds differ, {turns.value:.2%}")
     if None not in comparison.speeds:
         console.print(f"Speed: {_both(*(f'{speed:g} times real time' for speed in comparison.speeds))}")
+
+
+def _differs(change: Change) -> bool:
+    return bool(change.words.errors or change.old != change.new or (change.turns and change.turns.errors))
+
+
+def _comparison_table(changes: list[Change]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("file", overflow="fold")
+    for header in ("words", "differ", "speakers", "differ", "verdict", "coverage"):
+        table.add_column(header, justify="right")
+    for each in changes:
+        speakers, *facts = (_both(*pair) for pair in zip(_facts(each.old), _facts(each.new), strict=True))
+        turns = f"{each.turns.value:.1%}" if each.turns else "–"
+        words = [f"{each.words.length:,.0f}", f"{each.words.value:.1%}"]
+        table.add_row(*map(Text, [one_line(each.name), *words, speakers, turns, *facts]))
+    return table
 
 
 def _facts(version: Version) -> list[str]:

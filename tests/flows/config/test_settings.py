@@ -19,6 +19,7 @@ from flows.planning.discovery import find_inputs
 from flows.planning.flow_parameters import inputs_as_parameters
 from flows.preflight.check import notices
 from tasks.diarize import DiarizeOptions
+from tasks.formats import EXTENSIONS
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -271,12 +272,12 @@ def test_any_formats_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("wrong", ["", "srt,", "SRT", "json,pdf", [], ["srt", 3]])
 def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(wrong: Any) -> None:
     """The form of Prefect's UI has them too."""
-    formats = "srt, vtt, txt, tsv, json, aud, rttm, ass, docx, md, textgrid"
+    formats = ", ".join(EXTENSIONS)
     with pytest.raises(ValidationError, match=f"there is no format '.*'; there are all, {formats}"):
         Batch.model_validate({"write": {"output_format": wrong}})
     field = WriteOptions.model_json_schema()["properties"]["output_format"]
     assert (field["type"], field["default"]) == ("string", "all")
-    assert all(name in field["description"] for name in formats.split(", "))
+    assert all(name in field["description"] for name in EXTENSIONS)
 
 
 def test_speaker_turns_need_diarization() -> None:

@@ -26,11 +26,11 @@ def paired(tmp_path: Path, transcripts: dict[str, str], references: dict[str, st
 
 
 def test_a_reference_is_found_by_its_path_or_else_by_its_name(tmp_path: Path) -> None:
-    """The state of runs and the other formats of a transcript are no transcripts of their own."""
+    """Neither the state of a run, nor a verdict, nor what macOS leaves beside a file is a transcript or a reference."""
     transcripts = {"a/talk.txt": "", "b/talk.txt": "", "b/talk.srt": "", "sub/one.txt": "", "two.txt": ""}
-    state = {".whisperx-batch/ledger.json": "{}", "two.quality.json": "{}"}
+    others = {".whisperx-batch/ledger.json": "{}", "two.quality.json": "{}", "._two.json": "{}"}
     references = {"a/talk.txt": "first", "b/talk.txt": "second", "one.txt": "third", "deep/down/two.txt": "fourth"}
-    found, problems = paired(tmp_path, transcripts | state, references)
+    found, problems = paired(tmp_path, transcripts | others, references | others)
     assert found == {"a/talk": "first", "b/talk": "second", "sub/one": "third", "two": "fourth"}
     assert problems == []
 
