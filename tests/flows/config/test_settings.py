@@ -271,7 +271,7 @@ def test_any_formats_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("wrong", ["", "srt,", "SRT", "json,pdf", [], ["srt", 3]])
 def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(wrong: Any) -> None:
     """The form of Prefect's UI has them too."""
-    formats = "srt, vtt, txt, tsv, json, aud, rttm, ass, docx, md, textgrid"
+    formats = "srt, vtt, txt, tsv, json, aud, rttm, ass, docx, md, textgrid, ttml, scc, csv, eaf, maxqda"
     with pytest.raises(ValidationError, match=f"there is no format '.*'; there are all, {formats}"):
         Batch.model_validate({"write": {"output_format": wrong}})
     field = WriteOptions.model_json_schema()["properties"]["output_format"]
