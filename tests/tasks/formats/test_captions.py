@@ -107,6 +107,8 @@ def test_a_vtt_voice_names_the_speaker_of_every_cue() -> None:
     assert [caption.text for caption in read][:2] == ["Good day.", "♪ la la la la la la ♪"]
     assert read[2].raw_text == "<v Doe &gt; Co>a &lt; b &amp; c"
     assert read[3].raw_text == "Hm."
+    (labelled,) = webvtt.from_buffer(StringIO(ours("vtt", [odd], READABLE).decode()))
+    assert labelled.raw_text == "[Doe &gt; Co]: a &lt; b &amp; c"
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "ttml", "scc", "ass"])
