@@ -1,4 +1,4 @@
-"""Cues: what the formats of subtitles hold, whoever cut them."""
+"""Cues: the texts of subtitles with their times, from which each format is made."""
 
 from dataclasses import dataclass
 from math import inf
@@ -11,10 +11,10 @@ class Cue:
     start: int
     end: int
     text: str
-    """Lines, which WhisperX ends with a space; the word that is being spoken may be between `<u>` and `</u>`."""
+    """Lines, in WhisperX's cues with a space before the newline; a spoken word may be between `<u>` and `</u>`."""
     speaker: str | None = None
     label: str = ""
-    """What stands before the text where a format has no other way to name the speaker."""
+    """Text to put in front, in formats that have no other way to name the speaker."""
 
     @property
     def labelled(self) -> str:

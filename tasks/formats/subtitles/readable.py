@@ -11,9 +11,9 @@ from tasks.formats.subtitles.tokens import Token, columns, tokens_of
 from tasks.formats.writers import Result
 
 LONG_PAUSE_S = 2.0
-"""No cue goes on across such a pause."""
+"""A pause this long always ends a cue."""
 LEAST_ROOM = 6
-"""Columns that a line keeps for its text, however long the speaker's name is."""
+"""Columns that remain for the text when a long speaker's name is cut."""
 
 
 def readable_cues(result: Result, rules: Rules, *, labelled: bool) -> list[Cue]:

@@ -1,4 +1,4 @@
-"""When readable cues are shown: as said, and longer where there is time to borrow and they could not be read else."""
+"""The times of readable cues: those of their words, extended into pauses where more time is needed to read them."""
 
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -7,9 +7,9 @@ from math import ceil
 from tasks.formats.subtitles.rules import Rules
 
 LEAD_MS = 250
-"""A cue comes this much before its first word at most, if that helps to read it."""
+"""A cue may appear this long before its first word, if that gives time to read it."""
 CHAIN_MS = 500
-"""A shorter pause between two cues is closed to the smallest gap: a flash of an empty screen disturbs (Netflix)."""
+"""Shorter pauses between cues are closed to the smallest gap, as Netflix asks: a flash of empty screen disturbs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Wanted:
 def timed(wanted: list[Wanted], rules: Rules) -> list[tuple[int, int]]:
     """Return the start and end of each cue in milliseconds.
 
-    A cue lasts from `min_duration` to `max_duration`, with `min_gap` to the next. Where speakers take turns faster, or
-    talk at the same time, a cue comes later than its words: the least delay that leaves each its shortest time.
+    A cue lasts from `min_duration` to `max_duration`, with `min_gap` to the next. Where speakers alternate faster than
+    that, or talk at the same time, a cue is delayed until the one before it has had its shortest time.
     """
     shortest, longest, gap = (round(1000 * each) for each in (rules.min_duration, rules.max_duration, rules.min_gap))
     times: list[tuple[int, int]] = []
