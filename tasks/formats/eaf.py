@@ -26,7 +26,7 @@ INSIDE = "Included_In"
 
 def eaf(result: Result, layout: Layout, provenance: Provenance) -> bytes:
     """Return the document: what each speaker says, and the words inside it, without overlaps in a tier."""
-    root = ET.Element("ANNOTATION_DOCUMENT", {**SCHEMA, "DATE": f"{provenance.recorded or NEVER}T00:00:00Z"})
+    root = ET.Element("ANNOTATION_DOCUMENT", {**SCHEMA, "DATE": f"{provenance.source_date or NEVER}T00:00:00Z"})
     _add_header(root, provenance, shown="provenance" in layout)
     order = add(root, "TIME_ORDER")
     said: dict[str, list[Interval]] = defaultdict(list)
