@@ -5,7 +5,7 @@ from math import inf
 
 from tasks.formats.subtitles.cues import Cue, label_of
 from tasks.formats.subtitles.rules import Rules
-from tasks.formats.subtitles.segmentation import Segmentation, Turn, lines_of
+from tasks.formats.subtitles.segmentation import Segmentation, Turn
 from tasks.formats.subtitles.timing import Wanted, timed
 from tasks.formats.subtitles.tokens import Token, columns, tokens_of
 from tasks.formats.writers import Result
@@ -27,15 +27,11 @@ def readable_cues(result: Result, rules: Rules, *, labelled: bool) -> list[Cue]:
     widths = {speaker: columns(label) for speaker, label in labels.items()}
     tokens = tokens_of(result, int(rules.max_line_width) - max(widths.values(), default=0))
     language = result["language"]
-    cut = [cue for turn in _turns(tokens, widths) for cue in Segmentation(turn, rules, language).cues()]
-    texts = ["\n".join(lines_of(cue, widths[cue[0].speaker], rules, language)) for cue in cut]
-    wanted = [
-        Wanted(cue[0].start, cue[-1].end, len(labels[cue[0].speaker]) + len(text))
-        for cue, text in zip(cut, texts, strict=True)
-    ]
+    spoken = [cue for turn in _turns(tokens, widths) for cue in Segmentation(turn, rules, language).cues()]
+    wanted = [Wanted(cue.start, cue.end, len(labels[cue.speaker]) + len(cue.text)) for cue in spoken]
     return [
-        Cue(start, end, text.replace("-->", "->"), cue[0].speaker, labels[cue[0].speaker])
-        for cue, text, (start, end) in zip(cut, texts, timed(wanted, rules), strict=True)
+        Cue(start, end, cue.text.replace("-->", "->"), cue.speaker, labels[cue.speaker])
+        for cue, (start, end) in zip(spoken, timed(wanted, rules), strict=True)
     ]
 
 

@@ -31,6 +31,16 @@ class Turn:
     """When the next turn begins, in seconds."""
 
 
+@dataclass(frozen=True)
+class SpokenCue:
+    """The text of a cue, in lines, and when it is said, in seconds."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None
+
+
 class Segmentation:
     """The best cues for a turn."""
 
@@ -49,8 +59,8 @@ class Segmentation:
         self._sentences = [0, *accumulate(ends_sentence(left, right) for left, right in pairs)]
         self._pauses = [0, *accumulate(max(right.start - left.end, 0) for left, right in pairs)]
 
-    def cues(self) -> list[list[Token]]:
-        """Return the tokens of each cue, divided so that the sum of all costs is smallest."""
+    def cues(self) -> list[SpokenCue]:
+        """Return the cues into which the turn is divided so that the sum of all costs is smallest."""
         count = len(self._tokens)
         best = [0.0] * (count + 1)
         end_of = [count] * (count + 1)
@@ -59,8 +69,10 @@ class Segmentation:
             best[first], end_of[first] = min(options)
         cues, first = [], 0
         while first < count:
-            cues.append(self._tokens[first : end_of[first]])
-            first = end_of[first]
+            end = end_of[first]
+            begins, ends = self._tokens[first], self._tokens[end - 1]
+            cues.append(SpokenCue(begins.start, ends.end, "\n".join(self._lines(first, end)), begins.speaker))
+            first = end
         return cues
 
     def _possible(self, first: int) -> range:
@@ -103,22 +115,21 @@ class Segmentation:
         latest = bisect_right(self._ends, self._begins[first] + room) - 1
         return min(self._breaks[max(earliest, first + 1) : latest + 1], default=IN_WORD)
 
-
-def lines_of(tokens: list[Token], label: int, rules: Rules, language: str) -> list[str]:
-    """Return the lines of a cue: as few as it fits on, broken at the least cost, of similar widths."""
-    places = range(1, len(tokens))
-    costs = [0.0, *(break_cost(left, right, language) for left, right in pairwise(tokens))]
-    for count in range(1, int(rules.max_line_count) + 1):
-        found = []
-        for breaks in combinations(places, count - 1):
-            lines = [_text(tokens[start:end]) for start, end in pairwise([0, *breaks, len(tokens)])]
-            widths = [columns(line) + (0 if number else label) for number, line in enumerate(lines)]
-            if max(widths) <= rules.max_line_width:
-                uneven = UNEVEN * (max(widths) - min(widths)) / rules.max_line_width
-                found.append((sum(costs[place] for place in breaks) + uneven, lines))
-        if found:
-            return min(found)[1]
-    return [_text(tokens)]
+    def _lines(self, first: int, end: int) -> list[str]:
+        """Return the lines of a cue: as few as it fits on, broken at the least cost, of similar widths."""
+        full = self._rules.max_line_width
+        for count in range(1, int(self._rules.max_line_count) + 1):
+            found = []
+            for breaks in combinations(range(first + 1, end), count - 1):
+                spans = list(pairwise((first, *breaks, end)))
+                widths = [self._ends[after] - self._begins[before] for before, after in spans]
+                widths[0] += self._turn.label
+                if max(widths) <= full:
+                    uneven = UNEVEN * (max(widths) - min(widths)) / full
+                    found.append((sum(self._breaks[place] for place in breaks) + uneven, spans))
+            if found:
+                return [_text(self._tokens[before:after]) for before, after in min(found)[1]]
+        return [_text(self._tokens[first:end])]
 
 
 def _text(tokens: list[Token]) -> str:
