@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import inf
 
+from tasks.formats.subtitles.tokens import columns
+
 
 @dataclass(frozen=True, slots=True)
 class Cue:
@@ -28,8 +30,11 @@ class Cue:
 
 
 def label_of(speaker: str | None, longest: float = inf) -> str:
-    """Return the label that WhisperX writes before a cue; a name is cut where it would make that too long."""
+    """Return the label that WhisperX writes before a cue; a name is cut to make it `longest` columns wide at most."""
     if speaker is None:
         return ""
-    room = max(longest - len("[]: "), 1)
-    return f"[{speaker if len(speaker) <= room else speaker[: int(room) - 1] + '…'}]: "
+    label, kept = f"[{speaker}]: ", len(speaker)
+    while columns(label) > longest and kept > 1:
+        kept -= 1
+        label = f"[{speaker[:kept]}…]: "
+    return label

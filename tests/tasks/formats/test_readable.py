@@ -60,7 +60,7 @@ def conversations(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
         made = segment(start / 1000, clock / 1000, text)
         if draw(st.booleans()):
             made["words"] = words
-        if speaker := draw(st.sampled_from([None, "SPEAKER_00", "Prof. Dr. Alexandra Schmidt-Hohenstein of Ulm"])):
+        if speaker := draw(st.sampled_from([None, "SPEAKER_00", "Prof. Dr. Alexandra Schmidt of Ulm", "山田太郎" * 4])):
             made["speaker"] = speaker
         segments.append(made)
     return language, segments
