@@ -31,16 +31,20 @@ def timed(wanted: list[Wanted], rules: Rules) -> list[tuple[int, int]]:
     times: list[tuple[int, int]] = []
     free = 0
     for cue, following in zip_longest(wanted, wanted[1:]):
-        start = max(round(1000 * cue.start), free)
+        start, end = max(round(1000 * cue.start), free), round(1000 * cue.end)
         limit = round(1000 * following.start) - gap if following else start + longest
         needed = min(max(shortest, ceil(1000 * cue.characters / rules.max_cps)), longest)
-        end = max(round(1000 * cue.end), start + needed)
-        if end > limit - CHAIN_MS and following:
-            end = limit
-        end = min(end, start + longest)
-        early = max(0, min(start + needed - end, start - free, LEAD_MS))
-        start -= early
+        end = min(max(end, start + needed), limit, start + longest)
+        start -= max(0, min(start + needed - end, start - free, LEAD_MS))
         end = max(end, start + shortest)
         times.append((start, end))
         free = end + gap
-    return times
+    return [_closed(cue, following, gap, longest) for cue, following in zip_longest(times, times[1:])]
+
+
+def _closed(cue: tuple[int, int], following: tuple[int, int] | None, gap: int, longest: int) -> tuple[int, int]:
+    """Return a cue's times, up to the gap before the next if the pause between them is short."""
+    start, end = cue
+    if following is None or following[0] - gap - end > CHAIN_MS:
+        return cue
+    return start, min(following[0] - gap, start + longest)
