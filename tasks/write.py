@@ -195,7 +195,7 @@ def write(
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
-    provenance = replace(made_with, source=file.name, recorded=_day(file), words_timed_by=transcript.aligned_by)
+    provenance = replace(made_with, source=file.name, source_date=_day(file), words_timed_by=transcript.aligned_by)
     contents = {
         EXTENSIONS[name]: encode(
             name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality

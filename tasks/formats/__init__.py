@@ -27,7 +27,7 @@ from tasks.transcribe import Transcript
 
 @dataclass(frozen=True)
 class Material:
-    """What the formats are made from."""
+    """The input of every format."""
 
     result: Result
     diarization: Diarization | None

@@ -26,7 +26,7 @@ INSIDE = "Included_In"
 
 def eaf(result: Result, layout: Layout, provenance: Provenance) -> bytes:
     """Return the document: what each speaker says, and the words inside it, without overlaps in a tier."""
-    root = ET.Element("ANNOTATION_DOCUMENT", {**SCHEMA, "DATE": f"{provenance.recorded or NEVER}T00:00:00Z"})
+    root = ET.Element("ANNOTATION_DOCUMENT", {**SCHEMA, "DATE": f"{provenance.source_date or NEVER}T00:00:00Z"})
     _add_header(root, provenance, shown="provenance" in layout)
     order = add(root, "TIME_ORDER")
     said: dict[str, list[Interval]] = defaultdict(list)
@@ -45,6 +45,8 @@ def eaf(result: Result, layout: Layout, provenance: Provenance) -> bytes:
     for number, (time, annotation, reference) in enumerate(sorted(slots, key=lambda slot: slot[0]), start=1):
         add(order, "TIME_SLOT", TIME_SLOT_ID=f"ts{number}", TIME_VALUE=str(time))
         annotation.set(reference, f"ts{number}")
+    for number, annotation in enumerate(root.iter("ALIGNABLE_ANNOTATION"), start=1):
+        annotation.set("ANNOTATION_ID", f"a{number}")
     types = {"GRAPHIC_REFERENCES": "false", "TIME_ALIGNABLE": "true"}
     add(root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="speech", **types)
     add(root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="words", CONSTRAINTS=INSIDE, **types)
@@ -70,9 +72,8 @@ def _add_tier(
     """Add a tier and return the times, in milliseconds, that its annotations refer to by the named attribute."""
     tier = add(root, "TIER", TIER_ID=name, PARTICIPANT=speaker, **attributes)
     slots = []
-    for number, (start, end, text) in enumerate(row, start=1):
-        identifier = f"{name} {number}".replace(" ", "_")
-        annotation = add(add(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", ANNOTATION_ID=identifier)
+    for start, end, text in row:
+        annotation = add(add(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION")
         add(annotation, "ANNOTATION_VALUE", text)
         slots.append((round(1000 * start), annotation, "TIME_SLOT_REF1"))
         slots.append((round(1000 * end), annotation, "TIME_SLOT_REF2"))

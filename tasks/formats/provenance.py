@@ -13,8 +13,8 @@ class Provenance:
 
     source: str = ""
     """The recording, as the report names it."""
-    recorded: date | None = None
-    """The day that the recording was last changed, where its file says so."""
+    source_date: date | None = None
+    """The day that the recording was last changed; None if that is not known."""
     model: str = ""
     words_timed_by: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Provenance:
         """Return what is known, by name, each in one line."""
         known = {
             "source": self.source,
-            "recorded": self.recorded and self.recorded.isoformat(),
+            "source_date": self.source_date and self.source_date.isoformat(),
             "model": self.model_name,
             "words_timed_by": self.words_timed_by,
             "program": f"whisperx-batch {version('whisperx-batch')}, whisperx {version('whisperx')}",

@@ -1,4 +1,4 @@
-"""Text in XML."""
+"""XML: elements, and text that it can hold."""
 
 import re
 from xml.etree import ElementTree as ET

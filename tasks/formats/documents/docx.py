@@ -71,7 +71,7 @@ def _set_properties(document: Any, language: str, title: str, provenance: Proven
     properties.subject = valid(provenance.source)[:LONGEST_PROPERTY]
     model = valid(provenance.model_name)
     properties.comments = f"Transcribed with {model}"[:LONGEST_PROPERTY] if model else ""
-    day = provenance.recorded
+    day = provenance.source_date
     properties.created = properties.modified = max(NEVER, datetime(day.year, day.month, day.day)) if day else NEVER  # noqa: DTZ001
     for spelling in document.styles.element.iter(qn("w:lang")):
         spelling.set(qn("w:val"), language)  # which a spelling checker uses

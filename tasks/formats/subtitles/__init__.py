@@ -5,7 +5,7 @@ from dataclasses import replace
 from tasks.formats.subtitles.cues import Cue
 from tasks.formats.subtitles.readable import readable_cues
 from tasks.formats.subtitles.rules import rules_for
-from tasks.formats.subtitles.scc import ROWS, WIDTH, in_captions, scc
+from tasks.formats.subtitles.scc import WIDTH, in_captions, scc
 from tasks.formats.subtitles.whisperx_cues import whisperx_cues
 from tasks.formats.writers import Layout, Result
 
@@ -20,8 +20,6 @@ def cut(result: Result, layout: Layout, *, labelled: bool) -> list[Cue]:
 def captions(result: Result, layout: Layout) -> bytes:
     """Return SCC, whose screen has so few columns that its cues are always readable ones. Raises NotInCaptions."""
     rules = rules_for(result["language"], layout.get("readable", {}))
-    narrow = replace(
-        rules, max_line_width=min(rules.max_line_width, WIDTH), max_line_count=min(rules.max_line_count, len(ROWS))
-    )
+    narrow = replace(rules, max_line_width=min(rules.max_line_width, WIDTH))
     labelled = layout.get("speaker_labels") != "none"
     return scc(readable_cues(in_captions(result), narrow, labelled=labelled), layout)

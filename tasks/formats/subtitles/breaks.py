@@ -1,4 +1,4 @@
-"""Where a subtitle may end: what a break between two tokens costs the reader.
+"""The cost of a break between two tokens, for cues and for lines.
 
 The order is that of the guides: after a sentence, after a clause, before a preposition or a conjunction; not between an
 article and its noun, a preposition and its object, a number and what it counts, a first name and a last name (Netflix
@@ -34,10 +34,10 @@ LINKS = {
     "pt": "o a os as um uma e ou mas porque que se quando de do da em no na com por para sem sobre meu seu nosso é são "
     "era tem não me te se",
 }
-"""Words that go with what follows: articles, prepositions, conjunctions, possessives, auxiliaries, by language."""
+"""Words that belong to what follows them: articles, prepositions, conjunctions, possessives, auxiliaries."""
 LINK_WORDS = {language: frozenset(words.split()) for language, words in LINKS.items()}
 SHORT = 3
-"""Letters of a word that is taken for such a one in languages without a list."""
+"""In languages without a list, words of at most so many letters are taken for such words."""
 NO_START = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ’”）〕］｝〉》」』】,.!?:;)]}%…"
 )
@@ -56,7 +56,7 @@ def ends_sentence(left: Token, right: Token) -> bool:
 
 
 def break_cost(left: Token, right: Token, language: str) -> float:
-    """Return what it costs to break between two tokens of a speaker, from 0 after a sentence."""
+    """Return the cost of a break between two tokens of one speaker: 0 after a sentence, more where it disturbs."""
     if ends_sentence(left, right):
         return 0
     cost = _of_text(left, right, language)

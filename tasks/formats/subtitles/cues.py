@@ -1,7 +1,9 @@
-"""Cues: what the formats of subtitles hold, whoever cut them."""
+"""Cues: the texts of subtitles with their times, from which each format is made."""
 
 from dataclasses import dataclass
 from math import inf
+
+from tasks.formats.subtitles.tokens import columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +13,10 @@ class Cue:
     start: int
     end: int
     text: str
-    """Lines, which WhisperX ends with a space; the word that is being spoken may be between `<u>` and `</u>`."""
+    """Lines, in WhisperX's cues with a space before the newline; a spoken word may be between `<u>` and `</u>`."""
     speaker: str | None = None
     label: str = ""
-    """What stands before the text where a format has no other way to name the speaker."""
+    """Text to put in front, in formats that have no other way to name the speaker."""
 
     @property
     def labelled(self) -> str:
@@ -28,8 +30,11 @@ class Cue:
 
 
 def label_of(speaker: str | None, longest: float = inf) -> str:
-    """Return the label that WhisperX writes before a cue; a name is cut where it would make that too long."""
+    """Return the label that WhisperX writes before a cue; a name is cut to make it `longest` columns wide at most."""
     if speaker is None:
         return ""
-    room = max(longest - len("[]: "), 1)
-    return f"[{speaker if len(speaker) <= room else speaker[: int(room) - 1] + '…'}]: "
+    label, kept = f"[{speaker}]: ", len(speaker)
+    while columns(label) > longest and kept > 1:
+        kept -= 1
+        label = f"[{speaker[:kept]}…]: "
+    return label

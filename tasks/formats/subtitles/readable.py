@@ -5,15 +5,15 @@ from math import inf
 
 from tasks.formats.subtitles.cues import Cue, label_of
 from tasks.formats.subtitles.rules import Rules
-from tasks.formats.subtitles.segmentation import Segmentation, Turn, lines_of
+from tasks.formats.subtitles.segmentation import Segmentation, Turn
 from tasks.formats.subtitles.timing import Wanted, timed
 from tasks.formats.subtitles.tokens import Token, columns, tokens_of
 from tasks.formats.writers import Result
 
 LONG_PAUSE_S = 2.0
-"""No cue goes on across such a pause."""
+"""A pause this long always ends a cue."""
 LEAST_ROOM = 6
-"""Columns that a line keeps for its text, however long the speaker's name is."""
+"""Columns that remain for the text when a long speaker's name is cut."""
 
 
 def readable_cues(result: Result, rules: Rules, *, labelled: bool) -> list[Cue]:
@@ -27,15 +27,11 @@ def readable_cues(result: Result, rules: Rules, *, labelled: bool) -> list[Cue]:
     widths = {speaker: columns(label) for speaker, label in labels.items()}
     tokens = tokens_of(result, int(rules.max_line_width) - max(widths.values(), default=0))
     language = result["language"]
-    cut = [cue for turn in _turns(tokens, widths) for cue in Segmentation(turn, rules, language).cues()]
-    texts = ["\n".join(lines_of(cue, widths[cue[0].speaker], rules, language)) for cue in cut]
-    wanted = [
-        Wanted(cue[0].start, cue[-1].end, len(labels[cue[0].speaker]) + len(text))
-        for cue, text in zip(cut, texts, strict=True)
-    ]
+    spoken = [cue for turn in _turns(tokens, widths) for cue in Segmentation(turn, rules, language).cues()]
+    wanted = [Wanted(cue.start, cue.end, len(labels[cue.speaker]) + len(cue.text)) for cue in spoken]
     return [
-        Cue(start, end, text.replace("-->", "->"), cue[0].speaker, labels[cue[0].speaker])
-        for cue, text, (start, end) in zip(cut, texts, timed(wanted, rules), strict=True)
+        Cue(start, end, cue.text.replace("-->", "->"), cue.speaker, labels[cue.speaker])
+        for cue, (start, end) in zip(spoken, timed(wanted, rules), strict=True)
     ]
 
 

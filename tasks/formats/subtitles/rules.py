@@ -1,7 +1,7 @@
 """The rules that readable subtitles keep."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,16 @@ class Rules:
     """Seconds between two cues: two frames at 24 frames a second."""
 
 
-NAMES = [field.name for field in fields(Rules)]
-LEAST = {"max_cps": 1, "max_line_width": 20, "max_line_count": 1, "min_duration": 0.1, "max_duration": 1, "min_gap": 0}
-"""The smallest value of each rule."""
+LIMITS: dict[str, tuple[float, float]] = {
+    "max_cps": (1, 1000),
+    "max_line_width": (20, 200),
+    "max_line_count": (1, 3),
+    "min_duration": (0.1, 5),
+    "max_duration": (1, 60),
+    "min_gap": (0, 2),
+}
+"""The smallest and the largest value of each rule."""
+WHOLE = {"max_line_width", "max_line_count"}
 BY_LANGUAGE: dict[str, dict[str, float]] = {
     "ja": {"max_cps": 7, "max_line_width": 26},
     "ko": {"max_cps": 12, "max_line_width": 32},
@@ -45,16 +52,16 @@ def parse(text: str) -> dict[str, float]:
         name, given, value = (each.strip() for each in part.partition("="))
         if name == "readable" and not given:
             continue
-        if name not in NAMES:
-            raise ValueError(f"{part.strip()!r}: it is `readable`, or rules such as max_cps=20: {', '.join(NAMES)}")
+        if name not in LIMITS:
+            raise ValueError(f"{part.strip()!r}: it is `readable`, or rules such as max_cps=20: {', '.join(LIMITS)}")
         try:
             named[name] = float(value)
         except ValueError:
-            raise ValueError(f"{part.strip()!r}: {name} needs a number") from None
-        if not LEAST[name] <= named[name] < float("inf"):
-            raise ValueError(f"{part.strip()!r}: {name} is at least {LEAST[name]}")
-        if name in {"max_line_width", "max_line_count"} and named[name] % 1:
-            raise ValueError(f"{part.strip()!r}: {name} needs a whole number")
+            raise ValueError(f"{part.strip()!r}: {name} is a number") from None
+        least, most = LIMITS[name]
+        if not least <= named[name] <= most or (name in WHOLE and named[name] % 1):
+            number = "a whole number" if name in WHOLE else "a number"
+            raise ValueError(f"{part.strip()!r}: {name} is {number} from {least:g} to {most:g}")
     rules = Rules(**named)
     if rules.max_duration < 2 * rules.min_duration:
         raise ValueError(f"max_duration {rules.max_duration:g} is less than twice min_duration {rules.min_duration:g}")

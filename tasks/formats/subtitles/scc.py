@@ -45,15 +45,15 @@ LOOKS_LIKE = {
 KNOWN = BASIC.keys() | SPECIAL.keys() | EXTENDED.keys() - {"\0"}
 UNKNOWN = "█"
 MOST_UNKNOWN = 0.05
-"""A transcript with a larger share of characters that captions do not have is not written."""
+"""A transcript in which more than this share of the characters is missing from captions is refused."""
 
 
 class NotInCaptions(FileFault):
-    """The text is in letters that closed captions do not have."""
+    """The transcript is written in letters that closed captions do not have."""
 
 
 Unit = list[int]
-"""Words that must follow each other: codes are sent twice, for a decoder that missed the first."""
+"""Words that nothing may come between: codes are sent twice, for decoders that missed the first."""
 
 
 def in_captions(result: Result) -> Result:

@@ -1,4 +1,4 @@
-"""Cuts a speaker's words into cues, and cues into lines, at the least cost for the reader: dynamic programming."""
+"""Divides a speaker's words into cues by dynamic programming, and cues into lines."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from tasks.formats.subtitles.rules import Rules
 from tasks.formats.subtitles.tokens import Token, columns
 
 CUE = 4.0
-"""Each cue costs something, so that there are no more than needed."""
+"""The cost of each cue, so that there are no more than needed."""
 HURRY = 30.0
-"""A cue that is shown for half the time that it takes to read costs half of this."""
+"""The cost of a cue with no time to be read; half of it with half of the time that is needed."""
 RUN_ON, SHORT_SENTENCES = 5.0, 1.0
-"""A sentence's end inside a cue; less if the cue is one line of whole sentences."""
+"""The cost of a sentence's end inside a cue; the second if the cue is one line of whole sentences."""
 PAUSE_INSIDE = 6.0
-"""A second of silence inside a cue."""
+"""The cost of a second of silence inside a cue."""
 UNEVEN = 8.0
-"""Lines whose lengths differ by a whole line."""
+"""The cost of lines whose widths differ by that of a full line."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class Turn:
     """Columns of the speaker's label, which stands before the first line of each cue."""
     next_start: float
     """When the next turn begins, in seconds."""
+
+
+@dataclass(frozen=True)
+class SpokenCue:
+    """The text of a cue, in lines, and when it is said, in seconds."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None
 
 
 class Segmentation:
@@ -49,8 +59,8 @@ class Segmentation:
         self._sentences = [0, *accumulate(ends_sentence(left, right) for left, right in pairs)]
         self._pauses = [0, *accumulate(max(right.start - left.end, 0) for left, right in pairs)]
 
-    def cues(self) -> list[list[Token]]:
-        """Return the tokens of each cue: those of the partition that costs least in all."""
+    def cues(self) -> list[SpokenCue]:
+        """Return the cues into which the turn is divided so that the sum of all costs is smallest."""
         count = len(self._tokens)
         best = [0.0] * (count + 1)
         end_of = [count] * (count + 1)
@@ -59,12 +69,14 @@ class Segmentation:
             best[first], end_of[first] = min(options)
         cues, first = [], 0
         while first < count:
-            cues.append(self._tokens[first : end_of[first]])
-            first = end_of[first]
+            end = end_of[first]
+            begins, ends = self._tokens[first], self._tokens[end - 1]
+            cues.append(SpokenCue(begins.start, ends.end, "\n".join(self._lines(first, end)), begins.speaker))
+            first = end
         return cues
 
     def _possible(self, first: int) -> range:
-        """Return where a cue that begins with the token `first` can end: it fits, and is not too long."""
+        """Return where a cue that begins with the token `first` may end: it fits the lines and `max_duration`."""
         end, room = first, self._rules.max_line_width - self._turn.label
         for _ in range(int(self._rules.max_line_count)):
             end = max(end, bisect_right(self._ends, self._begins[end] + room) - 1) if end < len(self._tokens) else end
@@ -94,7 +106,7 @@ class Segmentation:
         )
 
     def _line_break(self, first: int, end: int) -> float | None:
-        """Return what the best break between the first line of a cue and the rest costs; None for one line."""
+        """Return the cost of the best break after the first line of a cue; None if it has one line."""
         room = self._rules.max_line_width - self._turn.label
         if self._ends[end] - self._begins[first] <= room:
             return None
@@ -103,22 +115,21 @@ class Segmentation:
         latest = bisect_right(self._ends, self._begins[first] + room) - 1
         return min(self._breaks[max(earliest, first + 1) : latest + 1], default=IN_WORD)
 
-
-def lines_of(tokens: list[Token], label: int, rules: Rules, language: str) -> list[str]:
-    """Return the lines of a cue: as few as fit, broken where it costs least, of even lengths."""
-    places = range(1, len(tokens))
-    costs = [0.0, *(break_cost(left, right, language) for left, right in pairwise(tokens))]
-    for count in range(1, int(rules.max_line_count) + 1):
-        found = []
-        for breaks in combinations(places, count - 1):
-            lines = [_text(tokens[start:end]) for start, end in pairwise([0, *breaks, len(tokens)])]
-            widths = [columns(line) + (0 if number else label) for number, line in enumerate(lines)]
-            if max(widths) <= rules.max_line_width:
-                uneven = UNEVEN * (max(widths) - min(widths)) / rules.max_line_width
-                found.append((sum(costs[place] for place in breaks) + uneven, lines))
-        if found:
-            return min(found)[1]
-    return [_text(tokens)]
+    def _lines(self, first: int, end: int) -> list[str]:
+        """Return the lines of a cue: as few as it fits on, broken at the least cost, of similar widths."""
+        full = self._rules.max_line_width
+        for count in range(1, int(self._rules.max_line_count) + 1):
+            found = []
+            for breaks in combinations(range(first + 1, end), count - 1):
+                spans = list(pairwise((first, *breaks, end)))
+                widths = [self._ends[after] - self._begins[before] for before, after in spans]
+                widths[0] += self._turn.label
+                if max(widths) <= full:
+                    uneven = UNEVEN * (max(widths) - min(widths)) / full
+                    found.append((sum(self._breaks[place] for place in breaks) + uneven, spans))
+            if found:
+                return [_text(self._tokens[before:after]) for before, after in min(found)[1]]
+        return [_text(self._tokens[first:end])]
 
 
 def _text(tokens: list[Token]) -> str:

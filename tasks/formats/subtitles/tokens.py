@@ -1,4 +1,4 @@
-"""What readable subtitles are made of: words with times, or characters where a language has no spaces."""
+"""The units of readable subtitles: words with times, or characters in languages without spaces."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FOLLOWS = frozenset("\u0e30\u0e32\u0e33\u0e45\u0e46\u0e2f\u0eb0\u0eb2\u0eb3\u0ec
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text between whose like a line may end; `start` and `end` in seconds."""
+    """A piece of text before and after which a line may be broken; `start` and `end` in seconds."""
 
     text: str
     start: float
@@ -28,15 +28,15 @@ class Token:
     spaced: bool
     """A space stands before it, unless it begins a line."""
     within_word: bool = False
-    """It goes on with the word of the token before."""
+    """It continues the word of the token before."""
     opens: bool = False
     """It begins a segment, which is a sentence in an aligned transcript."""
 
 
 def tokens_of(result: Result, longest: int) -> list[Token]:
-    """Return the tokens of a transcript, of `longest` columns at most, in an order in which time never goes back.
+    """Return the tokens of a transcript, each at most `longest` columns wide; their times never go back.
 
-    A word without times shares the time that its neighbours leave with others of its kind, by their lengths.
+    Words without times share the time between their neighbours, in proportion to their lengths.
     """
     unspaced = result["language"] in LANGUAGES_WITHOUT_SPACES
     tokens: list[Token] = []
@@ -62,7 +62,7 @@ def _width(character: str) -> int:
 
 
 def _timed_words(segment: dict[str, Any], *, unspaced: bool) -> Iterator[tuple[str, float, float]]:
-    """Yield a segment's words with their times, in seconds, which are guessed where nothing has timed them."""
+    """Yield a segment's words with their times in seconds, estimated where the aligner gave none."""
     text = segment["text"].strip()
     words = segment.get("words") or [{"word": word} for word in (text.replace(" ", "") if unspaced else text.split())]
     known = [{**word, "word": plain} for word in words if (plain := " ".join(word["word"].split()))]
@@ -79,14 +79,14 @@ def _timed_words(segment: dict[str, Any], *, unspaced: bool) -> Iterator[tuple[s
 
 
 def _shared(texts: list[str], start: float, end: float) -> Iterator[tuple[str, float, float]]:
-    """Yield texts with a share of the time from `start` to `end`, by their lengths."""
+    """Yield texts, each with its share of the time from `start` to `end`, in proportion to its length."""
     lengths = [0, *accumulate(map(len, texts))]
     times = [start + (end - start) * length / (lengths[-1] or 1) for length in lengths]
     yield from zip(texts, times, times[1:], strict=False)
 
 
 def _split(token: Token, longest: int) -> Iterator[Token]:
-    """Yield a token that is not too wide as it is, else in pieces of one character and the marks on it."""
+    """Yield the token itself if it is narrow enough, else one for each character with its combining marks."""
     if columns(token.text) <= longest:
         yield token
         return

@@ -1,4 +1,4 @@
-"""The cues that WhisperX makes, and the text that it loses."""
+"""The cues that WhisperX makes, with the text that it loses."""
 
 from collections.abc import Iterator
 from itertools import groupby

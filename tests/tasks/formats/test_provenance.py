@@ -35,7 +35,7 @@ MADE = Provenance(
 )
 ITEMS = {
     "source": "talks/é --> 1.wav",
-    "recorded": "2026-03-04",
+    "source_date": "2026-03-04",
     "model": "org/large: v3",
     "words_timed_by": "some/aligner",
     "options": 'language=de, initial_prompt=a "b"',
@@ -59,11 +59,11 @@ def test_formats_say_where_they_come_from(tmp_path: Path) -> None:
     (tmp_path / "a.eaf").write_bytes(made("eaf"))
     assert same(dict(Eaf(str(tmp_path / "a.eaf")).get_properties()))
     lines = MADE.lines()
-    assert lines[:2] == ["Source: talks/é --> 1.wav", "Recorded: 2026-03-04"]
+    assert lines[:2] == ["Source: talks/é --> 1.wav", "Source date: 2026-03-04"]
     described = ET.fromstring(made("ttml")).findtext(".//{http://www.w3.org/ns/ttml#metadata}desc")
     assert described == "\n".join(lines)
     assert SSAFile.from_string(made("ass").decode()).info["Original Script"] == "; ".join(lines)
-    assert "\n\nNOTE\nSource: talks/é -> 1.wav\nRecorded: 2026-03-04\n" in made("vtt").decode()
+    assert "\n\nNOTE\nSource: talks/é -> 1.wav\nSource date: 2026-03-04\n" in made("vtt").decode()
     paragraphs = [each.text for each in Document(BytesIO(made("docx"))).paragraphs]
     assert paragraphs[2 : 2 + len(lines)] == lines
 
@@ -162,5 +162,5 @@ def test_the_day_is_that_of_the_recording(tmp_path: Path) -> None:
             Provenance(model="/home/jane/models/m/"),
         )
         found.append(json.loads((tmp_path / "a.json").read_text())["provenance"])
-    assert [each.get("recorded") for each in found] == ["2026-03-04", None]
+    assert [each.get("source_date") for each in found] == ["2026-03-04", None]
     assert [found[0][name] for name in ("source", "model", "words_timed_by")] == ["b/a.wav", "m", "whisper"]

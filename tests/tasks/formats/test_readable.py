@@ -60,7 +60,7 @@ def conversations(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
         made = segment(start / 1000, clock / 1000, text)
         if draw(st.booleans()):
             made["words"] = words
-        if speaker := draw(st.sampled_from([None, "SPEAKER_00", "Prof. Dr. Alexandra Schmidt-Hohenstein of Ulm"])):
+        if speaker := draw(st.sampled_from([None, "SPEAKER_00", "Prof. Dr. Alexandra Schmidt of Ulm", "山田太郎" * 4])):
             made["speaker"] = speaker
         segments.append(made)
     return language, segments
@@ -224,10 +224,11 @@ def test_rules_can_be_named(given_text: str, expected: dict[str, float]) -> None
     ("wrong", "message"),
     [
         ("netflix", "'netflix': it is `readable`, or rules such as max_cps=20: max_cps, max_line_width"),
-        ("max_cps=fast", "max_cps needs a number"),
-        ("max_line_width=5", "max_line_width is at least 20"),
-        ("max_line_count=1.5", "max_line_count needs a whole number"),
-        ("max_cps=nan", "max_cps is at least 1"),
+        ("max_cps=fast", "max_cps is a number"),
+        ("max_line_width=5", "max_line_width is a whole number from 20 to 200"),
+        ("max_line_count=1.5", "max_line_count is a whole number from 1 to 3"),
+        ("max_line_count=4", "max_line_count is a whole number from 1 to 3"),
+        ("max_cps=nan", "max_cps is a number from 1 to 1000"),
         ("max_duration=1", "max_duration 1 is less than twice min_duration 0.833"),
     ],
 )
