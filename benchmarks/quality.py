@@ -27,7 +27,6 @@ from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
 
-
 LEAST_WORDS = 10
 """So many words must be left of a text from which a passage was cut."""
 

@@ -17,7 +17,7 @@ from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.check import CheckOptions, check_transcript
 from tasks.diarize import Diarization
-from tasks.quality.spans import common_seconds, seconds, union, without
+from tasks.quality.spans import seconds, union, within, without
 from tasks.quality.verdict import Quality
 from tasks.transcribe import TranscribeOptions, Transcript
 
@@ -262,4 +262,4 @@ def test_spans_are_sets_of_moments(spans: list[tuple[int, int]], others: list[tu
     assert {
         second for start, end in without(union(spans), union(others)) for second in range(int(start), int(end))
     } == one - other
-    assert common_seconds(union(spans), union(others)) == len(one & other)
+    assert seconds(within(union(spans), 10, 30)) == len(one & set(range(10, 30)))
