@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.audio.types import SAMPLE_RATE, Audio, Samples
 from tasks.check import CheckOptions, check_transcript
 from tasks.diarize import Diarization
 from tasks.quality.spans import seconds, union, within, without
@@ -47,6 +47,7 @@ def checked(
     result: Result,
     samples: Samples,
     *,
+    fault: str | None = None,
     language: str = "en",
     aligned_by: str = "whisper",
     turns: list[tuple[float, float, str]] | None = None,
@@ -57,7 +58,7 @@ def checked(
     diarization = None if turns is None else Diarization(turns)
     transcript = Transcript(language, result, aligned_by)
     transcribe = TranscribeOptions.model_validate({"vad_method": vad})
-    return check_transcript(transcript, samples, diarization, CheckOptions(), transcribe, speakers)
+    return check_transcript(transcript, Audio(samples, fault), diarization, CheckOptions(), transcribe, speakers)
 
 
 def reason(quality: Quality, kind: str, *words: str) -> tuple[float | None, float | None]:
@@ -194,7 +195,9 @@ def test_text_in_another_language_is_found(call: Samples, language: str, text: s
 
 
 def test_sound_that_is_hard_to_transcribe_is_found(result: Result, call: Samples) -> None:
-    """Clipped, hardly there, or cut off where somebody speaks."""
+    """Clipped, hardly there, cut off where somebody speaks, or of one channel alone."""
+    dead = checked(result, call, fault="channel 1 of its two is silent")
+    assert (dead.verdict, dead.reasons) == ("check", ["channel 1 of its two is silent"])
     clipped = np.clip(call.astype(np.int32) * 40, -32768, 32767).astype(np.int16)
     assert reason(checked(result, clipped), "sound", "clipped") == (None, None)
     soft = (call * (20 / np.abs(call).max())).astype(np.int16)
