@@ -19,6 +19,7 @@ from tasks.check import CheckOptions, check_transcript
 from tasks.diarize import Diarization
 from tasks.quality.spans import seconds, union, within, without
 from tasks.quality.verdict import Quality
+from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 
 Result = dict[str, Any]
@@ -229,6 +230,17 @@ def test_after_silero_pyannote_listens_to_what_has_no_text(result: Result, call:
     assert checked({"segments": []}, soft, vad="pyannote").speech_s == 0
     assert checked({"segments": []}, soft, vad="silero").speech_s > 5
     assert checked(result, soft, vad="silero").speech_s < 1
+
+
+def test_a_verdict_is_read_from_the_store_as_it_was(result: Result, call: Samples, tmp_path: Path) -> None:
+    """With its findings, those of the whole file too."""
+    quality = checked({"segments": result["segments"][:2]}, call)
+    assert {each.start is None for each in quality.findings} == {True, False}
+    store = result_store(str(tmp_path))
+    store.persist_result_record(store.create_result_record(quality, key="check/v2/1-2"))
+    stored = StoredResult(str(tmp_path), "check/v2/1-2")
+    assert stored.exists()
+    assert stored.read() == quality
 
 
 TIMES = st.floats(0, 40) | st.none()
