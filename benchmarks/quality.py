@@ -21,7 +21,7 @@ import torch
 from cases.faults import Clip, faulty, no_speech, package, real_speech
 
 from tasks.align import AlignOptions, align_transcript
-from tasks.audio.types import SAMPLE_RATE, as_float
+from tasks.audio.types import SAMPLE_RATE, Audio, as_float
 from tasks.check import CheckOptions, check_transcript
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
@@ -136,7 +136,7 @@ def main(folder: str, more: list[str]) -> None:
         if each.clip.kind != "real speech" and len(text.split()) < (LEAST_WORDS if each.clip.dropped else 1):
             continue  # Whisper did not make the fault, or there is next to nothing to cut out
         began = time.process_time()
-        found = check_transcript(each.transcript, each.clip.samples, None, CheckOptions(), TranscribeOptions())
+        found = check_transcript(each.transcript, Audio(each.clip.samples), None, CheckOptions(), TranscribeOptions())
         checked_s += time.process_time() - began
         transcribed_s += each.cpu_s
         audio_s += len(each.clip.samples) / SAMPLE_RATE

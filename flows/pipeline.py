@@ -71,9 +71,9 @@ def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
         finally:
             plan.resume.stop()
             shards.join()
-    note_speed(
-        OutputFolder.of(run.batch).state_dir, plan.resume.options, tracker.audio_s, progress.seconds - pools.waited_s
-    )
+    if "transcribe" in pools.stages:  # a run that only checks old transcripts is many times faster
+        seconds = progress.seconds - pools.waited_s
+        note_speed(OutputFolder.of(run.batch).state_dir, plan.resume.options, tracker.audio_s, seconds)
     if threads.interrupted:
         tracker.ending = Ending(threads.interrupted, interrupted=True)
     elif threads.error:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.audio.types import Audio, AudioFile, Samples
+from tasks.audio.types import Audio, AudioFile
 from tasks.diarize import Diarization, DiarizeOptions
 from tasks.options import Options
 from tasks.quality.coverage import Coverage, coverage, holes
@@ -45,25 +45,25 @@ class CheckOptions(Options):
 
 def check_transcript(
     transcript: Transcript,
-    samples: Samples,
+    audio: Audio,
     diarization: Diarization | None,
     options: CheckOptions,
     transcribe: TranscribeOptions,
     fewest_speakers: int = 1,
 ) -> Quality:
-    """Return the verdict on the transcript of 16 kHz mono samples, shape (samples,).
+    """Return the verdict on the transcript of a recording.
 
     `transcribe` says which voice activity detection the transcription used: speech is looked for with another one.
     """
     segments = segments_of(transcript.result, transcript.language)
-    speech = second_speech(samples, segments, first=transcribe.vad_method)
+    speech = second_speech(audio.samples, segments, first=transcribe.vad_method)
     found = coverage(segments, speech)
     findings = [
         *_in_text(segments, speech, found, transcript.language, options),
         *wrong_times(segments),
         *low_scores(segments),
         *untimed(segments, transcript.aligned_by),
-        *bad_sound(samples, speech),
+        *bad_sound(audio, speech),
         *(unlabelled(segments, diarization.turns) if diarization else ()),
         *(one_for_all(diarization.turns, fewest_speakers) if diarization else ()),
     ]
@@ -96,4 +96,4 @@ def check(
     fewest = (diarize.num_speakers or diarize.min_speakers or 1) if diarize else 1
     if transcript.provisional:
         keep_no_result()
-    return check_transcript(transcript, audio.samples, diarization, options, transcribe, fewest)
+    return check_transcript(transcript, audio, diarization, options, transcribe, fewest)

@@ -14,7 +14,7 @@ from tasks.audio.mono import check_rate, frames_of, mono
 from tasks.audio.phase import Phase
 from tasks.audio.timeline import TimeLine, end_in_header_s, time_line
 from tasks.audio.tracks import ANY_TRACK, TrackChoice, choose
-from tasks.audio.types import BYTES_PER_SECOND, SAMPLE_RATE, Samples
+from tasks.audio.types import BYTES_PER_SECOND, SAMPLE_RATE, Audio, Samples
 
 logger = logging.getLogger(__name__)
 
@@ -49,24 +49,33 @@ def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
 
 
 def decode(path: str, duration_s: float | None = None, track_number: int = 0) -> Samples:
-    """Decode an audio track to int16 samples at 16 kHz, mono, shape (samples,).
+    """Return the samples of an audio track, int16 at 16 kHz, mono, shape (samples,): see `decode_audio`."""
+    return decode_audio(path, duration_s, track_number).samples
+
+
+def decode_audio(path: str, duration_s: float | None = None, track_number: int = 0) -> Audio:
+    """Decode an audio track to 16 kHz mono, and note what is wrong with its channels.
 
     The samples are those of `ffmpeg -ac 1 -ar 16000 -f s16le`, which WhisperX runs, with silence where the container's
     time line has none. `track_number` 0 is the ffmpeg program's choice. Stereo whose channels cancel each other gives
     the louder one. Raises UnreadableAudio, also if it is far more than is planned for, which is `duration_s`.
     """
-    samples, lone_channel = _decode(path, duration_s, track_number)
-    if lone_channel is not None:
-        logger.warning("its two channels cancel each other when they are mixed: channel %d is used", lone_channel + 1)
+    samples, phase = _decode(path, duration_s, track_number)
+    fault, lone, dead = None, phase.lone_channel(), phase.dead_channel()
+    if lone is not None:
+        fault = f"its two channels cancel each other when they are mixed: channel {lone + 1} is used"
+        logger.warning("%s", fault)
         del samples
-        samples, _ = _decode(path, duration_s, track_number, lone_channel)
-    return np.frombuffer(samples, np.int16)
+        samples, _ = _decode(path, duration_s, track_number, lone)
+    elif dead is not None:
+        fault = f"channel {dead + 1} of its two is silent"
+    return Audio(np.frombuffer(samples, np.int16), fault)
 
 
 def _decode(
     path: str, duration_s: float | None, track_number: int, channel: int | None = None
-) -> tuple[bytearray, int | None]:
-    """Return the samples, and the channel to use alone if the mix has lost its sound."""
+) -> tuple[bytearray, Phase]:
+    """Return the samples, of one channel or of all mixed, and how the channels compare."""
     samples = bytearray()  # it grows in place, where to join arrays would take twice the memory
     longest = None if duration_s is None else longest_s(duration_s) * BYTES_PER_SECOND
     with open_container(path) as container:
@@ -86,7 +95,7 @@ def _decode(
             raise fault(path, f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
         if channel is None:
             _warn(container, stream, line)
-    return samples, phase.lone_channel() if channel is None else None
+    return samples, phase
 
 
 def _warn(container: av.container.InputContainer, stream: av.AudioStream, line: TimeLine) -> None:

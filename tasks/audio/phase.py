@@ -15,6 +15,9 @@ LOOK_EVERY_S = 0.2
 AUDIBLE = 1e-6
 """Mean square of samples in [-1, 1): -60 dB. What is softer counts as silence."""
 
+SPOKEN = 1e-4
+"""Mean square of a channel, -40 dB, beside which one below `AUDIBLE` is missing."""
+
 CANCELLED = 0.01
 """The mix has less than this share of the louder channel's energy: it is 20 dB softer."""
 
@@ -45,6 +48,12 @@ class Phase:
         if energy <= AUDIBLE * self._samples or self._mix >= CANCELLED * energy:
             return None
         return loudest
+
+    def dead_channel(self) -> int | None:
+        """Return the channel, 0 or 1, that is silent while the other is loud; None if there is none."""
+        loudest = int(self._channels.argmax())
+        quiet, loud = float(self._channels[1 - loudest]), float(self._channels[loudest])
+        return 1 - loudest if quiet <= AUDIBLE * self._samples and loud > SPOKEN * self._samples else None
 
 
 def _as_float(frame: av.AudioFrame) -> npt.NDArray[np.float64]:

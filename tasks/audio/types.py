@@ -51,6 +51,8 @@ class Audio:
     """The decoded audio of one file, which the stages that read it share in the object store."""
 
     samples: Samples
+    fault: str | None = None
+    """What is wrong with its channels."""
 
     def release(self) -> None:
         """Drop the samples, and with them their place in the object store."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.quality.spans import Span, common_seconds, seconds, union, without
+from tasks.quality.spans import Span, seconds, union, without
 from tasks.quality.transcript import Finding, Segment
 
 MARGIN_S = 0.5
@@ -27,7 +27,7 @@ class Coverage:
 
 def coverage(segments: list[Segment], speech: list[Span]) -> Coverage:
     """Return how much of the speech has words. `speech` is that which the second voice activity detection finds."""
-    return Coverage(seconds(speech), common_seconds(speech, _covered(segments)))
+    return Coverage(seconds(speech), seconds(speech) - seconds(without(speech, _covered(segments))))
 
 
 def holes(

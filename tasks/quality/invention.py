@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tasks.quality.phrases import PHRASES
-from tasks.quality.spans import Span, common_seconds
+from tasks.quality.spans import Span, seconds, within
 from tasks.quality.transcript import SPACELESS, Finding, Segment, shortened
 
 WINDOW_S = 30.0
@@ -35,7 +35,7 @@ def unspoken(segments: list[Segment], speech: list[Span]) -> Iterator[Finding]:
     The first heard some: whatever it took for speech, such as tones, is all that there is.
     """
     for segment in segments:
-        spoken = common_seconds([(segment.start, segment.end)], speech)
+        spoken = seconds(within(speech, segment.start, segment.end))
         if segment.seconds >= LEAST_SILENT_S and spoken < MOST_SPEECH * segment.seconds:
             yield _doubt(segment, "text where there is no speech")
 

@@ -1,11 +1,11 @@
-"""Sound that is hard to transcribe: clipped, silent, cut off."""
+"""Sound that is hard to transcribe: clipped, silent, cut off, of one channel alone."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from tasks.audio.loudness import QUIET
-from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.audio.types import SAMPLE_RATE, Audio, Samples
 from tasks.quality.spans import Span, seconds
 from tasks.quality.transcript import Finding
 
@@ -21,8 +21,11 @@ CUT_S = 2.0
 """So much before the end is named where to listen."""
 
 
-def bad_sound(samples: Samples, speech: list[Span]) -> Iterator[Finding]:
-    """Yield what is wrong with the sound of the speech in 16 kHz mono samples, shape (samples,)."""
+def bad_sound(audio: Audio, speech: list[Span]) -> Iterator[Finding]:
+    """Yield what is wrong with the sound, by its channels and by the speech in it."""
+    samples = audio.samples
+    if audio.fault:
+        yield Finding("sound", audio.fault)
     if len(samples) and max(-int(samples.min()), int(samples.max())) < QUIET * 32768:
         yield Finding("sound", "the recording is silent")
     spoken = [samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] for start, end in speech]

@@ -1,5 +1,6 @@
-"""Sets of time spans, (start, end) in seconds."""
+"""Sets of time spans, (start, end) in seconds: in order of time, none touching another, as `union` returns them."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 Span = tuple[float, float]
@@ -17,27 +18,26 @@ def union(spans: Iterable[Span], margin: float = 0.0) -> list[Span]:
 
 
 def without(spans: list[Span], removed: list[Span]) -> Iterator[Span]:
-    """Yield what is in `spans` and not in `removed`; both as `union` returns them."""
-    first = 0
+    """Yield what is in `spans` and not in `removed`."""
     for start, end in spans:
-        while first < len(removed) and removed[first][1] <= start:
-            first += 1
         position = start
-        for gap_start, gap_end in removed[first:]:
-            if gap_start >= end:
-                break
+        for gap_start, gap_end in within(removed, start, end):
             if gap_start > position:
                 yield position, gap_start
-            position = max(position, gap_end)
+            position = gap_end
         if position < end:
             yield position, end
+
+
+def within(spans: list[Span], start: float, end: float) -> Iterator[Span]:
+    """Yield the parts of the spans between two times."""
+    first = bisect_left(spans, start, key=lambda span: span[1])
+    for index in range(first, len(spans)):
+        if spans[index][0] >= end:
+            return
+        yield max(spans[index][0], start), min(spans[index][1], end)
 
 
 def seconds(spans: Iterable[Span]) -> float:
     """Return the total length."""
     return sum(end - start for start, end in spans)
-
-
-def common_seconds(spans: list[Span], others: list[Span]) -> float:
-    """Return how long both last at once; both as `union` returns them."""
-    return seconds(spans) - seconds(without(spans, others))

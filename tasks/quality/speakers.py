@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tasks.quality.spans import Span, common_seconds, union
+from tasks.quality.spans import Span, union, within
 from tasks.quality.transcript import Finding, Segment, shortened
 
 UNLABELLED_S = 2.0
@@ -21,7 +21,7 @@ def unlabelled(segments: list[Segment], turns: list[Turn]) -> Iterator[Finding]:
     """Yield the segments that no turn overlaps, so that they get no speaker."""
     spoken: list[Span] = union((start, end) for start, end, _ in turns)
     for segment in segments:
-        if segment.seconds >= UNLABELLED_S and common_seconds([(segment.start, segment.end)], spoken) <= 0:
+        if segment.seconds >= UNLABELLED_S and not any(within(spoken, segment.start, segment.end)):
             yield Finding("speakers", "speech without a speaker", segment.start, segment.end, shortened(segment.text))
 
 

@@ -167,7 +167,7 @@ def test_a_run_transcribes_what_is_in_the_folder(box: Prefect, first: dict[str, 
 def test_a_run_shows_its_stages_and_files(box: Prefect, first: dict[str, Any]) -> None:
     """A subflow for each stage, with a task run for each file."""
     stages = box.stages(first["first"]["id"])
-    assert set(stages) == {"load audio", "transcribe", "align", "diarize", "write"}
+    assert set(stages) == {"load audio", "transcribe", "align", "diarize", "check", "write"}
     for stage in stages.values():
         assert (stage["state_type"], stage["state"]["message"]) == ("COMPLETED", "4 files")
         assert box.tasks(stage, 4) == dict.fromkeys([*FILES, QUIET], "Completed")
@@ -242,11 +242,12 @@ def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list
 def test_the_form_has_every_option_with_its_description_and_order(box: Prefect) -> None:
     """As the server has it, which makes the form of it."""
     schema = box.get("/deployments/name/whisperx-batch/default")["parameter_openapi_schema"]
-    assert list(schema["properties"]) == ["inputs", "write", "transcribe", "align", "diarize", "models", "run", "pools"]
+    groups = ["inputs", "write", "transcribe", "align", "diarize", "check", "models", "run", "pools"]
+    assert list(schema["properties"]) == groups
     for group in schema["definitions"].values():
         assert [field["position"] for field in group["properties"].values()] == list(range(len(group["properties"])))
         assert all(field["description"] for field in group["properties"].values())
-    for stage in ("align", "diarize"):
+    for stage in ("align", "diarize", "check"):
         assert {"type": "null"} in schema["properties"][stage]["anyOf"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import TWO_SPEAKERS
 from sound_files import ffmpeg
 
-from tasks.audio.decoding import decode
+from tasks.audio.decoding import decode, decode_audio
 from tasks.audio.types import SAMPLE_RATE, Samples
 
 SAYS = "its two channels cancel each other when they are mixed"
@@ -84,3 +84,19 @@ def test_ordinary_stereo_is_mixed_as_ffmpeg_mixes_it(
     long = ffmpeg(tmp_path / "64 bit.wav", "-i", path, "-c:a", "pcm_s64le")  # PyAV makes no arrays of these
     np.testing.assert_allclose(decode(str(long)), decode(path), atol=1)  # it rounds otherwise
     assert SAYS not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "fault"), [(1, 0, "channel 2 of its two is silent"), (0, 0, None), (1, 1, None)]
+)
+def test_a_channel_that_is_silent_beside_the_other_is_noted(
+    tmp_path: Path, call: Samples, left: int, right: int, fault: str | None
+) -> None:
+    """A microphone or a party of a call is missing; not where both are silent."""
+    path = stereo(tmp_path / "a.wav", (call * left).astype(np.int16), (call * right).astype(np.int16))
+    assert decode_audio(path).fault == fault
+
+
+def test_channels_that_cancel_each_other_are_noted(tmp_path: Path, call: Samples) -> None:
+    """For the check of the transcript."""
+    assert str(decode_audio(stereo(tmp_path / "a.wav", -call, call)).fault).startswith(SAYS)

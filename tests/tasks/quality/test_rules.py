@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.audio.types import SAMPLE_RATE, Audio, Samples
 from tasks.check import CheckOptions, check_transcript
 from tasks.diarize import Diarization
-from tasks.quality.spans import common_seconds, seconds, union, without
+from tasks.quality.spans import seconds, union, within, without
 from tasks.quality.verdict import Quality
+from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 
 Result = dict[str, Any]
@@ -47,6 +48,7 @@ def checked(
     result: Result,
     samples: Samples,
     *,
+    fault: str | None = None,
     language: str = "en",
     aligned_by: str = "whisper",
     turns: list[tuple[float, float, str]] | None = None,
@@ -57,7 +59,7 @@ def checked(
     diarization = None if turns is None else Diarization(turns)
     transcript = Transcript(language, result, aligned_by)
     transcribe = TranscribeOptions.model_validate({"vad_method": vad})
-    return check_transcript(transcript, samples, diarization, CheckOptions(), transcribe, speakers)
+    return check_transcript(transcript, Audio(samples, fault), diarization, CheckOptions(), transcribe, speakers)
 
 
 def reason(quality: Quality, kind: str, *words: str) -> tuple[float | None, float | None]:
@@ -194,7 +196,9 @@ def test_text_in_another_language_is_found(call: Samples, language: str, text: s
 
 
 def test_sound_that_is_hard_to_transcribe_is_found(result: Result, call: Samples) -> None:
-    """Clipped, hardly there, or cut off where somebody speaks."""
+    """Clipped, hardly there, cut off where somebody speaks, or of one channel alone."""
+    dead = checked(result, call, fault="channel 1 of its two is silent")
+    assert (dead.verdict, dead.reasons) == ("check", ["channel 1 of its two is silent"])
     clipped = np.clip(call.astype(np.int32) * 40, -32768, 32767).astype(np.int16)
     assert reason(checked(result, clipped), "sound", "clipped") == (None, None)
     soft = (call * (20 / np.abs(call).max())).astype(np.int16)
@@ -226,6 +230,17 @@ def test_after_silero_pyannote_listens_to_what_has_no_text(result: Result, call:
     assert checked({"segments": []}, soft, vad="pyannote").speech_s == 0
     assert checked({"segments": []}, soft, vad="silero").speech_s > 5
     assert checked(result, soft, vad="silero").speech_s < 1
+
+
+def test_a_verdict_is_read_from_the_store_as_it_was(result: Result, call: Samples, tmp_path: Path) -> None:
+    """With its findings, those of the whole file too."""
+    quality = checked({"segments": result["segments"][:2]}, call)
+    assert {each.start is None for each in quality.findings} == {True, False}
+    store = result_store(str(tmp_path))
+    store.persist_result_record(store.create_result_record(quality, key="check/v2/1-2"))
+    stored = StoredResult(str(tmp_path), "check/v2/1-2")
+    assert stored.exists()
+    assert stored.read() == quality
 
 
 TIMES = st.floats(0, 40) | st.none()
@@ -262,4 +277,4 @@ def test_spans_are_sets_of_moments(spans: list[tuple[int, int]], others: list[tu
     assert {
         second for start, end in without(union(spans), union(others)) for second in range(int(start), int(end))
     } == one - other
-    assert common_seconds(union(spans), union(others)) == len(one & other)
+    assert seconds(within(union(spans), 10, 30)) == len(one & set(range(10, 30)))
