@@ -163,7 +163,7 @@ def _run_ray(run: Run, probing: Future[None]) -> None:
         try:
             probing.result()
             _begin(run)
-            run_stages(run, pools, session)
+            run_stages(run, pools)
         finally:
             for facts in pools.close():
                 run.tracker.model_loads.update(facts.model_loads)
