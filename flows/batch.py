@@ -161,7 +161,7 @@ def _run_ray(run: Run) -> None:
             run.plan.probe(run.tracker, OPENING_S)
             remove_drafts(OutputFolder.of(run.batch).state_dir, [file.output for file in run.plan.files])
             publish_plan(run)
-            run_stages(run, pools, session)
+            run_stages(run, pools)
         finally:
             for facts in pools.close():
                 run.tracker.model_loads.update(facts.model_loads)

@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import runtime
 
-from flows.admission import MEGABYTE, Admission
+from flows.admission import Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
 from flows.planning.read_ahead import remaining
@@ -19,7 +19,6 @@ from flows.reporting.run import Run
 from flows.reporting.tracker import Tracker
 from flows.services.cancellation import noticing_cancellation
 from flows.services.failures import in_words
-from flows.services.ray_cluster import RaySession
 from flows.services.task_run_states import TaskRunStates
 from flows.shards import Shards
 from flows.stage_threads import StageFlow, StageThreads
@@ -39,18 +38,15 @@ from flows.streams import Stream
 from tasks.stage_table import inputs_of, planned_stages
 
 
-def run_stages(run: Run, pools: Pools, session: RaySession) -> None:
+def run_stages(run: Run, pools: Pools) -> None:
     """Send the planned files through the stages; an interruption is recorded as the tracker's ending.
 
     Raises the error that breaks them: models that do not load, Ray or a stage that fails.
     """
     settings, plan, tracker = run.batch.run, run.plan, run.tracker
-    budget = settings.audio_budget * MEGABYTE if settings.audio_budget else session.object_store_bytes // 3
-    budget -= budget // 20  # the object store frees released objects a little later
     waiting = plan.waiting()
     files = remaining(waiting, partial(plan.identify, tracker))
-    largest = max(budget, session.object_store_bytes)
-    admission = Admission(files, budget, largest, most_files=lambda: pools.max_in_flight, refuse=tracker.failed)
+    admission = Admission(files, pools, refuse=tracker.failed)
     tracker.on_release = admission.release
     threads = StageThreads(pools, admission)
     shards = Shards(waiting, settings.shard_size, tracker, threads, partial(wire, run.batch, tracker))

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from prefect import get_run_logger
 from pydantic import SecretStr
 
+from flows.admission import MEGABYTE
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.pools.group import Pools
-from flows.pools.placement import CannotBePlaced, place
-from flows.pools.sizing import plan_pools
+from flows.pools.nodes.planner import NodePlanner
+from flows.pools.placement import CannotBePlaced
 from flows.pools.worker import ActorOptions
 from flows.reporting.tracker import Tracker
 from flows.services.ray_cluster import RaySession
@@ -69,27 +70,27 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str]
         pools.close()
         pools = None
     pools = pools or start_pools(batch, session, plan)
-    for spec in pools.specs:
-        get_run_logger().info("%s", spec)
+    for line in pools.described():
+        get_run_logger().info("%s", line)
     pools.start(plan.audio_left, say)
     return pools
 
 
 def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
     """Start the actors for what is to be done; they begin to load their models. Raises CannotBePlaced."""
-    specs = plan_pools(
-        session.nodes,
+    planner = NodePlanner(
         batch.pools,
         plan.stages(),
         len(plan.waiting()),
         cross_attention=all_by_cross_attention(batch, plan.languages()),
-        use_gpus=batch.models.device != "cpu",
+        device=batch.models.device,
     )
     token = os.environ.get("HF_TOKEN")
     options = ActorOptions(
         batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None
     )
-    return Pools(specs, place(specs, session.nodes), options, batch.run.stage_timeout)
+    budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else None
+    return Pools(planner, options, batch.run.stage_timeout, budget, waits_for_machines=session.joined)
 
 
 def all_by_cross_attention(batch: Batch, languages: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 import pickle
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_stages_are_joined_as_the_table_says(
     """Each feeds those that take its result; the last one feeds the stream of files that are done."""
     batch = Batch.model_validate({"write": {"output_dir": str(tmp_path)}, **options})
     tracker, written = Tracker([]), Stream("write")
-    admission = Admission([], 1, 1, most_files=lambda: 1, refuse=tracker.failed)
+    admission = Admission([], SimpleNamespace(), refuse=tracker.failed)
     links = {flow.name: parameters["links"] for flow, parameters in wire(batch, tracker, admission, written).items()}
     names = {id(each.upstream): name for name, each in links.items()} | {id(written): "written"}
     assert {name: [names[id(stream)] for stream in each.downstream] for name, each in links.items()} == downstream

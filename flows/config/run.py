@@ -11,7 +11,7 @@ class RunSettings(Options):
 
     report: str | None = Field(None, description="write the run's report to this file, as JSON")
     audio_budget: int | None = Field(
-        None, ge=1, description="most MB of decoded audio in flight (default: a third of Ray's object store)"
+        None, ge=1, description="most MB of decoded audio on a machine at a time (default: a third of its object store)"
     )
     ray_address: str | None = Field(
         None, description="Ray cluster to join, such as head:6379 (default: RAY_ADDRESS, else a Ray of its own)"

@@ -10,8 +10,13 @@ import ray
 from prefect.states import Cancelled, Crashed, State
 
 from flows.pools.outcome import Outcome
+from tasks.audio.types import BYTES_PER_SECOND
+from tasks.stage_table import STAGES
+from tasks.storage.results import StoredResult
 
 logger = logging.getLogger(__name__)
+
+Inputs = dict[str, "ray.ObjectRef[State[Any]] | StoredResult"]
 
 MIN_TIMEOUT_S, TIMEOUT_FACTOR = 1800.0, 20.0
 """The default time limit of a stage: half an hour, for models that are yet to be downloaded, plus 20 times the length
@@ -29,14 +34,28 @@ class Call:
 
     stage: str
     audio_s: float
-    timeout_s: float
-    """The seconds that an actor has to finish it, once it works on it."""
-    invoke: Callable[[Any], "tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]"] | None
-    """Holds the results of upstream tasks: dropped once the call is finished, or the object store would keep them."""
+    invoke: "Callable[[Any, Inputs], tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]]"
+    """Calls an actor, with the results of upstream tasks by the names of the parameters."""
     report_state: Callable[[State[Any]], None]
     """Reports a final state to Prefect's API where no actor can."""
+    inputs: "dict[str, Call]" = field(default_factory=dict)
+    """The finished calls whose results it takes, by the names of the parameters."""
+    stored: StoredResult | None = None
+    """Where its result is stored too, for the case that the machine that holds it dies."""
+    timeout_s: float = MIN_TIMEOUT_S
+    """The seconds that an actor has to finish it, once it works on it."""
     state: "Future[State[Any]]" = field(default_factory=Future)
     value: "ray.ObjectRef[State[Any]] | None" = None
+    node: str = ""
+    """The identifier of the machine that runs it, and then holds its result."""
+    released: bool = False
+    """Its result is not needed any more."""
+    repeated: bool = False
+    """It is run once more, since its result is lost."""
+    attempts: int = 0
+    """How often it was sent to an actor: what comes of an attempt that was given up does not count."""
+    losses: int = 0
+    """How often Ray has lost its inputs while their machines were up."""
     outcome: Outcome | None = None
     deadline: float = 0.0
     incarnation: int = 0
@@ -46,11 +65,22 @@ class Call:
     crashes: int = 0
     """How many processes have died while they ran it and nothing else."""
 
+    @property
+    def audio_bytes(self) -> int:
+        """What its result takes in the object store, if that is decoded audio."""
+        return int(self.audio_s * BYTES_PER_SECOND) if self.stage == STAGES[0] else 0
+
     def finish(self, outcome: Outcome, value: "ray.ObjectRef[State[Any]] | None" = None) -> None:
-        """Set the outcome, unless there is one already."""
-        if not self.state.done():
-            self.outcome, self.value, self.invoke = outcome, value, None
+        """Set the outcome, unless there is one already and the call is not repeated."""
+        first = not self.state.done()
+        if first or self.repeated:
+            self.outcome, self.value, self.repeated = outcome, None if self.released else value, False
+        if first:
             self.state.set_result(outcome.state)
+
+    def release(self) -> None:
+        """Let the object store drop the result."""
+        self.released, self.value = True, None
 
     def fail(self, reason: str, *, lasting: bool = False) -> None:
         """End as Crashed, here and in the API."""

@@ -9,22 +9,24 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
 import ray
 from prefect.states import State
-from ray.exceptions import RayError
+from ray.exceptions import ObjectLostError, RayTaskError
 
 from flows.pools.call import Call
-from flows.pools.failure_policy import FailurePolicy
+from flows.pools.nodes.node_set import NodeSet
+from flows.pools.nodes.node_sets import NodeSets
+from flows.pools.nodes.planner import Planner
+from flows.pools.nodes.router import Router
 from flows.pools.outcome import Outcome
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica
-from flows.pools.startup import Startup
 from flows.pools.worker import ActorOptions
 from flows.services.failures import in_words
+from flows.services.node import Node
+from flows.services.ray_nodes import watch_nodes
 from flows.services.ray_watch import RayGone, watch_ray
-from flows.services.reservation import Reservation
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +39,15 @@ class Dispatcher:
     """Single-threaded event loop that assigns calls to actors. Other threads post events, so its state needs no locks.
 
     A call waits here, not at an actor, until a slot is free: so no actor idles while another has a queue, and calls
-    of later stages overtake. An actor that hangs is killed. What happens to the calls of an actor that dies is decided
-    by FailurePolicy.
+    of later stages overtake. On which machine it runs is the Router's to say, which machines there are the NodeSets'.
+    An actor that hangs is killed. What happens to the calls of an actor that dies is decided by FailurePolicy.
     """
 
-    def __init__(self, pools: list[Pool], options: ActorOptions, reservation: Reservation) -> None:
-        self._pools = pools
-        self._pool_of = {stage: pool for pool in pools for stage in pool.spec.stages}
-        self._failures = FailurePolicy(self._pool_of, self._give_up)
-        self.startup = Startup(pools, options, reservation, self._post, self._failures)
+    def __init__(self, planner: Planner, options: ActorOptions, audio_budget_bytes: int | None) -> None:
+        self.sets = NodeSets(planner, options, audio_budget_bytes, self._post, self._give_up)
+        self._router = Router(self.sets.by_node)
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
         self._audio_left: Callable[[], float] = float
         self._cancelled_at: float | None = None
@@ -57,28 +57,22 @@ class Dispatcher:
         """How many calls of each stage the actors run."""
         self.broken: Future[BaseException] = Future()
         """Done, with the reason, once no call can be run any more: models that do not load, Ray that is gone."""
-        for replica in self.replicas:
-            self.startup.load(replica)
-
-    @property
-    def replicas(self) -> list[Replica]:
-        """The actors of all pools."""
-        return [replica for pool in self._pools for replica in pool.replicas]
 
     def start(self, audio_left: Callable[[], float], notify: Callable[[str], object]) -> None:
         """Start the event loop for the current flow run; for the parameters see `Pools.start`."""
         self._audio_left = audio_left
-        self.startup.notify = notify
+        self.sets.notify = notify
         # In the context of the run, where Prefect finds its server: without, it would start one of its own.
         run = contextvars.copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._loop,), name="dispatcher", daemon=True)
-        self._thread.start()
+        loop = threading.Thread(target=run, args=(self._loop,), name="dispatcher", daemon=True)
+        loop.start()
         watch_ray(self._stopped, lambda gone: self._post(partial(self._break, gone)))
+        self._threads = [loop, watch_nodes(self._stopped, lambda nodes: self._post(partial(self._update, nodes)))]
 
     @property
     def started(self) -> bool:
         """Whether the event loop was started."""
-        return self._thread is not None
+        return bool(self._threads)
 
     def submit(self, call: Call) -> None:
         """Queue a call."""
@@ -92,8 +86,8 @@ class Dispatcher:
         """End the event loop."""
         self._stopped.set()
         self._events.put(None)
-        if self._thread:
-            self._thread.join(timeout=5)
+        for thread in self._threads:
+            thread.join(timeout=5)
 
     @property
     def has_ray(self) -> bool:
@@ -102,10 +96,13 @@ class Dispatcher:
 
     def unfinished(self) -> list[Call]:
         """Return the calls that the actors run."""
-        return [call for pool in self._pools for call in pool.running()]
+        return [call for pool in self._pools() for call in pool.running()]
 
     def _post(self, event: Callable[[], None]) -> None:
         self._events.put(event)
+
+    def _pools(self) -> list[Pool]:
+        return [pool for node_set in list(self.sets.by_node.values()) for pool in node_set.pools]
 
     # What follows runs in the dispatcher's thread.
 
@@ -115,59 +112,57 @@ class Dispatcher:
                 event = self._events.get(timeout=TICK_S)
             except queue.Empty:
                 event = _nothing
-            if event is None:
-                return
             try:
-                event()
-                if not self.cancelled:
-                    self.startup.check(time.monotonic())
-                for pool in self._pools:
-                    self._check(pool)
-                    for call, replica in pool.assignments():
-                        self._assign(call, replica)
-                    self._ask_to_grow(pool)
+                # All that has happened meanwhile, before the pools are looked at: there may be hundreds.
+                while event is not None:
+                    event()
+                    if self._events.empty():
+                        break
+                    event = self._events.get()
+                if event is None:
+                    return
+                self._look()
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
                 self._break(error)
 
-    def _check(self, pool: Pool) -> None:
-        """Kill actors that hang, let those that Ray has restarted load their models, drop those that are overdue."""
+    def _look(self) -> None:
         now = time.monotonic()
-        for replica in pool.replicas:
-            if replica.load_at and now > replica.load_at:
-                self.startup.load(replica)
-            if not replica.hung and replica.hangs():
-                replica.hung = True
-                ray.kill(replica.actor, no_restart=False)
-        for replica in [replica for replica in pool.replicas if replica.is_overdue(now)]:
-            pool.drop(replica, "it has not come up")
+        if not self.cancelled:
+            self.sets.check(now)
+            self._router.place()
+        for node_set in list(self.sets.by_node.values()):
+            node_set.check_actors(now)
+            for pool in node_set.pools:
+                for call, replica in pool.assignments():
+                    self._assign(call, replica)
+            if not self.cancelled:
+                node_set.ask_to_grow(now, self._audio_left)
         if self._cancelled_at and now > self._cancelled_at + WRITE_TIMEOUT_S:
-            for call in pool.running():
+            for call in self.unfinished():
                 call.cancel(str(self.cancelled))
 
-    def _ask_to_grow(self, pool: Pool) -> None:
-        if replica := pool.replica_to_copy(time.monotonic(), self._audio_left):
-            asked = replica.actor.gpu_memory_free.remote().future()
-            asked.add_done_callback(lambda free: self._post(partial(self._grow, pool, free)))
-
-    def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
+    def _update(self, nodes: list[Node]) -> None:
         if self.cancelled:
             return
-        try:
-            replica = pool.grow(self.startup.options, memory_free.result())
-        except RayError as error:  # a pool works without a surplus actor
-            logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
-            pool.stop_growing()
-        else:
-            if replica:
-                self.startup.load(replica)
+        before = {*self.sets.by_node}
+        calls = self.sets.update(nodes)
+        gone = before - self.sets.by_node.keys()
+        for pool in self._pools() if gone else ():
+            calls += pool.withdraw_waiting_for(gone)
+        for call in calls:
+            self._router.route(call)
 
-    def _give_up(self, replica: Replica, error: Exception) -> None:
-        """Drop a surplus actor that cannot be used; for any other, end the run."""
-        if self.cancelled:
+    def _give_up(self, node_set: NodeSet, replica: Replica, error: Exception) -> None:
+        """Drop a surplus actor that cannot be used; for any other its machine or, if there is no other, the run."""
+        if self.cancelled or self.sets.by_node.get(node_set.node.id) is not node_set:
             return
         if replica.surplus:
-            self._failures.resolve_doubt(replica, died=True)
-            self._pool_of[replica.spec.stages[0]].drop(replica, str(error))
+            node_set.failures.resolve_doubt(replica, died=True)
+            node_set.pool_of[replica.spec.stages[0]].drop(replica, str(error))
+        elif len(self.sets.by_node) > 1:
+            logger.warning("the machine %s is not used any more: %s", node_set.node, error)
+            for call in self.sets.drop(node_set, str(error)):
+                self._router.route(call)
         else:
             self._break(error)
 
@@ -175,29 +170,43 @@ class Dispatcher:
         if self.cancelled:
             call.cancel(self.cancelled)
         else:
-            self._pool_of[call.stage].enqueue(call)
+            self._router.route(call)
 
     def _assign(self, call: Call, replica: Replica) -> None:
+        inputs = self._router.inputs_of(call)
+        if inputs is None:
+            self._router.route(call)
+            return
         replica.assign(call)
+        call.attempts += 1
         self.running[call.stage] += 1
-        value, outcome = call.invoke(replica.actor)  # type: ignore[misc]
-        outcome.future().add_done_callback(lambda done: self._post(partial(self._finished, call, replica, value, done)))
+        value, outcome = call.invoke(replica.actor, inputs)
+        ended = partial(self._finished, call, call.attempts, replica, value)
+        outcome.future().add_done_callback(lambda done: self._post(partial(ended, done)))
 
     def _finished(
-        self, call: Call, replica: Replica, value: "ray.ObjectRef[State[Any]]", result: "Future[Outcome]"
+        self,
+        call: Call,
+        attempt: int,
+        replica: Replica,
+        value: "ray.ObjectRef[State[object]]",
+        result: "Future[Outcome]",
     ) -> None:
-        replica.calls.discard(call)
         self.running[call.stage] -= 1
+        node_set = self.sets.by_node.get(call.node)
+        if attempt != call.attempts or node_set is None:
+            return  # its machine was given up, and it runs elsewhere
+        replica.calls.discard(call)
         error = result.exception()
         if error is None and not (outcome := result.result()).poisoned:
-            self._pool_of[call.stage].record_finished(call)
+            node_set.pool_of[call.stage].record_finished(call)
             call.finish(outcome, value)
         elif self.cancelled:
             call.cancel(self.cancelled, has_run=True)
         elif error is None:
-            self._failures.poisoned(call, replica, outcome)
-        else:
-            self._failures.failed(call, replica, error)
+            node_set.failures.poisoned(call, replica, outcome)
+        elif not (_is_loss(error) and self._router.reroute_lost(call)):
+            node_set.failures.failed(call, replica, error)
 
     def _break(self, error: BaseException) -> None:
         self._cancel(in_words(error))
@@ -208,11 +217,18 @@ class Dispatcher:
 
     def _cancel(self, reason: str) -> None:
         self.cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
-        for pool in self._pools:
+        for call in self._router.withdraw():
+            call.cancel(reason)
+        for pool in self._pools():
             pool.cancel_waiting(reason)
         for call in self.unfinished():
             if call.stage != "write":  # it has WRITE_TIMEOUT_S
                 call.cancel(reason)
+
+
+def _is_loss(error: BaseException) -> bool:
+    """Return whether a call has failed because Ray has lost one of its inputs."""
+    return isinstance(error.cause if isinstance(error, RayTaskError) else error, ObjectLostError)
 
 
 def _nothing() -> None:

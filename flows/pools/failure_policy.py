@@ -12,6 +12,8 @@ from flows.pools.outcome import Outcome
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica
 from flows.services.failures import PoolNotUp, brief
+from flows.services.node import Node
+from flows.services.ray_nodes import is_gone
 from flows.services.ray_records import memory_at_death
 from tasks.errors import describe
 
@@ -24,14 +26,15 @@ WORKER_DIED = f"worker died ({MAX_CRASHES} times)"
 
 
 class FailurePolicy:
-    """Decides whether a call that went wrong is run again or fails. Only for the dispatcher's thread.
+    """Decides whether a call that went wrong on a machine is run again or fails. Only for the dispatcher's thread.
 
     When an actor dies, Ray restarts it, and the calls that it had are run again, each alone: one that crashes its actor
-    again is the cause, and fails; the others complete. `give_up` is called with an actor that cannot be started, and
-    the reason.
+    again is the cause, and fails; the others complete. That the machine has died is no call's fault: the dispatcher
+    runs its calls elsewhere. `give_up` is called with an actor that cannot be started, and the reason.
     """
 
-    def __init__(self, pool_of: Mapping[str, Pool], give_up: Callable[[Replica, Exception], None]) -> None:
+    def __init__(self, node: Node, pool_of: Mapping[str, Pool], give_up: Callable[[Replica, Exception], None]) -> None:
+        self._node = node
         self._pool_of = pool_of
         self.give_up = give_up
 
@@ -43,7 +46,10 @@ class FailurePolicy:
 
     def failed(self, call: Call, replica: Replica, error: BaseException) -> None:
         """Decide on a call that ended with an error of Ray."""
-        if isinstance(error, RayActorError) and error.actor_init_failed:
+        if isinstance(error, DIED) and is_gone(self._node):
+            replica.in_doubt.append(call)
+            replica.mark_lost(time.monotonic())
+        elif isinstance(error, RayActorError) and error.actor_init_failed:
             self._crashed(call, replica, f"{WORKER_DIED}, and could not be started again")
             self.give_up(replica, PoolNotUp(replica.spec.name, f"its processes do not start: {brief(error)}"))
         elif isinstance(error, ActorUnavailableError) and self._may_be_alive(call, replica):

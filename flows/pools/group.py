@@ -1,57 +1,87 @@
 """All pools of a run: warm actors that are started first and live until its end."""
 
 import logging
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
 
 import ray
-from prefect.states import Cancelled, State
+from prefect.states import Cancelled
 from ray.exceptions import RayError
 
 from flows.pools.call import Call, timeout_for
 from flows.pools.dispatcher import Dispatcher
-from flows.pools.placement import Bundle, bundles_of
-from flows.pools.pool import Pool
-from flows.pools.replica import Replica, start_replica
-from flows.pools.sizing import PoolSpec
+from flows.pools.nodes.planner import Planner
+from flows.pools.placement import CannotBePlaced
+from flows.pools.replica import Replica
 from flows.pools.worker import ActorFacts, ActorOptions
-from flows.services.reservation import Reservation
+from flows.services.ray_nodes import alive_nodes
 
 logger = logging.getLogger(__name__)
 
 
 class Pools:
-    """The pools of a run: their actors, the resources that are reserved for them, and the dispatcher."""
+    """The pools of a run on all machines of the cluster, and the dispatcher that sends calls to them."""
 
     def __init__(
-        self, specs: list[PoolSpec], bundles: list[Bundle], options: ActorOptions, stage_timeout: float | None = None
+        self,
+        planner: Planner,
+        options: ActorOptions,
+        stage_timeout: float | None = None,
+        audio_budget_bytes: int | None = None,
+        *,
+        waits_for_machines: bool = False,
     ) -> None:
-        self.specs = specs
+        """Start the actors on the machines that are there. Raises CannotBePlaced if they fit on none.
+
+        `audio_budget_bytes` limits the decoded audio on each machine (default: a third of its object store). If
+        `waits_for_machines`, a cluster without a machine of the kind that is wanted counts as one that may get some.
+        """
+        self.planner = planner
         self._stage_timeout = stage_timeout
         self._closed = False
-        self._reservation = Reservation([bundle.resources for bundle in bundles])
-        pools = [
-            Pool(spec, [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
-            for spec in specs
-        ]
-        self._dispatcher = Dispatcher(pools, options, self._reservation)
+        self._dispatcher = Dispatcher(planner, options, audio_budget_bytes)
+        self._sets = self._dispatcher.sets
+        nodes = alive_nodes()
+        self._sets.update(nodes)
+        if not self._sets.by_node:
+            offered = any({"CPU": node.cpus, "GPU": node.gpus}[name] for node in nodes for name in planner.wanted)
+            if offered or not waits_for_machines:
+                raise CannotBePlaced(next(iter(self._sets.refused.values()), "the cluster has no machine"))
+            self._sets.request()
 
     @property
     def stages(self) -> frozenset[str]:
         """The stages whose models are loaded."""
-        return frozenset(stage for spec in self.specs for stage in spec.stages)
+        return self.planner.stages
+
+    def described(self) -> list[str]:
+        """Return a line on each pool of each machine, for the run's log."""
+        sets = list(self._sets.by_node.values())
+        return [f"{f'{each.node}: ' if len(sets) > 1 else ''}{spec}" for each in sets for spec in each.specs]
 
     @property
     def _replicas(self) -> list[Replica]:
         """The actors, without surplus ones that have not come up."""
-        return [replica for replica in self._dispatcher.replicas if replica.counts]
+        sets = list(self._sets.by_node.values())
+        return [replica for each in sets for replica in each.replicas if replica.counts]
 
     @property
     def max_in_flight(self) -> int:
         """How many files in flight keep every actor busy: for each that it works on, one that is ready for it."""
-        return 2 * sum(replica.spec.parallel for replica in self._replicas)
+        return sum(each.window for each in list(self._sets.by_node.values()))
+
+    @property
+    def audio_budget_bytes(self) -> int:
+        """How much decoded audio all machines together may hold."""
+        return sum(each.budget_bytes for each in list(self._sets.by_node.values()))
+
+    @property
+    def largest_audio_bytes(self) -> int:
+        """How much decoded audio of one file fits on a machine; without one, it is not known yet."""
+        return max((each.largest_bytes for each in list(self._sets.by_node.values())), default=sys.maxsize)
 
     @property
     def running(self) -> Counter[str]:
@@ -64,13 +94,18 @@ class Pools:
         return self._dispatcher.broken
 
     def wait_placed(self, timeout: float) -> bool:
-        """Return whether the cluster has room for the pools, after at most `timeout` seconds."""
-        return self._reservation.wait(timeout)
+        """Return whether a machine of the cluster has room for the pools, after at most `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while not (placed := any(each.is_placed for each in list(self._sets.by_node.values()))):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.1)
+        return placed
 
     @property
     def waited_s(self) -> float:
         """How long the pools have waited for room in the cluster."""
-        return self._dispatcher.startup.waited_s
+        return self._sets.waited_s
 
     def start(self, audio_left: Callable[[], float], notify: Callable[[str], object] = logger.warning) -> None:
         """Start to run calls, for the current flow run; until then they wait, while the models load.
@@ -80,11 +115,9 @@ class Pools:
         """
         self._dispatcher.start(audio_left, notify)
 
-    def submit(
-        self, stage: str, audio_s: float, invoke: Callable[[Any], Any], report_state: Callable[[State[Any]], None]
-    ) -> Call:
-        """Queue a call for the pool of `stage`, about so many seconds of audio; see Call."""
-        call = Call(stage, audio_s, timeout_for(audio_s, self._stage_timeout), invoke, report_state)
+    def submit(self, call: Call) -> Call:
+        """Queue a call, with the time limit of its stage; return it."""
+        call.timeout_s = timeout_for(call.audio_s, self._stage_timeout)
         self._dispatcher.submit(call)
         return call
 
@@ -118,10 +151,9 @@ class Pools:
                 facts = self.facts(timeout=2 if self._dispatcher.cancelled else 10)
         finally:
             self._dispatcher.stop()
+            unfinished = self._dispatcher.unfinished()
             if self._dispatcher.has_ray:
-                for replica in self._dispatcher.replicas:
-                    ray.kill(replica.actor)  # no restart: without their placement group they would wait for ever
-                self._reservation.release()
-        for call in self._dispatcher.unfinished():
+                self._sets.close()
+        for call in unfinished:
             call.report_state(Cancelled(message=self._dispatcher.cancelled))
         return facts

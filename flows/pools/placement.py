@@ -69,15 +69,6 @@ def bundles_of(spec: PoolSpec, bundles: list[Bundle]) -> list[int]:
     return [i for i, bundle in enumerate(bundles) for pool in bundle.pools if pool == spec.name]
 
 
-def obstacle(pools: list[PoolSpec], nodes: list[Node]) -> str | None:
-    """Return why the pools do not fit on these machines even if nobody else used them; None if they do."""
-    try:
-        place(pools, nodes)
-    except CannotBePlaced as error:
-        return str(error)
-    return None
-
-
 def _check_cpus(pools: list[PoolSpec], bundles: list[Bundle], nodes: list[Node]) -> None:
     """Pack the bundles into the machines, those with GPUs first, the largest first. Raises CannotBePlaced."""
     free = [[float(node.gpus), node.cpus] for node in nodes]

@@ -4,26 +4,30 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flows.pools.autoscaler import MIN_FREE_MEMORY, Autoscaler
 from flows.pools.call import Call
 from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import ActorOptions
+from flows.services.ray_records import free_on
 from tasks.stage_table import STAGES
 
 logger = logging.getLogger(__name__)
 
 
 class Pool:
-    """The actors of some stages. Only for the dispatcher's thread."""
+    """The actors of some stages on one machine. Only for the dispatcher's thread."""
 
-    def __init__(self, spec: PoolSpec, replicas: list[Replica]) -> None:
+    def __init__(self, spec: PoolSpec, replicas: list[Replica], node: str) -> None:
+        """`node` is the machine's identifier."""
         self.spec = spec
+        self._node = node
         self.replicas = replicas
         self.suspects: deque[Call] = deque()
         """Calls whose actor died: each is run with nothing beside it, which shows which of them is the cause."""
@@ -33,7 +37,48 @@ class Pool:
 
     def enqueue(self, call: Call) -> None:
         """Queue a call: those of later stages go first, then first come, first served."""
+        if call.suspect:
+            self.suspects.append(call)
+            return
         heapq.heappush(self._waiting, (-STAGES.index(call.stage), next(self._order), call))
+
+    @property
+    def ready(self) -> list[Replica]:
+        """The actors whose models are loaded."""
+        return [replica for replica in self.replicas if replica.ready]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a call waits or runs."""
+        return bool(self._waiting or self.suspects or any(each.calls or each.in_doubt for each in self.replicas))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another call would soon be run: once the free slots are taken, fewer wait than there are slots.
+
+        Some must wait here, or the autoscaler would see none.
+        """
+        return len(self._waiting) < sum(self.spec.slots + each.free_slots for each in self.ready)
+
+    def withdraw(self) -> list[Call]:
+        """Return the calls that wait or run, and forget them."""
+        calls = [call for *_, call in sorted(self._waiting)] + list(self.suspects)
+        self._waiting.clear()
+        self.suspects.clear()
+        for replica in self.replicas:
+            calls += [*replica.calls, *replica.in_doubt]
+            replica.calls.clear()
+            replica.in_doubt.clear()
+        return calls
+
+    def withdraw_waiting_for(self, nodes: Collection[str]) -> list[Call]:
+        """Return the running calls that may wait for results on these machines, and forget them."""
+        waiting = []
+        for replica in self.replicas:
+            for call in [call for call in replica.calls if any(each.node in nodes for each in call.inputs.values())]:
+                replica.calls.discard(call)
+                waiting.append(call)
+        return waiting
 
     def assignments(self) -> Iterator[tuple[Call, Replica]]:
         """Yield each call for which an actor is free, with the actor; the caller assigns it before it asks for more."""
@@ -71,7 +116,7 @@ class Pool:
 
     def replica_to_copy(self, now: float, audio_left: Callable[[], float]) -> Replica | None:
         """Return an actor whose GPU should be asked for free memory, if another actor should be started beside it."""
-        ready = [replica for replica in self.replicas if replica.ready]
+        ready = self.ready
         grows = self._autoscaler and self._autoscaler.should_grow(
             waiting=len(self._waiting), actors=len(ready), now=now, audio_left=audio_left
         )
@@ -80,13 +125,13 @@ class Pool:
     def grow(self, options: ActorOptions, memory_free: float) -> Replica | None:
         """Start a surplus actor and return it; None, and no further tries, if its GPU or Ray has no room for it."""
         spec = replace(self.spec, num_gpus=self.spec.surplus_num_gpus)
-        free = ray.available_resources()  # type: ignore[no-untyped-call]
+        free = free_on(self._node)
         fits = free.get("GPU", 0) >= spec.num_gpus and free.get("CPU", 0) >= spec.num_cpus
         if memory_free < MIN_FREE_MEMORY or not fits:
             logger.info("files wait for the pool %s; there is no room for an actor more", self.spec.name)
             self.stop_growing()
             return None
-        self.replicas.append(start_replica(spec, options))
+        self.replicas.append(start_replica(spec, options, NodeAffinitySchedulingStrategy(self._node, soft=False)))
         logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.replicas))
         return self.replicas[-1]
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from flows.pools.call import Call
 from flows.pools.sizing import PoolSpec
@@ -74,9 +74,9 @@ class Replica:
 
 
 def start_replica(
-    spec: PoolSpec, options: ActorOptions, place: PlacementGroupSchedulingStrategy | None = None
+    spec: PoolSpec, options: ActorOptions, place: PlacementGroupSchedulingStrategy | NodeAffinitySchedulingStrategy
 ) -> Replica:
-    """Start an actor in a reserved place, or, as a surplus actor, where Ray has room."""
+    """Start an actor in a reserved place, or, as a surplus actor, on a machine, if Ray has room there."""
     actor = StageActor.options(
         num_cpus=spec.num_cpus,
         num_gpus=spec.num_gpus,
@@ -87,4 +87,4 @@ def start_replica(
         runtime_env=runtime_env(),
         scheduling_strategy=place,
     ).remote(spec.parallel, options.models.threads or spec.threads, offline=options.models.offline)
-    return Replica(actor, spec, surplus=place is None)
+    return Replica(actor, spec, surplus=isinstance(place, NodeAffinitySchedulingStrategy))

@@ -11,13 +11,12 @@ from typing import Literal
 from ray.exceptions import ActorUnavailableError, RayTaskError
 
 from flows.pools.failure_policy import DIED, FailurePolicy, killed_by_ray
-from flows.pools.placement import obstacle
 from flows.pools.pool import Pool
 from flows.pools.replica import RELOAD_DELAY_S, Replica
 from flows.pools.worker import ActorOptions
 from flows.services.failures import RAY_LOGS, ModelsNotLoaded, PoolNotUp, brief
 from flows.services.ray_records import record_of
-from flows.services.reservation import Reservation, alive_nodes
+from flows.services.reservation import Reservation
 from tasks.retries import is_passing
 
 logger = logging.getLogger(__name__)
@@ -30,11 +29,11 @@ DOUBT_S = 120.0
 """How long an actor may be unreachable before its calls are run elsewhere."""
 NOTIFY_EVERY_S = 300.0
 
-Lack = Literal["room", "machine", "process", "models"]
-NOTIFY_AFTER_S: dict[Lack, float] = {"room": 5.0, "machine": 5.0, "process": 120.0, "models": 120.0}
-LIMIT_S: dict[Lack, float] = {"room": float("inf"), "machine": 3600.0, "process": 900.0, "models": 3600.0}
-"""How long a pool may be without any usable actor. There is no limit for other programs to free resources; a machine
-that is gone may come back; models may have to be downloaded."""
+Lack = Literal["room", "process", "models"]
+NOTIFY_AFTER_S: dict[Lack, float] = {"room": 5.0, "process": 120.0, "models": 120.0}
+LIMIT_S: dict[Lack, float] = {"room": float("inf"), "process": 900.0, "models": 3600.0}
+"""How long a pool may be without any usable actor. There is no limit for other programs to free resources; models may
+have to be downloaded."""
 
 
 @dataclass
@@ -47,7 +46,7 @@ class Wait:
 
 
 class Startup:
-    """Watches the pools until their actors can be used, at the start and after an actor has died.
+    """Watches the pools of a machine until their actors can be used, at the start and after an actor has died.
 
     Only for the dispatcher's thread, apart from the first loads; `post` calls a function in that thread.
     """
@@ -58,26 +57,27 @@ class Startup:
         options: ActorOptions,
         reservation: Reservation,
         post: Callable[[Callable[[], None]], None],
+        notify: Callable[[str], object],
         failures: FailurePolicy,
     ) -> None:
+        """`notify` tells the user what the pools wait for."""
         self._pools = pools
         self.options = options
         self._reservation = reservation
         self._post = post
         self._failures = failures
-        self.notify: Callable[[str], object] = logger.warning
-        """Tells the user what the run waits for."""
-        self.waited_s = 0.0
-        """How long the run has waited for room in the cluster."""
+        self._notify = notify
+        self.placed = False
+        """Whether the pools have the room that they reserve."""
         self._waits: dict[str, Wait] = {}
         self._checked_at = time.monotonic()
 
     def check(self, now: float) -> None:
         """Look at the actors that cannot be used, every few seconds."""
-        elapsed = now - self._checked_at
-        if elapsed < CHECK_EVERY_S:
+        if now < self._checked_at + CHECK_EVERY_S:
             return
         self._checked_at = now
+        self.placed = self.placed or self._reservation.placed
         for pool in self._pools:
             lost = [replica for replica in pool.replicas if not replica.ready]
             for replica in lost:
@@ -86,8 +86,6 @@ class Startup:
                 self._wait_for(pool, now)
             else:
                 self._waits.pop(pool.spec.name, None)
-        if any(wait.lack in ("room", "machine") for wait in self._waits.values()):
-            self.waited_s += elapsed
 
     def load(self, replica: Replica) -> None:
         """Let an actor load its models. Calls are assigned afterwards: loading must not count against their time."""
@@ -140,31 +138,23 @@ class Startup:
         elif now > wait.notify_at:
             wait.notify_at = now + NOTIFY_EVERY_S
             # All pools wait for the same room.
-            if lack not in ("room", "machine") or pool.spec.name == next(iter(self._waits)):
-                self.notify(self._message(pool, lack, minutes))
+            if lack != "room" or pool.spec.name == next(iter(self._waits)):
+                self._notify(self._message(pool, lack, minutes))
 
     def _lack_of(self, pool: Pool) -> Lack:
-        if not self._reservation.wait():
-            return "machine" if self._obstacle() else "room"
+        if not self.placed:
+            return "room"
         return "models" if any(record_of(replica.actor).up for replica in pool.replicas) else "process"
-
-    def _obstacle(self) -> str | None:
-        """Return why the cluster has become too small for the pools, if it has: it may have lost a machine."""
-        return obstacle([pool.spec for pool in self._pools], alive_nodes())
 
     def _message(self, pool: Pool, lack: Lack, minutes: str) -> str:
         if lack == "room":
             actors = [replica.actor for each in self._pools for replica in each.replicas]
             return f"waiting for room in the Ray cluster ({minutes}): {self._reservation.shortage(actors)}"
-        if lack == "machine":
-            return f"waiting for a machine of the cluster that is gone ({minutes}): {self._obstacle()}"
         if lack == "process":
             return f"waiting for Ray to start the processes of the pool {pool.spec.name!r} ({minutes})"
         return f"the pool {pool.spec.name!r} is still loading its models, or downloading them ({minutes})"
 
     def _failure(self, lack: Lack, minutes: str) -> str:
-        if lack == "machine":
-            return f"a machine of the cluster is gone, and has not come back in {minutes}: {self._obstacle()}"
         if lack == "process":
             return f"Ray has started none of its processes in {minutes}; {RAY_LOGS} may say why"
         return f"it has not loaded its models in {minutes}; fetch them beforehand with whisperx-batch-models"

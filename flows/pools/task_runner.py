@@ -24,9 +24,10 @@ from prefect.tasks import Task
 from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect_ray import RayTaskRunner
 
-from flows.pools.call import Call
+from flows.pools.call import Call, Inputs
 from flows.pools.group import Pools
 from flows.pools.outcome import Outcome
+from tasks.storage.results import stored_result
 
 
 class PoolFuture(PrefectConcurrentFuture[Any]):
@@ -37,19 +38,19 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
     def __init__(self, task_run_id: UUID, call: Call) -> None:
         super().__init__(task_run_id, call.state)
-        self._call = call
+        self.call = call
 
     @property
     def value(self) -> "ray.ObjectRef[State[Any]] | None":
         """The state with its data, in the object store, until it is released."""
-        return self._call.value
+        return self.call.value
 
     @property
     def outcome(self) -> Outcome:
         """How the task run ended; wait for it first."""
-        if self._call.outcome is None:
+        if self.call.outcome is None:
             raise RuntimeError("the task run is not done")
-        return self._call.outcome
+        return self.call.outcome
 
     def fetch(self) -> Any:
         """Return the result. Only for small results, such as what was written."""
@@ -59,11 +60,11 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
     def report_again(self) -> None:
         """Report the final state to the API once more, where the API has lost it."""
-        self._call.report_state(self.outcome.state)
+        self.call.report_state(self.outcome.state)
 
     def release(self) -> None:
         """Let the object store drop the data."""
-        self._call.value = None
+        self.call.release()
 
 
 class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
@@ -109,13 +110,21 @@ class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
             self._tickets[task.task_key] = ray.put((serialize_context(), task))
         # In a list: Ray hands a bare reference over as the value, which every call would deserialize again.
         ticket, task_run_id, context = [self._tickets[task.task_key]], uuid4(), contextvars.copy_context()
-        values = {name: value.value for name, value in parameters.items() if isinstance(value, PoolFuture)}
-        plain = {name: value for name, value in parameters.items() if name not in values}
+        futures = {name: value for name, value in parameters.items() if isinstance(value, PoolFuture)}
+        plain = {name: value for name, value in parameters.items() if name not in futures}
+
+        def invoke(actor: Any, inputs: Inputs) -> Any:
+            return actor.run.remote(ticket, task_run_id, plain, list(inputs), *inputs.values())
+
         call = self.pools.submit(
-            self.stage,
-            getattr(parameters.get("file"), "duration_s", 0.0),
-            lambda actor: actor.run.remote(ticket, task_run_id, plain, list(values), *values.values()),
-            lambda state: context.run(_report_state, task, task_run_id, plain, state),
+            Call(
+                self.stage,
+                getattr(parameters.get("file"), "duration_s", 0.0),
+                invoke,
+                lambda state: context.run(_report_state, task, task_run_id, plain, state),
+                {name: future.call for name, future in futures.items()},
+                stored_result(task, plain),
+            )
         )
         return PoolFuture(task_run_id, call)
 

@@ -24,8 +24,8 @@ from flows.services import ray_reaper
 from flows.services.allocator_env import KEEP_MEMORY
 from flows.services.node import Node
 from flows.services.object_store import disk_notice
+from flows.services.ray_nodes import alive_nodes
 from flows.services.ray_token import provide_token
-from flows.services.reservation import alive_nodes
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ class RaySession:
     """The Ray that a run uses."""
 
     nodes: list[Node]
-    object_store_bytes: int
+    joined: bool
+    """It is a cluster, which machines may join, rather than a Ray that this process has started on one machine."""
     dashboard_url: str | None
     notice: str | None = None
     """A warning for the user about a Ray that was started here."""
@@ -51,9 +52,10 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
     cluster at the address.
     """
     with nullcontext() if ray.is_initialized() else _started(address, dashboard=dashboard) as url:
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        store = int(sum(each.get("object_store_memory", 0) for each in alive))
-        yield RaySession(alive_nodes(), store, url, disk_notice(psutil.Process().children(), store))
+        nodes = alive_nodes()
+        store = sum(node.store_bytes for node in nodes)
+        notice = disk_notice(psutil.Process().children(), store)
+        yield RaySession(nodes, bool(address or os.environ.get("RAY_ADDRESS")), url, notice)
 
 
 @contextmanager

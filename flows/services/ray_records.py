@@ -1,4 +1,4 @@
-"""Reads Ray's control store: whether an actor's process died, and why; who holds the cluster's resources.
+"""Reads Ray's control store: whether an actor's process died, and why; who holds what; which machines are to leave.
 
 These are Ray's internals; tests/flows/services/test_ray_records.py holds the contract. The error of a call says only
 that the actor "is unavailable", whether the network broke, the process crashed, or Ray ended it to free memory.
@@ -6,6 +6,7 @@ that the actor "is unavailable", whether the network broke, the process crashed,
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,18 @@ def holders(actors: list[Any]) -> list[str]:
     ]
     drivers = {job.job_id: f"process {job.driver_pid} on {job.driver_address.ip_address}" for job in jobs}
     return [f"{drivers.get(job, 'another')} ({in_words(amounts)})" for job, amounts in held.items() if amounts.total()]
+
+
+def free_on(node_id: str) -> dict[str, float]:
+    """Return the CPUs, GPUs and so on of a machine that nobody has reserved."""
+    free: dict[str, dict[str, float]] = state.available_resources_per_node()  # type: ignore[no-untyped-call]
+    return free.get(node_id, {})
+
+
+def draining_nodes() -> Collection[str]:
+    """Return the identifiers of the machines that are about to leave."""
+    nodes: dict[str, int] = state.get_draining_nodes()
+    return nodes
 
 
 def in_words(amounts: Counter[str]) -> str:

@@ -4,38 +4,32 @@ from collections import Counter
 from typing import Any
 
 import ray
-from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.host.programs import typed
-from flows.services.node import Node
 from flows.services.ray_records import holders, in_words
 
 
-def alive_nodes() -> list[Node]:
-    """Return the machines of the cluster that are up."""
-    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return [Node(each.get("CPU", 0.0), int(each.get("GPU", 0))) for each in resources]
-
-
-ANSWER_S = 1.0
-"""Within which Ray's head answers. With less, what is reserved can look as if it were not."""
-
-
 class Reservation:
-    """A placement group. Ray creates it once all of its bundles, each on one machine, are free at the same time."""
+    """A placement group. Ray creates it once all of its bundles are free at the same time.
 
-    def __init__(self, bundles: list[dict[str, float]]) -> None:
+    They are reserved on one machine, the one whose identifier is `node_id`, or wherever there is room.
+    """
+
+    def __init__(self, bundles: list[dict[str, float]], node_id: str = "") -> None:
         self._bundles = bundles
-        self._group = placement_group(bundles, strategy="PACK")
+        labels = [{"ray.io/node-id": node_id}] * len(bundles) if node_id else None
+        self._group = placement_group(bundles, strategy="PACK", bundle_label_selector=labels)
 
     def strategy(self, bundle: int) -> PlacementGroupSchedulingStrategy:
         """Return the scheduling strategy of an actor that uses this bundle."""
         return PlacementGroupSchedulingStrategy(self._group, bundle)
 
-    def wait(self, timeout: float = 0) -> bool:
-        """Return whether the resources are reserved, after at most `timeout` seconds, or the time that Ray needs."""
-        return bool(self._group.wait(max(timeout, ANSWER_S)))
+    @property
+    def placed(self) -> bool:
+        """Whether the resources are reserved, as Ray's head says."""
+        return bool(placement_group_table(self._group)["state"] == "CREATED")
 
     def shortage(self, actors: list[Any]) -> str:
         """Return what is needed, what is free, and who holds the rest; `actors` are those of this run."""

@@ -61,14 +61,20 @@ def result_key(stage: str, digest: str, options: str) -> str:
     return f"{stage}/{VERSION}/{digest}-{options}"
 
 
+def stored_result(task: Task[..., Any], parameters: dict[str, Any]) -> "StoredResult | None":
+    """Return where the result of a stage's task is stored, whether it is there or not; None if it never is."""
+    key: str | None = parameters["file"].keys.get(task.name) if "file" in parameters else None
+    storage = task.result_storage
+    if not key or storage is None:
+        return None
+    return StoredResult(storage.basepath if isinstance(storage, RemoteFileSystem) else str(storage), key)
+
+
 def _key_of_file(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
-    key: str | None = parameters["file"].keys.get(context.task.name)
-    storage = context.task.result_storage
-    if key and storage is not None:
-        # The engine reads this record next, with whatever serializer the record itself names.
-        folder = storage.basepath if isinstance(storage, RemoteFileSystem) else str(storage)
-        StoredResult(folder, key).remove_unless_ours()
-    return key
+    # The engine reads this record next, with whatever serializer the record itself names.
+    if stored := stored_result(context.task, parameters):
+        stored.remove_unless_ours()
+    return parameters["file"].keys.get(context.task.name)  # type: ignore[no-any-return]
 
 
 BY_CONTENT_AND_OPTIONS = CacheKeyFnPolicy(cache_key_fn=_key_of_file)

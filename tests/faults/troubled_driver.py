@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -16,12 +17,13 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from planners import Fixed
+
 from flows.pools.group import Pools
-from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec
 from flows.pools.task_runner import ActorPoolTaskRunner
 from flows.pools.worker import ActorOptions
-from flows.services.node import Node
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
@@ -76,7 +78,7 @@ def main() -> None:
     ray.init(address=address, log_to_driver=False, namespace="prefect", **resources)
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)]
     batch = ActorOptions(ModelOptions(), TranscribeOptions(), None, None)
-    pools = Pools(specs, place(specs, [Node(cpus=1, gpus=0)]), batch)
+    pools = Pools(Fixed(specs), batch)
     pools.start(audio_left=float)
     try:
         (lost if sys.argv[1] == "lost" else memory)(pools)

@@ -4,6 +4,7 @@ import pickle
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 from fastapi.encoders import jsonable_encoder
 
@@ -23,9 +24,18 @@ def files(count: int, seconds: float = 1.0) -> list[FileRun]:
     ]
 
 
+@dataclass
+class Room:
+    """A cluster that stays as it is."""
+
+    audio_budget_bytes: int
+    largest_audio_bytes: int
+    max_in_flight: int = 99
+
+
 def admitting(files: list[FileRun], budget_bytes: int, largest_bytes: int) -> Admission:
     """Return the admission of these files, which refuses to their tracker."""
-    return Admission(files, budget_bytes, largest_bytes, most_files=lambda: 99, refuse=Tracker(files).failed)
+    return Admission(files, Room(budget_bytes, largest_bytes), refuse=Tracker(files).failed)
 
 
 def test_a_file_goes_on_when_all_feeders_have_put_it() -> None:

@@ -75,9 +75,10 @@ def test_a_flow_takes_the_pools_that_were_started_ahead(speech: Path, tiny_en: s
         assert pools.wait_placed(timeout=30)
         (facts,) = pools.facts(timeout=60)
         assert facts.pid
+        actor = pools._replicas[0].actor
     assert reserved()[mine] == "REMOVED"
     with pytest.raises(ray.exceptions.RayActorError):
-        ray.get(pools._replicas[0].actor.facts.remote(), timeout=30)
+        ray.get(actor.facts.remote(), timeout=30)
 
 
 def test_pools_that_lack_a_stage_make_room_for_others(speech: Path, tiny_en: str, small_models: Path) -> None:

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 import ray
+from planners import Fixed
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -23,20 +24,18 @@ from prefect.context import FlowRunContext, TaskRunContext, serialize_context
 from prefect.states import Completed, State
 
 from flows.pools.group import Pools
-from flows.pools.placement import place
+from flows.pools.replica import Replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.task_engine import KEPT, Sessions
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import ActorOptions
 from flows.services.allocator_env import KEEP_MEMORY
 from flows.services.failures import ModelsNotLoaded
-from flows.services.node import Node
 from tasks.audio.types import AudioFile
 from tasks.models.options import ModelOptions
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 
-NODES = [Node(cpus=2, gpus=1)]
 BATCH = ActorOptions(ModelOptions(), TranscribeOptions(), None, None)
 
 
@@ -128,7 +127,7 @@ def start(
 ) -> Pools:
     """Start a pool that loads no model."""
     specs = [PoolSpec("light", stages, size=size, slots=slots, num_cpus=0.5)]
-    pools = Pools(specs, place(specs, NODES), BATCH, stage_timeout)
+    pools = Pools(Fixed(specs), BATCH, stage_timeout)
     pools.start(audio_left=float)
     return pools
 
@@ -357,7 +356,7 @@ def _growing(one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch) -> It
 
     def grow(surplus_num_gpus: float) -> Pools:
         specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, surplus_num_gpus=surplus_num_gpus)]
-        started.append(Pools(specs, place(specs, NODES), BATCH))
+        started.append(Pools(Fixed(specs), BATCH))
         started[0].start(audio_left=lambda: 1e9)
         return started[0]
 
@@ -374,6 +373,11 @@ def _log(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "log"
     logger.removeHandler(handler)
     logger.setLevel(logging.NOTSET)
+
+
+def replicas(pools: Pools) -> list[Replica]:
+    """Return all actors, also those that have not come up."""
+    return [replica for each in pools._sets.by_node.values() for replica in each.replicas]
 
 
 def listening(pools: Pools, log: Path, until: str) -> None:
@@ -414,7 +418,7 @@ def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(growing: Callable[[float
     """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
     pools = growing(1.5)
     listening(pools, log, "there is no room for an actor more")
-    assert len(pools._dispatcher.replicas) == 1
+    assert len(replicas(pools)) == 1
 
 
 def test_one_more_actor_that_does_not_load_ends_no_run(
@@ -422,9 +426,10 @@ def test_one_more_actor_that_does_not_load_ends_no_run(
 ) -> None:
     """Its pool was well without it."""
     pools = growing(0.6)
-    monkeypatch.setattr(pools._dispatcher.startup, "batch", replace(BATCH, token="no SecretStr"))
+    (node_set,) = pools._sets.by_node.values()
+    monkeypatch.setattr(node_set.startup, "options", replace(BATCH, token="no SecretStr"))
     listening(pools, log, "does without one more actor: the pool 'light' cannot load its models: AttributeError")
-    assert len(pools._dispatcher.replicas) == 1
+    assert len(replicas(pools)) == 1
 
 
 def test_a_flow_that_is_over_holds_nothing_of_ray(pools: Pools) -> None:
@@ -461,7 +466,7 @@ def test_one_more_actor_that_does_not_come_up_is_not_waited_for(
     monkeypatch.setattr("flows.pools.replica.SURPLUS_TIMEOUT_S", -1.0)
     pools = growing(0.6)
     listening(pools, log, "does without one more actor: it has not come up")
-    assert len(pools._dispatcher.replicas) == 1
+    assert len(replicas(pools)) == 1
 
 
 def test_a_process_that_cuda_has_left_is_ended_and_the_task_runs_in_another(pools: Pools, tmp_path: Path) -> None:

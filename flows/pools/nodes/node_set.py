@@ -1,0 +1,158 @@
+"""The actors of all pools on one machine."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+import ray
+from ray.exceptions import RayError
+
+from flows.pools.call import Call
+from flows.pools.failure_policy import FailurePolicy
+from flows.pools.placement import bundles_of, place
+from flows.pools.pool import Pool
+from flows.pools.replica import Replica, start_replica
+from flows.pools.sizing import PoolSpec
+from flows.pools.startup import Startup
+from flows.pools.worker import ActorOptions
+from flows.services.node import Node
+from flows.services.reservation import Reservation
+
+logger = logging.getLogger(__name__)
+
+
+class NodeSet:
+    """The pools on one machine, what is reserved for them there, and the files whose decoded audio is there.
+
+    A file's stages run on one machine, since they read its audio from that machine's object store. The set ends with
+    its machine. Only for the dispatcher's thread, apart from the start of the first ones.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        specs: list[PoolSpec],
+        options: ActorOptions,
+        budget_bytes: int | None,
+        post: Callable[[Callable[[], None]], None],
+        notify: Callable[["NodeSet", str], object],
+        give_up: Callable[["NodeSet", Replica, Exception], None],
+    ) -> None:
+        """Reserve the room and start the actors; see Startup. Raises CannotBePlaced if the machine is too small."""
+        bundles = place(specs, [node])
+        self.node = node
+        self._options = options
+        self._post = post
+        self._closed = False
+        self.specs = specs
+        self._reservation = Reservation([bundle.resources for bundle in bundles], node.id)
+        self.pools = [
+            Pool(
+                spec,
+                [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)],
+                node.id,
+            )
+            for spec in specs
+        ]
+        self.pool_of = {stage: pool for pool in self.pools for stage in pool.spec.stages}
+        self.failures = FailurePolicy(node, self.pool_of, partial(give_up, self))
+        self.startup = Startup(self.pools, options, self._reservation, post, partial(notify, self), self.failures)
+        self.largest_bytes = max(node.store_bytes, budget_bytes or 0)
+        budget = budget_bytes or node.store_bytes // 3
+        self.budget_bytes = budget - budget // 20  # the object store frees released objects a little later
+        self._files: set[Call] = set()
+        for replica in self.replicas:
+            self.startup.load(replica)
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """The actors of all its pools."""
+        return [replica for pool in self.pools for replica in pool.replicas]
+
+    @property
+    def window(self) -> int:
+        """How many files keep every actor busy: for each that it works on, one that is ready for it."""
+        if self.node.draining:
+            return 0
+        return 2 * sum(replica.spec.parallel for replica in self.replicas if replica.counts)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether each pool has an actor whose models are loaded."""
+        return all(pool.ready for pool in self.pools)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or runs here, and no later call needs what is here."""
+        return not self._held() and not any(pool.is_used for pool in self.pools)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it has the room that it reserves, as Ray says now."""
+        return self._reservation.placed
+
+    def accepts(self, call: Call) -> bool:
+        """Return whether a call that could run on any machine should be run here now."""
+        pool = self.pool_of.get(call.stage)
+        return bool(pool and pool.has_room) and not self.node.draining and self._has_memory(call)
+
+    def _has_memory(self, call: Call) -> bool:
+        held = sum(file.audio_bytes for file in self._held())
+        return not call.audio_bytes or not held or held + call.audio_bytes <= self.budget_bytes
+
+    def _held(self) -> set[Call]:
+        self._files = {call for call in self._files if call.node == self.node.id and not call.released}
+        return self._files
+
+    @property
+    def load(self) -> float:
+        """How many files it has, as a share of what keeps its actors busy."""
+        return len(self._held()) / max(self.window, 1)
+
+    def enqueue(self, call: Call) -> None:
+        """Queue a call here."""
+        call.node = self.node.id
+        if call.audio_bytes:
+            self._files.add(call)
+        self.pool_of[call.stage].enqueue(call)
+
+    def check_actors(self, now: float) -> None:
+        """Kill actors that hang, let those that Ray has restarted load their models, drop those that are overdue."""
+        for replica in self.replicas:
+            if replica.load_at and now > replica.load_at:
+                self.startup.load(replica)
+            if not replica.hung and replica.hangs():
+                replica.hung = True
+                ray.kill(replica.actor, no_restart=False)
+        for pool in self.pools:
+            for replica in [replica for replica in pool.replicas if replica.is_overdue(now)]:
+                pool.drop(replica, "it has not come up")
+
+    def ask_to_grow(self, now: float, audio_left: Callable[[], float]) -> None:
+        """Ask a GPU for free memory if a pool should get an actor more, and start that then."""
+        for pool in self.pools:
+            if replica := pool.replica_to_copy(now, audio_left):
+                asked = replica.actor.gpu_memory_free.remote().future()
+                asked.add_done_callback(lambda free, pool=pool: self._post(partial(self._grow, pool, free)))
+
+    def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
+        if self._closed:
+            return
+        try:
+            replica = pool.grow(self._options, memory_free.result())
+        except RayError as error:  # a pool works without a surplus actor
+            logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
+            pool.stop_growing()
+        else:
+            if replica:
+                self.startup.load(replica)
+
+    def close(self) -> list[Call]:
+        """End the actors, give back what is reserved, and return the calls that waited or ran here."""
+        self._closed = True
+        calls = [call for pool in self.pools for call in pool.withdraw()]
+        for replica in self.replicas:
+            ray.kill(replica.actor)  # no restart: without their placement group they would wait for ever
+        self._reservation.release()
+        return calls

@@ -1,0 +1,55 @@
+"""A Ray cluster of several machines on this one, whose machines are added and killed as lines of the input say.
+
+`add CPUS GPUS`, `kill NODE_ID` and `drain NODE_ID` are each answered by a line of JSON; it ends with the input.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from ray.cluster_utils import Cluster
+
+STORE_BYTES = 100 * 2**20
+
+
+def main() -> None:
+    """Start a head that offers nothing, then do what the lines say."""
+    logging.disable()
+    said = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # Ray prints there too
+    head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
+    nodes = {}
+
+    def say(answer: dict[str, str]) -> None:
+        said.write(json.dumps(answer) + "\n")
+        said.flush()
+
+    say({"address": cluster.address})
+    for line in sys.stdin:
+        order, *arguments = line.split()
+        if order == "add":
+            cpus, gpus = map(int, arguments)
+            node = cluster.add_node(num_cpus=cpus, num_gpus=gpus, object_store_memory=STORE_BYTES)
+            nodes[node.node_id] = node
+            say({"id": node.node_id})
+        elif order == "kill":
+            (raylet,) = nodes[arguments[0]].all_processes["raylet"]
+            os.kill(raylet.process.pid, signal.SIGKILL)
+            say({"killed": arguments[0]})
+        else:
+            ray = Path(sys.executable).parent / "ray"
+            drain = [ray, "drain-node", "--address", cluster.address, "--node-id", arguments[0]]
+            drain += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "test"]
+            drain += ["--deadline-remaining-seconds", "3600"]
+            subprocess.run(drain, check=True, stdout=sys.stderr)
+            say({"drained": arguments[0]})
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()

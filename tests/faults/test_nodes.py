@@ -1,0 +1,117 @@
+"""Machines of a Ray cluster die, join and are drained while a run goes on: real Ray processes, killed by SIGKILL."""
+
+import itertools
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import COMMAND, cut_speech
+from machines import Machines
+from prefect.settings import PREFECT_API_AUTH_STRING
+
+NAMES = [f"piece {i:02}.wav" for i in range(60)]
+LONGEST_PAUSE_S = 15.0
+
+
+@pytest.fixture(scope="module", name="machines")
+def _machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    machines = Machines(tmp_path_factory.mktemp("machines"))
+    yield machines
+    machines.stop()
+
+
+class Run:
+    """The command, on those machines."""
+
+    def __init__(self, machines: Machines, options: list[str], environment: dict[str, str], out: Path) -> None:
+        self.out = out
+        line = [COMMAND, *options, "-o", str(out), "--ray_address", machines.address, "--report", f"{out}.report.json"]
+        self._log = Path(f"{out}.log")
+        self.process = subprocess.Popen(line, env=environment, stderr=self._log.open("w"))
+
+    def wait_for(self, count: int, seconds: float = 120.0) -> None:
+        """Wait until so many files have been written."""
+        deadline = time.monotonic() + seconds
+        while len(list(self.out.glob("*.json"))) < count and self.process.poll() is None:
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.05)
+        assert self.process.poll() is None, self.said
+
+    def end(self) -> int:
+        """Wait for the end, return the exit status."""
+        return self.process.wait(180)
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return self._log.read_text()
+
+    def written(self) -> dict[str, bytes]:
+        """Return all outputs."""
+        return {path.name: path.read_bytes() for path in self.out.iterdir() if path.is_file()}
+
+    def pauses(self) -> list[tuple[float, float]]:
+        """Return when no file was written, as (from, seconds), the longest first."""
+        times = sorted(path.stat().st_mtime for path in self.out.glob("*.json"))
+        return sorted(((a, b - a) for a, b in itertools.pairwise(times)), key=lambda each: -each[1])
+
+
+@pytest.fixture(scope="module", name="options")
+def _options(tiny_en: str, small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    files = cut_speech(tmp_path_factory.mktemp("files"), *NAMES)
+    models = ["--model", tiny_en, "--language", "en", "--align_model", str(small_models / "align-tiny")]
+    return [str(files), *models, "--output_format", "json", "--ray_dashboard", "False"]
+
+
+def until(holds: Callable[[], bool], run: Run, deadline: float = 0.0) -> None:
+    """Wait until something holds, at most two minutes, while the run goes on."""
+    deadline = deadline or time.time() + 120
+    while not holds():
+        assert time.time() < deadline, run.said
+        assert run.process.poll() is None, run.said
+        time.sleep(0.1)
+
+
+def test_machines_that_die_and_join_cost_no_file_and_no_time(
+    machines: Machines, options: list[str], api_url: str, alone: dict[str, str], tmp_path: Path
+) -> None:
+    """Two of three die one after the other, one joins and works, then all die and another joins; nobody waits long.
+
+    Then the same files while a machine is drained: it finishes what it has, and takes nothing new.
+    """
+    alone |= {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
+    machines.sleep(transcribe=8.0, align=0.2)
+    first, second, third = machines.add(), machines.add(), machines.add()
+    run = Run(machines, options, alone, tmp_path / "out")
+    run.wait_for(4)
+    until(lambda: all(machines.worked(node) for node in (first, second, third)), run)
+    machines.kill(first)
+    fourth, joined = machines.add(), time.time()
+    run.wait_for(12)
+    machines.kill(second)
+    until(lambda: bool(machines.worked(fourth)), run, joined + 60)
+    survived_until = time.time()
+    machines.kill(third, fourth)
+    time.sleep(5)
+    fifth = machines.add()
+    assert run.end() == 0, run.said
+    assert machines.worked(fifth)
+    report = json.loads(Path(f"{run.out}.report.json").read_text())
+    assert {each["status"] for each in report["files"]} == {"done"}
+    assert all(seconds < LONGEST_PAUSE_S for since, seconds in run.pauses() if since + seconds < survived_until)
+
+    machines.sleep(transcribe=1.0)
+    sixth = machines.add()
+    again = Run(machines, options, alone, tmp_path / "clean")
+    again.wait_for(4)
+    machines.drain(sixth)
+    drained = time.time()
+    assert again.end() == 0, again.said
+    decoded = [when for when, stage in machines.worked(sixth) if stage == "load-audio"]
+    assert decoded
+    assert max(decoded) < drained + 4
+    assert again.written() == run.written()
+    assert len(again.written()) == len(NAMES)

@@ -1,0 +1,65 @@
+"""A Ray cluster of several machines on this one, whose actors sleep in place of models."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FAULTS = Path(__file__).parent / "faults"
+
+
+class Machines:
+    """A Ray cluster, a head and the machines that are added to it, in whose actors the models are sleeps."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        environment = {**os.environ, "WHISPERX_BATCH_TEST_SLEEPS": str(folder), "PYTHONPATH": str(FAULTS / "sleeping")}
+        self.process = subprocess.Popen(
+            [sys.executable, str(FAULTS / "raylets.py")],
+            env={key: value for key, value in environment.items() if not key.startswith("PREFECT_")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(folder / "ray.log").open("w"),
+            text=True,
+        )
+        self.address = self._answer()["address"]
+
+    def _answer(self) -> dict[str, str]:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())  # type: ignore[no-any-return]
+
+    def _order(self, *words: object) -> dict[str, str]:
+        assert self.process.stdin
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def add(self) -> str:
+        """Start a machine with 2 CPUs and a GPU; return its identifier."""
+        return self._order("add", 2, 1)["id"]
+
+    def kill(self, *nodes: str) -> None:
+        """Kill machines: their Ray process, with which all that runs there ends."""
+        for node in nodes:
+            self._order("kill", node)
+
+    def drain(self, node: str) -> None:
+        """Tell Ray that a machine is going to leave."""
+        self._order("drain", node)
+
+    def stop(self) -> None:
+        """End them all."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(60)
+
+    def sleep(self, **stages: float) -> None:
+        """Say how long each stage takes."""
+        (self._folder / "sleeps.json").write_text(json.dumps(stages))
+
+    def worked(self, node: str) -> list[tuple[float, str]]:
+        """Return when a machine has worked for which stage."""
+        log = self._folder / "log"
+        lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+        return [(float(when), stage) for when, which, stage, _ in lines if which == node]
