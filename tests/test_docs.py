@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.options import Command, ModelsCommand
+from tasks.formats import ENCODERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,6 +51,12 @@ def test_options_exist(page: Path) -> None:
     """Those that a page names are those of the commands."""
     named = set(re.findall(r"(?<![\w-])--([a-z][\w-]*)", page.read_text()))
     assert named - OTHER_PROGRAMS <= {*Command.model_fields, *ModelsCommand.model_fields}
+
+
+def test_every_format_is_in_the_table() -> None:
+    """With what opens it."""
+    rows = re.findall(r"^\|((?: `[\w.]+`)+) \|", (ROOT / "docs" / "formats.md").read_text(), re.MULTILINE)
+    assert set(ENCODERS) <= {name for row in rows for name in re.findall(r"\w+", row)}
 
 
 def test_every_page_is_in_the_readme() -> None:
