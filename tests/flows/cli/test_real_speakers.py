@@ -17,7 +17,7 @@ def test_a_range_of_speakers_gives_what_whisperx_gives(
     environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """Byte for byte; without a range there would be two. Ours takes the pipeline by its name, and uses no network."""
+    """Byte for byte; without a range there are two speakers. Ours takes the pipeline by name, and uses no network."""
     shared = [str(TWO_SPEAKERS), "--model", tiny_en, "--language", "en", "--compute_type", "int8", "--threads", "1"]
     shared += ["--align_model", str(small_models / "align-tiny"), "--output_format", "json", "--device", "cpu"]
     shared += ["--diarize", "--min_speakers", "3", "--max_speakers", "4"]
@@ -31,4 +31,4 @@ def test_a_range_of_speakers_gives_what_whisperx_gives(
     ours, theirs = (tmp_path / name / "sample.json" for name in ("whisperx-batch", "whisperx"))
     assert ours.read_text() == theirs.read_text()
     words = json.loads(ours.read_text())["word_segments"]
-    assert len({word["speaker"] for word in words if "speaker" in word}) >= 3
+    assert "SPEAKER_02" in {word.get("speaker") for word in words}
