@@ -83,6 +83,11 @@ class Admission(Stream):
             self._in_flight.pop(file.index, None)
             self._changed.notify_all()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether no more files are admitted."""
+        return self._stopped
+
     def stop(self) -> None:
         """Admit no more files."""
         with self._changed:

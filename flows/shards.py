@@ -6,8 +6,7 @@ A subflow has as many task runs as Prefect's pages and its database handle well;
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prefect import flow, runtime
@@ -30,20 +29,55 @@ Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str,
 """Returns the stage flows with their parameters, from their first stream to their last."""
 
 
+NEXT_AT = 50
+"""When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two."""
+
+
+class Admitted:
+    """The files that admission lets in, for one shard after the other."""
+
+    def __init__(self, files: Iterator[FileRun]) -> None:
+        self._files = files
+        self._next: FileRun | None = None
+        """Of the following shard."""
+
+    def of(self, shard: Shard) -> Iterator[FileRun]:
+        """Yield the files of a shard. Only when those of the one before have ended."""
+        while file := self._next or next(self._files, None):
+            self._next = None if file.shard == shard.number else file
+            if self._next:
+                return
+            yield file
+
+
 class Intake(Stream):
     """The first stream of a shard: its files, as the admission that all shards share lets them in."""
 
-    __slots__ = ("_admitted", "ended")
+    __slots__ = ("_admitted", "_before", "_shard", "ended", "next_may_start")
 
-    def __init__(self, admitted: Iterable[FileRun]) -> None:
+    def __init__(self, shard: Shard, admitted: Admitted, before: threading.Event) -> None:
+        """`before` is set once the shard before has got all its files."""
         super().__init__()
+        self._shard = shard
         self._admitted = admitted
+        self._before = before
+        self.next_may_start = threading.Event()
         self.ended = threading.Event()
         """Set once no file of the shard is left to be admitted."""
 
     def drain(self) -> Iterator[FileRun]:
         """Yield the files as they are admitted."""
-        yield from self._admitted
+        self._before.wait()
+        last = {file.index for file in self._shard.files[-NEXT_AT:]}
+        for file in self._admitted.of(self._shard):
+            yield file
+            if file.index in last:
+                self.next_may_start.set()
+        self.end()
+
+    def end(self) -> None:
+        """Let the next shard start, and go on."""
+        self.next_may_start.set()
         self.ended.set()
 
 
@@ -102,10 +136,10 @@ def run_shard(work: ShardWork) -> State[Any]:
 
 
 class Shards:
-    """Runs shard after shard, each in a thread; the next starts when the last file of the one before is admitted.
+    """Runs shard after shard, each in a thread; the next starts when the last files of the one before are admitted.
 
-    So the pools never run dry between two. How many run at a time is bounded by the files in flight: a file that takes
-    very long holds up none but its own shard.
+    So the pools never run dry between two. Further ones run until their files are through, which are bounded by the
+    files in flight: a file that takes very long holds up none but its own shard.
     """
 
     def __init__(self, files: list[FileRun], size: int, tracker: Tracker, threads: StageThreads, wire: Wire) -> None:
@@ -116,18 +150,22 @@ class Shards:
         tracker.shards = divided(files, size)
 
     def run(self, admission: Admission) -> None:
-        """Start a shard for the files that are admitted of it, until all are, or the run is stopped."""
-        for number, files in groupby(admission.drain(), key=lambda file: file.shard):
-            intake = Intake(files)
-            work = ShardWork(self._tracker.shards[number - 1], intake, self._tracker, self._threads, self._wire)
+        """Start one shard after the other; return once all files are admitted, or the run is stopped."""
+        admitted, before = Admitted(admission.drain()), threading.Event()
+        before.set()
+        for shard in self._tracker.shards:
+            intake = Intake(shard, admitted, before)
+            work = ShardWork(shard, intake, self._tracker, self._threads, self._wire)
             # Prefect finds the parent run, the settings and the server's address in context variables.
             run = contextvars.copy_context().run
-            thread = threading.Thread(target=run, args=(self._run, work), name=f"shard {number}")
+            thread = threading.Thread(target=run, args=(self._run, work), name=f"shard {shard.number}")
             self._running.append(thread)
             thread.start()
-            intake.ended.wait()
-            if self._threads.stopped:
+            intake.next_may_start.wait()
+            if self._threads.stopped or admission.stopped:
                 return
+            before = intake.ended
+        before.wait()
 
     def _run(self, work: ShardWork) -> None:
         work.shard.begin()
@@ -144,7 +182,7 @@ class Shards:
         elif error:  # its files are finished: only the report to Prefect failed
             logger.warning("the end of shard %d could not be recorded: %s", work.shard.number, error)
         work.shard.end()
-        work.intake.ended.set()
+        work.intake.end()
 
     def join(self) -> None:
         """Wait for the shards that were started."""

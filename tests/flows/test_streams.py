@@ -1,8 +1,9 @@
-"""flows/streams.py: files go on when they are ready, end when their feeders end, and fit the budget."""
+"""flows/streams.py, admission.py, shards.py: files go on when they are ready, and enter when there is room for them."""
 
 import pickle
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ from fastapi.encoders import jsonable_encoder
 
 from flows.admission import Admission
 from flows.planning.file_run import FileRun
+from flows.reporting.shards import Shard, divided
 from flows.reporting.tracker import Tracker
+from flows.shards import NEXT_AT, Admitted, Intake
 from flows.streams import Stream
 from tasks.audio.types import AudioFile
 from tasks.storage.outputs import OutputPath
@@ -134,3 +137,50 @@ def test_a_file_that_no_room_is_large_enough_for_fails_and_the_others_go_on() ->
         "its 4 days, 4:00:00 of audio take 11,520 MB decoded, and Ray's object store holds 3 MB: cut it, or raise "
         "--audio_budget"
     )
+
+
+def intakes(shards: list[Shard], admission: Admission) -> list[Intake]:
+    """Return the first streams of these shards."""
+    admitted, before, made = Admitted(admission.drain()), threading.Event(), []
+    before.set()
+    for shard in shards:
+        made.append(Intake(shard, admitted, before))
+        before = made[-1].ended
+    return made
+
+
+def test_shards_take_their_files_in_turn_from_one_admission() -> None:
+    """The second waits for the first, and takes none of the third's, even if nothing is left for itself."""
+    planned = files(6)
+    first, second, third = divided(planned, 2)
+    admission = admitting([file for file in planned if file not in second.files], 1_000_000, 1_000_000)
+    one, two, three = intakes([first, second, third], admission)
+    with ThreadPoolExecutor() as threads:
+        later = [threads.submit(list, each.drain()) for each in (three, two)]
+        time.sleep(0.1)
+        assert not any(each.done() for each in later)
+        assert list(one.drain()) == first.files
+        assert [each.result(5) for each in later] == [third.files, []]
+
+
+def test_the_next_shard_starts_while_the_last_files_of_one_are_admitted() -> None:
+    """Not at its beginning, when it would wait for long, and not after its end, when pools would run dry."""
+    planned = files(NEXT_AT + 10)
+    admission = admitting(planned, 10**9, 10**9)
+    (intake,) = intakes(divided(planned, 1000), admission)
+    begun = []
+    for file in intake.drain():
+        begun.append(intake.next_may_start.is_set())
+        admission.release(file)
+    assert begun == [False] * 11 + [True] * (NEXT_AT - 1)
+    assert intake.ended.is_set()
+
+
+def test_a_stopped_admission_ends_all_shards() -> None:
+    """Also one that waits for its turn."""
+    planned = files(4)
+    one, two = intakes(divided(planned, 2), admission := admitting(planned, 40_000, 40_000))
+    threading.Timer(0.05, admission.stop).start()
+    assert list(one.drain()) == planned[:1]
+    assert list(two.drain()) == []
+    assert admission.stopped
