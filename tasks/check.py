@@ -1,5 +1,6 @@
 """Stage check: whether a transcript can be trusted, from the sound, the text and the speaker turns. Runs on a CPU."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ from tasks.quality.transcript import Finding, Segment, segments_of
 from tasks.quality.verdict import Quality, judge
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
+
+logger = logging.getLogger(__name__)
 
 RULES = 1
 """Raise it when the rules find something else in the same file."""
@@ -101,4 +104,7 @@ def check(
     fewest = (diarize.num_speakers or diarize.min_speakers or 1) if diarize else 1
     if transcript.provisional:
         keep_no_result()
-    return check_transcript(transcript, audio, diarization, options, transcribe, fewest)
+    quality = check_transcript(transcript, audio, diarization, options, transcribe, fewest)
+    if quality.verdict != "good":
+        logger.warning("%s: %s", quality.verdict, "; ".join(quality.reasons))
+    return quality
