@@ -6,7 +6,7 @@ import pytest
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.parameters import Batch
-from flows.planning.resume import Wanted
+from flows.planning.wanted import Wanted
 
 TUNED = {
     "transcribe": {"model": "tiny", "temperature_fallback": True, "language": "German", "batch_size": 3},
