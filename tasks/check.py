@@ -1,5 +1,6 @@
 """Stage check: whether a transcript can be trusted, from the sound, the text and the speaker turns. Runs on a CPU."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,8 @@ from pydantic import Field
 from tasks.audio.types import Audio, AudioFile
 from tasks.diarize import Diarization, DiarizeOptions
 from tasks.options import Options
-from tasks.quality.coverage import Coverage, coverage, holes
+from tasks.quality.coverage import Coverage, coverage, holes, low_coverage
+from tasks.quality.density import sparse
 from tasks.quality.invention import impossible, known_phrases, loops, unlikely, unspoken
 from tasks.quality.language import foreign
 from tasks.quality.second_vad import second_speech
@@ -21,6 +23,8 @@ from tasks.quality.verdict import Quality, judge
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
 
+logger = logging.getLogger(__name__)
+
 RULES = 1
 """Raise it when the rules find something else in the same file."""
 
@@ -30,6 +34,7 @@ class CheckOptions(Options):
 
     check_hole: float = Field(2.0, gt=0, description="list speech without text from so many seconds on")
     check_coverage: float = Field(0.7, ge=0, le=1, description="a file with text for a smaller share of speech is bad")
+    check_characters: float = Field(5.0, ge=0, description="list speech with fewer characters of text a second")
     check_logprob: float = Field(-0.8, le=0, description="list text of a lower mean log probability")
     check_compression: float = Field(2.4, gt=1, description="list text that zlib shrinks to less than 1/NUMBER")
     check_unique_words: float = Field(0.4, ge=0, le=1, description="list text with no greater share of unique words")
@@ -73,7 +78,10 @@ def check_transcript(
 def _in_text(
     segments: list[Segment], speech: list[Span], found: Coverage, language: str, options: CheckOptions
 ) -> Iterator[Finding]:
-    yield from holes(segments, speech, found, hole_s=options.check_hole, least_share=options.check_coverage)
+    without_text = holes(segments, speech, hole_s=options.check_hole)
+    yield from without_text
+    yield from sparse(segments, speech, language, characters=options.check_characters, known=without_text)
+    yield from low_coverage(found, least_share=options.check_coverage)
     yield from unspoken(segments, speech)
     yield from known_phrases(segments)
     yield from loops(segments, language, unique_words=options.check_unique_words, compression=options.check_compression)
@@ -96,4 +104,7 @@ def check(
     fewest = (diarize.num_speakers or diarize.min_speakers or 1) if diarize else 1
     if transcript.provisional:
         keep_no_result()
-    return check_transcript(transcript, audio, diarization, options, transcribe, fewest)
+    quality = check_transcript(transcript, audio, diarization, options, transcribe, fewest)
+    if quality.verdict != "good":
+        logger.warning("%s: %s", quality.verdict, "; ".join(quality.reasons))
+    return quality

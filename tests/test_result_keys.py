@@ -6,7 +6,7 @@ import pytest
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.parameters import Batch
-from flows.planning.resume import Wanted
+from flows.planning.wanted import Wanted
 
 TUNED = {
     "transcribe": {"model": "tiny", "temperature_fallback": True, "language": "German", "batch_size": 3},
@@ -20,7 +20,7 @@ TUNED = {
         ({"check": None}, {"transcribe": "81cc183fdaf6ff7f", "align": "70b47b5ee3d29fc3"}, "de66484168088e97"),
         (
             TUNED,
-            {"transcribe": "b79db81132e184e7", "align": "09b94ec5edd464d7", "check": "596ac0c4fe5abd1c"},
+            {"transcribe": "b79db81132e184e7", "align": "09b94ec5edd464d7", "check": "33743059d137531e"},
             "72ade0ba3aacdcf5",
         ),
         (
@@ -29,7 +29,7 @@ TUNED = {
                 "transcribe": "81cc183fdaf6ff7f",
                 "align": "70b47b5ee3d29fc3",
                 "diarize": "400c7dd911edb430",
-                "check": "ee0a2f7c9d1df8cd",
+                "check": "74cf6e5b42b1a216",
             },
             "0e00f9aa96e3f13d",
         ),

@@ -30,13 +30,17 @@ def coverage(segments: list[Segment], speech: list[Span]) -> Coverage:
     return Coverage(seconds(speech), seconds(speech) - seconds(without(speech, _covered(segments))))
 
 
-def holes(
-    segments: list[Segment], speech: list[Span], found: Coverage, *, hole_s: float, least_share: float
-) -> Iterator[Finding]:
-    """Yield the stretches of speech without words of `hole_s` seconds and more, and a low coverage of the file."""
-    for start, end in without(speech, _covered(segments)):
-        if end - start >= hole_s:
-            yield Finding("missing", f"{end - start:.1f} s of speech without text", start, end)
+def holes(segments: list[Segment], speech: list[Span], *, hole_s: float) -> list[Finding]:
+    """Return the stretches of speech without words of `hole_s` seconds and more."""
+    return [
+        Finding("missing", f"{end - start:.1f} s of speech without text", start, end)
+        for start, end in without(speech, _covered(segments))
+        if end - start >= hole_s
+    ]
+
+
+def low_coverage(found: Coverage, *, least_share: float) -> Iterator[Finding]:
+    """Yield that the file lacks the text of much of its speech."""
     if found.share < least_share and found.speech_s >= LEAST_SPEECH_S:
         yield Finding("missing", f"only {found.share:.0%} of the speech has text", grave=True)
 

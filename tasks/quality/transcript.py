@@ -101,5 +101,6 @@ def _words(segment: dict[str, Any], language: str) -> Iterator[Word]:
 
 
 def shortened(text: str, characters: int = 80) -> str:
-    """Return a text of at most so many characters."""
+    """Return a text in one line, of at most so many characters."""
+    text = " ".join(text.split())
     return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"

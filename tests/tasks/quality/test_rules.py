@@ -108,6 +108,19 @@ def test_a_passage_that_is_missing_in_the_text_is_found(result: Result, call: Sa
     assert quality.verdict == "check"
 
 
+def test_a_passage_whose_time_was_given_to_the_words_around_it_is_found(result: Result, call: Samples) -> None:
+    """Aligners spread the words that are there over all of the speech; so are those of a chunk that are not timed."""
+    kept = [each for each in result["segments"] if each["start"] < 12]
+    thin = {"segments": [*kept, segment(12.7, 24.0, "Well, there is not much difference.")]}
+    start, end = reason(checked(thin, call[: 24 * SAMPLE_RATE]), "missing", "hardly any text")
+    assert 10 < (start or 0) < 15
+    assert 20 < (end or 0) < 27
+    del thin["segments"][-1]["words"]
+    assert reason(checked(thin, call[: 24 * SAMPLE_RATE]), "missing", "hardly any text")[0] == pytest.approx(
+        start, abs=1
+    )
+
+
 def test_a_file_that_lacks_most_of_its_speech_is_bad(result: Result, call: Samples) -> None:
     """From 0.7 of the speech on, and ten seconds of it."""
     quality = checked({"segments": result["segments"][:2]}, call)
