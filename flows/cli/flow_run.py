@@ -11,7 +11,7 @@ from flows.batch import whisperx_batch
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.parameters import Batch
 from flows.host.programs import typed
-from flows.host.terminal import say, waiting
+from flows.host.terminal import say, wait_for, waiting
 from flows.planning.plan import Plan
 from flows.preflight.device import cluster_address
 from flows.preflight.services import check_prefect, check_ray
@@ -57,7 +57,7 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
     quiet = not batch.run.verbose
     ray = "joining the Ray cluster" if cluster_address(batch.run.ray_address) else "starting Ray"
     services = f"{ray} and a Prefect server" if embedded else ray
-    with waiting(services, quiet=quiet, logged=True) as wait_for, ExitStack() as running:
+    with waiting(services, quiet=quiet, logged=True), ExitStack() as running:
         # The server starts while Ray does; each takes longer than ten seconds.
         server = running.enter_context(LocalServer()) if embedded else None
         with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
@@ -72,7 +72,6 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
                 begun.set()
                 wait_for("looking at the files, while the models load")
                 state: State[Any] = whisperx_batch(**dict(batch), return_state=True)
-                wait_for("ending the run")
         if server and tracker.ending:
             settle(state, timeout=2 if state.is_cancelled() else 10)
     return state

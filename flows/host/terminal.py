@@ -12,6 +12,8 @@ from rich.text import Text
 
 _bodies: list[Callable[[], RenderableType]] = []
 """What the live display shows: the last of these."""
+_lines: list[Progress] = []
+"""The lines of `waiting`."""
 
 
 @cache
@@ -50,18 +52,28 @@ def _shown() -> RenderableType:
 
 
 @contextmanager
-def waiting(what: str, *, quiet: bool = False, logged: bool = False) -> Iterator[Callable[[str], object]]:
-    """Show what the run waits for, and for how long, until the `with` ends; yields a function that changes it.
+def waiting(what: str, *, quiet: bool = False, logged: bool = False) -> Iterator[None]:
+    """Show what the run waits for, and for how long, until the `with` ends; `wait_for` changes it.
 
     Where there is no terminal it is printed, once, if it is to be `logged`. Nothing is shown if `quiet`.
     """
     if quiet or not console().is_terminal:
         if logged and not quiet:
             log(what)
-        yield lambda _: None
+        yield
         return
     columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     line = Progress(*columns, console=console(), auto_refresh=False)
-    task = line.add_task(what, total=None)
-    with showing(lambda: line, console()):
-        yield lambda text: line.update(task, description=text)
+    line.add_task(what, total=None)
+    _lines.append(line)
+    try:
+        with showing(lambda: line, console()):
+            yield
+    finally:
+        _lines.pop()
+
+
+def wait_for(what: str) -> None:
+    """Show from now on that this is waited for, within `waiting`; elsewhere it does nothing."""
+    for line in _lines[-1:]:
+        line.update(line.task_ids[0], description=what)

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from flows.host.terminal import log, showing
+from flows.host.terminal import log, showing, wait_for
 from flows.pools.group import Pools
 from flows.reporting.console import duration, speed
 from flows.reporting.markdown import shards_text
@@ -64,6 +64,7 @@ class Progress:
             else:
                 yield
         finally:
+            wait_for("ending the run")
             ended.set()
             following.join()
 
