@@ -34,8 +34,9 @@ class Call:
 
     stage: str
     audio_s: float
-    invoke: "Callable[[Any, Inputs], tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]]"
-    """Calls an actor, with the results of upstream tasks by the names of the parameters."""
+    invoke: "Callable[[Any, Inputs], tuple[ray.ObjectRef[State[Any]], ray.ObjectRef[Outcome]]] | None"
+    """Calls an actor, with the results of upstream tasks by the names of the parameters. It refers to objects of Ray,
+    which must not outlive the run: dropped with the result."""
     report_state: Callable[[State[Any]], None]
     """Reports a final state to Prefect's API where no actor can."""
     inputs: "dict[str, Call]" = field(default_factory=dict)
@@ -80,7 +81,7 @@ class Call:
 
     def release(self) -> None:
         """Let the object store drop the result."""
-        self.released, self.value = True, None
+        self.released, self.value, self.invoke, self.inputs = True, None, None, {}
 
     def fail(self, reason: str, *, lasting: bool = False) -> None:
         """End as Crashed, here and in the API."""

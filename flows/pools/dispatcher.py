@@ -173,6 +173,8 @@ class Dispatcher:
             self._router.route(call)
 
     def _assign(self, call: Call, replica: Replica) -> None:
+        if call.invoke is None:  # it was cancelled, and its file is finished
+            return
         inputs = self._router.inputs_of(call)
         if inputs is None:
             self._router.route(call)

@@ -38,19 +38,24 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
     def __init__(self, task_run_id: UUID, call: Call) -> None:
         super().__init__(task_run_id, call.state)
-        self.call = call
+        self._call = call
+
+    @property
+    def call(self) -> Call:
+        """Its way through the pools."""
+        return self._call
 
     @property
     def value(self) -> "ray.ObjectRef[State[Any]] | None":
         """The state with its data, in the object store, until it is released."""
-        return self.call.value
+        return self._call.value
 
     @property
     def outcome(self) -> Outcome:
         """How the task run ended; wait for it first."""
-        if self.call.outcome is None:
+        if self._call.outcome is None:
             raise RuntimeError("the task run is not done")
-        return self.call.outcome
+        return self._call.outcome
 
     def fetch(self) -> Any:
         """Return the result. Only for small results, such as what was written."""
@@ -64,7 +69,7 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
     def release(self) -> None:
         """Let the object store drop the data."""
-        self.call.release()
+        self._call.release()
 
 
 class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from chaos import is_actor, outputs, prepare, stored_again
 from machines import Machines
 
-RESTART_S = 6.0
+LONGEST_S = 10.0
 """The longest time from one fault to the next."""
 
 
@@ -76,17 +76,17 @@ class ChaosOfNodes:
     def until_done(self, out: Path) -> None:
         """Run and make faults until a run ends with 0."""
         kinds: list[Callable[[subprocess.Popen[str]], None]] = [
-            *[self.kill_actor] * 6,
-            *[self.kill_machine] * 3,
-            self.drain_machine,
+            *[self.kill_actor] * 3,
+            *[self.kill_machine] * 4,
+            *[self.drain_machine] * 2,
             self.kill_driver,
         ]
         while self.counts["runs"] < 60:
             run = self.start(out)
             while run.poll() is None:
-                time.sleep(self.random.uniform(0.5, RESTART_S))
+                time.sleep(self.random.uniform(0.5, LONGEST_S))
                 self.counts["stored results computed again"] += stored_again(out, self.stored)
-                if self.counts["faults"] < self.faults and list(out.rglob("*-*")):
+                if self.counts["faults"] < self.faults and self.stored:
                     fault = self.random.choice(kinds)
                     fault(run)
                     self.counts["faults"] += 1
@@ -115,14 +115,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--faults", type=int, default=100)
-    parser.add_argument("--files", type=int, default=300)
+    parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--folder", type=Path, default=Path("chaos-nodes"), help="made anew (default: %(default)s)")
     arguments = parser.parse_args()
     shutil.rmtree(arguments.folder, ignore_errors=True)
     chaos = ChaosOfNodes(arguments.folder.absolute(), arguments.seed, arguments.faults, arguments.files)
     began = time.monotonic()
     with served(chaos.environment):
-        chaos.machines.sleep(transcribe=4.0, align=1.0)
+        chaos.machines.sleep(transcribe=4.0, align=0.5)
         chaos.until_done(chaos.folder / "out")
         chaos.machines.sleep()
         chaos.start(chaos.folder / "clean").wait()

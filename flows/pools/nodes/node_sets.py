@@ -148,7 +148,8 @@ class NodeSets:
         if now > self._notify_at:
             self._notify_at = now + NOTIFY_EVERY_S
             wanted = in_words(Counter(self.planner.wanted))
-            why = f"; {'; '.join(dict.fromkeys(self.refused.values()))}" if self.refused else ""
+            refused = [] if self._had_any else dict.fromkeys(self.refused.values())
+            why = "".join(f"; {reason}" for reason in refused)
             self.notify(f"waiting for a machine with room for the pools ({minutes}): Ray is asked for {wanted}{why}")
 
     def _withdraw_request(self) -> None:
