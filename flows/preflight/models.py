@@ -143,4 +143,6 @@ def _ask_for_ungated(model_dir: str | None) -> None:
     except NotOnIndex as error:
         raise InvalidInput(f"--diarize_model {CAMPPLUS}: {error}") from None
     except OSError as error:
-        raise HubUnreachable(str(error)) from error
+        raise HubUnreachable(
+            f"--diarize_model {CAMPPLUS}: not on this machine, and the package index cannot be reached ({error})"
+        ) from error
