@@ -20,7 +20,8 @@ Piece = tuple[float, float]
 Waveform = npt.NDArray[np.float32]
 
 MIN_S = 5.0
-"""From this much speech on, embeddings of CAM++ were told apart without error; from 3 s, with 0.8 % of errors."""
+"""Measured with CAM++: the cosine between two pieces of 5 s is 0.67 or more for one person and 0.27 or less for two
+persons; for pieces of 3 s, 0.57 and 0.53."""
 MAX_S = 30.0
 MIN_PIECE_S = 1.0
 """Shorter pieces are mostly interjections, and the turns' ends, which are the least certain."""

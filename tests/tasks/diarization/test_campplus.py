@@ -68,7 +68,7 @@ def _models(real_diarizer: Path) -> ModelOptions:
 
 @pytest.mark.parametrize(
     ("recording", "rate", "speakers"),
-    [(call, 0.056, 2), (meetings, 0.23, 5)],
+    [(call, 0.056, 2), (meetings, 0.188, 5)],
 )
 def test_speakers_are_not_wrong_more_often_than_measured(
     models: ModelOptions, recording: Callable[[], Recording], rate: float, speakers: int
