@@ -45,7 +45,7 @@ def package(name: str) -> Path:
     """Return where a package is installed."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"{name} is not installed: make setup-dev")
+        raise SystemExit(f"{name} is not installed: run make test once")
     return Path(next(iter(spec.submodule_search_locations)))
 
 

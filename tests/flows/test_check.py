@@ -37,7 +37,7 @@ def test_an_old_folder_is_checked_without_whisper(runs: tuple[Done, Done]) -> No
     assert after.state.is_completed()
     assert after.report["summary"]["model_loads"] == {}
     assert {stage for each in after.report["files"] for stage in each["timings_s"]} == {"load audio", "check", "write"}
-    assert sorted(task.name for task in after.tasks["check"]) == ["call.wav", "polish.wav"]
+    assert after.stages["check"].state_name == "Completed"
     assert (after.out / "call.json").read_bytes() == (after.out.parent / "call.before.json").read_bytes()
 
 
