@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.audio.types import Audio, AudioFile, Samples
 from tasks.diarization.loading import diarizers, find_turns
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
@@ -28,6 +28,10 @@ class DiarizeOptions(Options):
         True, description="all files, and not only those of which a manifest says so"
     )
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
+    exclusive_speakers: Annotated[bool, NotInKey(unless="exclusive_speakers")] = Field(
+        False,
+        description="turns that do not overlap: where several speak at once, only the most active one",
+    )
 
     @model_validator(mode="after")
     def _range(self) -> "DiarizeOptions":
@@ -62,20 +66,21 @@ class Diarization:
 
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
     """Return the speaker turns of 16 kHz mono samples, shape (samples,)."""
-    audio = as_float(samples)
-    if not audio.any():
+    if not samples.any():
         return Diarization([])
     found = find_turns(
         diarizers(options.diarize_model, models),
-        audio,
+        samples,
         num_speakers=options.num_speakers,
         min_speakers=options.min_speakers,
         max_speakers=options.max_speakers,
-        return_embeddings=options.speaker_embeddings,
     )
-    frame, embeddings = found if options.speaker_embeddings else (found, None)
-    turns = zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True)
-    return Diarization(list(turns), embeddings)
+    all_turns = found.speaker_diarization
+    chosen = found.exclusive_speaker_diarization if options.exclusive_speakers else all_turns
+    turns = [(turn.start, turn.end, speaker) for turn, _, speaker in chosen.itertracks(yield_label=True)]
+    if not options.speaker_embeddings or found.speaker_embeddings is None:
+        return Diarization(turns)
+    return Diarization(turns, dict(zip(all_turns.labels(), found.speaker_embeddings.tolist(), strict=True)))
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:

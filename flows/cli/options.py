@@ -65,6 +65,9 @@ class Command(
     speaker_embeddings: CliToggleFlag[bool] = Field(
         False, description=DiarizeOptions.model_fields["speaker_embeddings"].description
     )
+    exclusive_speakers: CliToggleFlag[bool] = Field(
+        False, description=DiarizeOptions.model_fields["exclusive_speakers"].description
+    )
     offline: CliToggleFlag[bool] = Field(False, description=ModelOptions.model_fields["offline"].description)
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
