@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import TWO_SPEAKERS
-from pyannote.audio import Pipeline
+from pyannote.audio.core.plda import PLDA
 from pyannote.audio.core.task import Problem, Resolution, Specifications
 from pyannote.audio.models.embedding import WeSpeakerResNet34, XVectorMFCC, XVectorSincNet
 from pyannote.audio.models.segmentation import PyanNet
+from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
 from tasks.audio.decoding import decode
@@ -26,20 +27,71 @@ NUMBERS_OF_SPEAKERS: list[dict[str, int]] = [
     {"min_speakers": 2, "max_speakers": 3},
     {"min_speakers": 3, "max_speakers": 6},
 ]
-Edit = Callable[[Any], None]
+Make = Callable[[], Any]
+AGGLOMERATIVE = {"method": "centroid", "threshold": 0.2, "min_cluster_size": 3}
+VBX = {"threshold": 0.6, "Fa": 0.07, "Fb": 0.8}
 
 
-def unchanged(_pipeline: Any) -> None:
-    """Leave a pipeline as its folder has it."""
+def x_vector() -> Any:
+    """Return an embedding network of random weights that is quick."""
+    return XVectorSincNet(dimension=128)
 
 
-def pair(folder: Path, edit: Edit = unchanged) -> tuple[Any, Any]:
-    """Return pyannote's own pipeline and ours, with the same weights."""
+def resnet34() -> Any:
+    """Return one of the default pipeline's size, with statistics that are not those of a new one."""
+    network = WeSpeakerResNet34()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.2, 0.2)
+            layer.running_var.uniform_(0.5, 2)
+    return network
+
+
+def segmentation(*, powerset: bool) -> Any:
+    """Return a random network that finds three speakers, with a class for each pair of them if `powerset`."""
+    network = PyanNet()
+    network.specifications = Specifications(
+        problem=Problem.MONO_LABEL_CLASSIFICATION if powerset else Problem.MULTI_LABEL_CLASSIFICATION,
+        resolution=Resolution.FRAME,
+        duration=5.0,
+        classes=["a", "b", "c"],
+        powerset_max_classes=2 if powerset else None,
+        permutation_invariant=True,
+    )
+    network.build()
+    network.eval()
+    heard: list[torch.Tensor] = []
+    hook = network.classifier.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    speech = torch.from_numpy(as_float(decode(str(TWO_SPEAKERS))[6 * SAMPLE_RATE : 11 * SAMPLE_RATE]))
+    with torch.no_grad():
+        network(speech[None, None])
+        hook.remove()
+        if powerset:
+            network.classifier.weight[[0, 4, 5, 6]] *= 0.5  # mostly one speaker: not nobody, and not two
+        # Random weights prefer one class all the time, unless what they hear on average is subtracted.
+        network.classifier.bias.copy_(-network.classifier.weight @ heard[0].mean(dim=(0, 1)))
+    return network
+
+
+def pair(small_models: Path, embedding: Make = x_vector, *, powerset: bool = True, vbx: bool = True) -> tuple[Any, Any]:
+    """Return pyannote's own pipeline and ours, with the same random weights."""
     torch.set_num_threads(1)
-    original, ours = (Pipeline.from_pretrained(folder / "diarize-tiny") for _ in range(2))
-    for pipeline in (original, ours):
+
+    def make() -> Any:
         torch.manual_seed(0)
-        edit(pipeline)
+        pipeline = SpeakerDiarization(
+            segmentation=segmentation(powerset=powerset),
+            embedding=embedding(),
+            embedding_exclude_overlap=True,
+            plda=PLDA.from_pretrained(small_models / "diarize-tiny" / "plda"),
+            clustering="VBxClustering" if vbx else "AgglomerativeClustering",
+            embedding_batch_size=8,
+            segmentation_batch_size=8,
+        )
+        steps = {"min_duration_off": 0.0} if powerset else {"min_duration_off": 0.0, "threshold": 0.5}
+        return pipeline.instantiate({"segmentation": steps, "clustering": VBX if vbx else AGGLOMERATIVE})
+
+    original, ours = make(), make()
     make_lean(ours)
     assert isinstance(ours, LeanDiarization)
     return original, ours
@@ -65,25 +117,10 @@ def segments(windows: int, frames: int = 60) -> SlidingWindowFeature:
     return SlidingWindowFeature(active, SlidingWindow(duration=2.0, step=0.5))
 
 
-def resnet34(pipeline: Any) -> None:
-    """Give it an embedding network of the default pipeline's size, and statistics that are not those of a new one."""
-    network = WeSpeakerResNet34().eval()
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.running_mean.uniform_(-0.2, 0.2)
-            layer.running_var.uniform_(0.5, 2)
-    pipeline._embedding.model_ = network
-
-
-def mfcc(pipeline: Any) -> None:
-    """Give it the other x-vector."""
-    pipeline._embedding.model_ = XVectorMFCC().eval()
-
-
-@pytest.mark.parametrize("edit", [resnet34, mfcc, unchanged], ids=["ResNet34", "x-vector of MFCC", "x-vector"])
-def test_embeddings_are_those_of_pyannote(small_models: Path, edit: Edit) -> None:
+@pytest.mark.parametrize("embedding", [resnet34, XVectorMFCC, x_vector], ids=lambda make: make.__name__)
+def test_embeddings_are_those_of_pyannote(small_models: Path, embedding: Make) -> None:
     """Of silent windows and silent speakers too; whole batches, and the rest that does not fill one."""
-    original, ours = pair(small_models, edit)
+    original, ours = pair(small_models, embedding)
     file, same_file = files(original, ours, seconds=6)
     for batch_size, windows, exclude_overlap, threads in ((1, 6, False, 1), (4, 10, True, 1), (8, 11, True, 2)):
         torch.set_num_threads(threads)
@@ -126,59 +163,20 @@ class Wrapped(torch.nn.Module):
 
 def test_a_network_that_is_not_known_runs_as_pyannote_runs_it(small_models: Path) -> None:
     """Its embeddings may depend on the mask in another way than by pooling."""
-
-    def wrap(pipeline: Any) -> None:
+    original, ours = pair(small_models)
+    for pipeline in (original, ours):
         pipeline._embedding.model_ = Wrapped(pipeline._embedding.model_)
-
-    original, ours = pair(small_models, wrap)
     assert separate(ours._embedding.model_) is None
     (file, same_file), active = files(original, ours), segments(4)
     assert np.array_equal(ours.get_embeddings(same_file, active), original.get_embeddings(file, active))
 
 
-def powerset(pipeline: Any) -> None:
-    """Give it a segmentation with a class for each pair of speakers, as that of the default pipeline has."""
-    network = PyanNet()
-    network.specifications = Specifications(
-        problem=Problem.MONO_LABEL_CLASSIFICATION,
-        resolution=Resolution.FRAME,
-        duration=5.0,
-        classes=["a", "b", "c"],
-        powerset_max_classes=2,
-        permutation_invariant=True,
-    )
-    network.build()
-    network.eval()
-    heard: list[torch.Tensor] = []
-    hook = network.classifier.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
-    speech = torch.from_numpy(as_float(decode(str(TWO_SPEAKERS))[6 * SAMPLE_RATE : 11 * SAMPLE_RATE]))
-    with torch.no_grad():
-        network(speech[None, None])
-        hook.remove()
-        # Random weights prefer one class all the time, unless what they hear on average is subtracted.
-        network.classifier.bias.copy_(-network.classifier.weight @ heard[0].mean(dim=(0, 1)))
-    pipeline._segmentation = type(pipeline._segmentation)(
-        network, duration=5.0, step=0.5, skip_aggregation=True, batch_size=8
-    )
-
-
-def agglomerative(pipeline: Any) -> None:
-    """Cluster without PLDA, as the ungated pipelines do."""
-    from pyannote.audio.pipelines.clustering import AgglomerativeClustering
-
-    pipeline.clustering = AgglomerativeClustering(metric="cosine")
-    pipeline.clustering.instantiate({"method": "centroid", "threshold": 0.2, "min_cluster_size": 3})
-
-
-@pytest.mark.parametrize("edits", [[], [powerset], [powerset, agglomerative]], ids=["plain", "powerset", "centroid"])
-def test_turns_are_those_of_pyannote(small_models: Path, edits: list[Edit], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("powerset", "vbx"), [(True, True), (True, False), (False, True)])
+def test_turns_are_those_of_pyannote(
+    small_models: Path, monkeypatch: pytest.MonkeyPatch, *, powerset: bool, vbx: bool
+) -> None:
     """For any number of speakers, also without overlap, with the speakers' embeddings."""
-
-    def edit(pipeline: Any) -> None:
-        for each in edits:
-            each(pipeline)
-
-    original, ours = pair(small_models, edit)
+    original, ours = pair(small_models, powerset=powerset, vbx=vbx)
     file, same_file = files(original, ours)
     steps: list[list[Any]] = [[], []]
     for pipeline, audio, kept in ((original, file, steps[0]), (ours, same_file, steps[1])):
