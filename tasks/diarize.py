@@ -1,11 +1,11 @@
 """Stage diarize: who speaks when, with a pyannote.audio pipeline, beside transcription and alignment."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
-from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.audio.types import Audio, AudioFile, Samples
 from tasks.diarization.loading import diarizers, find_turns, find_voices
 from tasks.diarization.voices import Turn, Voice
 from tasks.models.fingerprints import revision
@@ -14,6 +14,9 @@ from tasks.models.registry import diarizer_parts
 from tasks.options import NotInKey, Options
 from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
+
+if TYPE_CHECKING:
+    from pyannote.core import Annotation
 
 
 class DiarizeOptions(Options):
@@ -30,6 +33,10 @@ class DiarizeOptions(Options):
         True, description="all files, and not only those of which a manifest says so"
     )
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
+    exclusive_speakers: Annotated[bool, NotInKey(unless="exclusive_speakers")] = Field(
+        False,
+        description="turns that do not overlap: where several speak at once, only the most active one",
+    )
 
     @model_validator(mode="after")
     def _range(self) -> "DiarizeOptions":
@@ -68,21 +75,26 @@ class Diarization:
 
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
     """Return the speaker turns of 16 kHz mono samples, shape (samples,)."""
-    audio = as_float(samples)
-    if not audio.any():
+    if not samples.any():
         return Diarization([])
     pipelines = diarizers(options.diarize_model, models)
     found = find_turns(
         pipelines,
-        audio,
+        samples,
         num_speakers=options.num_speakers,
         min_speakers=options.min_speakers,
         max_speakers=options.max_speakers,
-        return_embeddings=options.speaker_embeddings,
     )
-    frame, embeddings = found if options.speaker_embeddings else (found, None)
-    turns = list(zip(frame["start"].tolist(), frame["end"].tolist(), frame["speaker"].tolist(), strict=True))
-    return Diarization(turns, embeddings, find_voices(pipelines, samples, turns))
+    all_turns = found.speaker_diarization
+    chosen = found.exclusive_speaker_diarization if options.exclusive_speakers else all_turns
+    embeddings = None
+    if options.speaker_embeddings and found.speaker_embeddings is not None:
+        embeddings = dict(zip(all_turns.labels(), found.speaker_embeddings.tolist(), strict=True))
+    return Diarization(_turns(chosen), embeddings, find_voices(pipelines, samples, _turns(all_turns)))
+
+
+def _turns(annotation: "Annotation") -> list[Turn]:
+    return [(turn.start, turn.end, speaker) for turn, _, speaker in annotation.itertracks(yield_label=True)]
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:

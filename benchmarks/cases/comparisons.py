@@ -25,8 +25,8 @@ def tiny() -> Models:
 
 
 def with_speakers() -> Models:
-    """Also a diarizer, whose embeddings are small."""
-    return Models(tiny().whisper, tiny().align, built_models() / "diarize-tiny")
+    """Also a diarizer whose embedding network has the size of the default one's."""
+    return Models(tiny().whisper, tiny().align, built_models("base") / "diarize-base")
 
 
 def large_aligner() -> Models:

@@ -5,9 +5,6 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from tasks.audio.types import Samples
 from tasks.diarization.voices import Turn, Voice, voices_of
 from tasks.models.cache import load_counts
@@ -17,6 +14,7 @@ from tasks.models.registry import ensure_pipeline
 from tasks.oom import with_smaller_batches
 
 if TYPE_CHECKING:
+    from pyannote.audio.pipelines.speaker_diarization import DiarizeOutput
     from whisperx.diarize import DiarizationPipeline
 
 
@@ -27,23 +25,30 @@ def diarizers(model: str, models: ModelOptions) -> "InstancePool[DiarizationPipe
     def make() -> "DiarizationPipeline":
         from whisperx.diarize import DiarizationPipeline
 
+        from tasks.diarization.pyannote_internals import make_lean
+
         load_counts["diarize"] += 1
-        return DiarizationPipeline(
-            ensure_pipeline(model, models), device=models.torch_device(), cache_dir=models.model_dir
-        )
+        folder = ensure_pipeline(model, models)
+        pipeline = DiarizationPipeline(folder, device=models.torch_device(), cache_dir=models.model_dir)
+        make_lean(pipeline.model)
+        return pipeline
 
     return InstancePool(make)
 
 
-def find_turns(pipelines: "InstancePool[DiarizationPipeline]", audio: npt.NDArray[np.float32], **options: Any) -> Any:
-    """Return what a pipeline, called with `options`, returns of 16 kHz mono audio, shape (samples,).
+def find_turns(
+    pipelines: "InstancePool[DiarizationPipeline]", samples: Samples, **speakers: int | None
+) -> "DiarizeOutput":
+    """Return what pyannote.audio finds in 16 kHz mono samples, shape (samples,); `speakers` bound their number.
 
     Runs with smaller batches while the GPU has too little memory. Raises GpuOutOfMemory.
     """
+    from tasks.diarization.pyannote_internals import in_memory
 
-    def run(pipeline: "DiarizationPipeline", batch_size: int) -> Any:
+    def run(pipeline: "DiarizationPipeline", batch_size: int) -> "DiarizeOutput":
         with _at_most(pipeline.model, batch_size):
-            return pipeline(audio, **options)
+            found: DiarizeOutput = pipeline.model(in_memory(pipeline.model, samples), **speakers)
+            return found
 
     with pipelines.acquire() as pipeline:
         largest = max(pipeline.model.segmentation_batch_size, pipeline.model.embedding_batch_size)

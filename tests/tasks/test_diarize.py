@@ -1,5 +1,6 @@
 """tasks/diarize.py with a real pipeline: silence, and a GPU without room."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,26 @@ def test_the_number_of_speakers_may_be_known(options: DiarizeOptions) -> None:
     for number in (1, 3):
         known = options.model_copy(update={"num_speakers": number})
         assert len({speaker for *_, speaker in diarize_samples(samples, known, CPU).turns}) == number
+
+
+def test_exclusive_turns_do_not_overlap(options: DiarizeOptions) -> None:
+    """The speakers, and their embeddings, are those of the turns that do."""
+    samples = decode(str(TWO_SPEAKERS))[: 15 * 16_000]
+    known = options.model_copy(update={"num_speakers": 3, "speaker_embeddings": True})
+    usual = diarize_samples(samples, known, CPU)
+    exclusive = diarize_samples(samples, known.model_copy(update={"exclusive_speakers": True}), CPU)
+
+    def overlaps(found: Diarization) -> bool:
+        turns = sorted(found.turns)
+        return any(end > start for (_, end, _), (start, _, _) in pairwise(turns))
+
+    assert overlaps(usual)
+    assert exclusive.turns
+    assert not overlaps(exclusive)
+    assert exclusive.embeddings == usual.embeddings
+
+
+def test_exclusive_turns_have_a_key_of_their_own() -> None:
+    """And keys without them are those of version 0.2: tests/test_result_keys.py."""
+    assert "exclusive_speakers" not in DiarizeOptions().key_fields()
+    assert DiarizeOptions(exclusive_speakers=True).key_fields()["exclusive_speakers"] is True

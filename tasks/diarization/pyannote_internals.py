@@ -1,0 +1,166 @@
+"""What is replaced inside pyannote.audio 4's diarization, so that it takes less time and memory for the same turns.
+
+All that depends on its internals is here, and tests/tasks/diarization/test_pyannote_internals.py compares it with the
+original. Import it only where a pipeline is loaded: it imports PyTorch.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from pyannote.audio import Inference
+from pyannote.audio.models.embedding import XVectorMFCC, XVectorSincNet
+from pyannote.audio.models.embedding.wespeaker import BaseWeSpeakerResNet
+from pyannote.audio.pipelines import SpeakerDiarization
+from pyannote.core import Segment, SlidingWindow, SlidingWindowFeature
+
+from tasks.audio.types import SAMPLE_RATE, Samples, as_float
+from tasks.diarization.campplus import CAMPPlus
+from tasks.diarization.long_files import add_up, most_active, thin
+from tasks.diarization.separable import SeparableNetwork, embed_windows
+
+WINDOWS_FOR_A_THREAD = 4
+"""Windows that a thread of a CPU computes at a time. With more, one thread is not faster, and 32 windows of 10 s take
+330 MB for each activation of a ResNet's first layers."""
+
+
+class LeanDiarization(SpeakerDiarization):
+    """pyannote.audio's pipeline, which takes 16-bit samples as its waveform; see `make_lean`."""
+
+    def get_embeddings(
+        self,
+        file: Any,
+        binary_segmentations: SlidingWindowFeature,
+        exclude_overlap: bool = False,  # noqa: FBT001, FBT002 - its signature
+        hook: Any = None,
+    ) -> Any:
+        """Return an embedding for each speaker of each window, shape (windows, speakers, dimension), as NumPy array.
+
+        The original runs the network once more for each speaker of a window.
+        """
+        network = separate(getattr(self._embedding, "model_", None))
+        if network is None:
+            return super().get_embeddings(file, binary_segmentations, exclude_overlap, hook)
+        windows, frames, speakers = binary_segmentations.data.shape
+        embedding, place = self._embedding, binary_segmentations.sliding_window
+        size = at_once = self.embedding_batch_size
+        if embedding.device.type == "cpu":
+            at_once = min(size, WINDOWS_FOR_A_THREAD * torch.get_num_threads())
+        least = None
+        if exclude_overlap:
+            least = math.ceil(frames * embedding.min_num_samples / (place.duration * embedding.sample_rate))
+
+        def samples(numbers: Sequence[int]) -> torch.Tensor:
+            cropped = [self._audio.crop(file, place[n], mode="pad")[0] for n in numbers]
+            return _sent(torch.stack(cropped), embedding.device)
+
+        def masks(numbers: Sequence[int]) -> torch.Tensor:
+            of_windows = binary_segmentations.data[numbers]
+            return _sent(torch.from_numpy(used_masks(of_windows, least)), embedding.device)
+
+        heard = np.flatnonzero(binary_segmentations.data.any(axis=(1, 2))).tolist()
+        with torch.inference_mode():
+            found = embed_windows(network, samples, masks, heard, windows * speakers, size, at_once)
+        return found.reshape(windows, speakers, -1).cpu().numpy()
+
+    def reconstruct(
+        self, segmentations: SlidingWindowFeature, hard_clusters: Any, count: SlidingWindowFeature
+    ) -> SlidingWindowFeature:
+        """Return who speaks in each frame, shape (frames, speakers), from the speakers of each window.
+
+        The original makes an array of all windows, frames and speakers: 4 GB for a day with ten speakers.
+        """
+        windows, frames = segmentations.sliding_window, count.sliding_window
+        frames = SlidingWindow(start=windows.start, duration=frames.duration, step=frames.step)
+        summed = add_up(segmentations.data, windows, frames, hard_clusters)
+        missing = max(0, int(np.max(count.data)) - summed.shape[1])
+        activity = SlidingWindowFeature(np.pad(summed, ((0, 0), (0, missing))), frames)
+        extent = activity.extent & count.extent
+        activity, count = activity.crop(extent, return_data=False), count.crop(extent, return_data=False)
+        return SlidingWindowFeature(most_active(activity.data, count.data), activity.sliding_window)
+
+
+def make_lean(pipeline: Any) -> None:
+    """Turn a SpeakerDiarization pipeline of pyannote.audio into a LeanDiarization; leave any other as it is."""
+    if type(pipeline) is not SpeakerDiarization or not hasattr(pipeline, "_embedding"):
+        return
+    segmentation: Any = pipeline._segmentation
+    audio: Any = pipeline._audio
+    segmentation.infer = partial(_infer, segmentation, segmentation.infer)
+    audio.crop = partial(_crop, audio.crop)
+    thin(pipeline.clustering)
+    pipeline.__class__ = LeanDiarization
+    # Samples in Ray's object store are read-only, and are only read.
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+
+
+def in_memory(pipeline: Any, samples: Samples) -> dict[str, Any]:
+    """Return 16 kHz mono samples as a file of pyannote.audio, without a copy if the pipeline is a LeanDiarization.
+
+    A day of samples is 2.8 GB, of floats 5.5 GB.
+    """
+    waveform = samples if isinstance(pipeline, LeanDiarization) else as_float(samples)
+    return {"waveform": torch.from_numpy(waveform)[None], "sample_rate": SAMPLE_RATE}
+
+
+def separate(network: Any) -> SeparableNetwork | None:
+    """Return the three steps of one of an embedding network; None if it has not just these."""
+    if isinstance(network, BaseWeSpeakerResNet) and type(network).forward is BaseWeSpeakerResNet.forward:
+        resnet: Any = network.resnet
+        if not resnet.two_emb_layer and not network.fbank_only:
+            return SeparableNetwork(network.forward_frames, resnet.pool, resnet.seg_1)
+    if type(network) is XVectorSincNet:
+        return SeparableNetwork(partial(_tdnn_frames, network, network.sincnet), network.stats_pool, network.embedding)
+    if type(network) is XVectorMFCC:
+        return SeparableNetwork(partial(_tdnn_frames, network, network.mfcc), network.stats_pool, network.embedding)
+    if type(network) is CAMPPlus:
+        return SeparableNetwork(network.forward_frames, network.pool, network.project)
+    return None
+
+
+def _tdnn_frames(network: Any, features: Any, samples: torch.Tensor) -> torch.Tensor:
+    """Return the frames of an x-vector, shape (windows, channels, frames), as its `forward` does before it pools."""
+    frames: torch.Tensor = features(samples).squeeze(dim=1)
+    for layer in network.tdnns:
+        frames = layer(frames)
+    return frames
+
+
+def used_masks(active: Any, least: int | None) -> Any:
+    """Return where each speaker of some windows is heard, shape (windows, speakers, frames), float32 array.
+
+    `active` has shape (windows, frames, speakers). Unless `least` is None, frames with several speakers are left out
+    for those who have more than `least` frames to themselves.
+    """
+    masks = np.nan_to_num(active, nan=0.0).astype(np.float32)
+    if least is not None:
+        alone = masks * (masks.sum(axis=2, keepdims=True) < 2)  # noqa: PLR2004
+        masks = np.where(alone.sum(axis=1, keepdims=True) > least, alone, masks)
+    return np.ascontiguousarray(masks.transpose(0, 2, 1))
+
+
+def _sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return the tensor on this device, without waiting for a GPU."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def _scaled(samples: torch.Tensor) -> torch.Tensor:
+    """Return 16-bit samples as float32 in [-1, 1), as `tasks.audio.types.as_float`."""
+    return samples.to(torch.float32) / 32768.0 if samples.dtype == torch.int16 else samples
+
+
+def _infer(inference: Inference, infer: Any, chunks: torch.Tensor) -> Any:
+    """Segment 16-bit windows. 0 and 1, which a model with classes for overlap gives, are kept in a byte each."""
+    specifications: Any = inference.model.specifications
+    found = infer(_scaled(chunks.to(inference.device)))
+    return found.astype(np.int8) if specifications.powerset else found
+
+
+def _crop(crop: Any, file: Any, segment: Segment, mode: str = "raise") -> tuple[torch.Tensor, int]:
+    """Crop 16-bit samples."""
+    samples, rate = crop(file, segment, mode=mode)
+    return _scaled(samples), rate
