@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
 import ray
 from prefect.states import State
-from ray.exceptions import ObjectLostError, RayTaskError
 
 from flows.pools.call import Call
+from flows.pools.failure_policy import is_loss
 from flows.pools.nodes.node_set import NodeSet
 from flows.pools.nodes.node_sets import NodeSets
 from flows.pools.nodes.planner import Planner
@@ -46,7 +47,7 @@ class Dispatcher:
     def __init__(self, planner: Planner, options: ActorOptions, audio_budget_bytes: int | None) -> None:
         self.sets = NodeSets(planner, options, audio_budget_bytes, self._post, self._give_up)
         self._router = Router(self.sets.by_node)
-        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
         self._audio_left: Callable[[], float] = float
@@ -85,7 +86,7 @@ class Dispatcher:
     def stop(self) -> None:
         """End the event loop."""
         self._stopped.set()
-        self._events.put(None)
+        self._post(lambda: None)
         for thread in self._threads:
             thread.join(timeout=5)
 
@@ -107,23 +108,19 @@ class Dispatcher:
     # What follows runs in the dispatcher's thread.
 
     def _loop(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             try:
-                event = self._events.get(timeout=TICK_S)
-            except queue.Empty:
-                event = _nothing
-            try:
-                # All that has happened meanwhile, before the pools are looked at: there may be hundreds.
-                while event is not None:
-                    event()
-                    if self._events.empty():
-                        break
-                    event = self._events.get()
-                if event is None:
-                    return
+                self._run_events()
                 self._look()
             except Exception as error:  # Ray is gone, most likely: those who wait for this thread must hear of it
                 self._break(error)
+
+    def _run_events(self) -> None:
+        """Wait for an event, and run all that have come: the pools are looked at once for them, not once for each."""
+        with suppress(queue.Empty):
+            self._events.get(timeout=TICK_S)()
+            while True:
+                self._events.get_nowait()()
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -142,14 +139,7 @@ class Dispatcher:
                 call.cancel(str(self.cancelled))
 
     def _update(self, nodes: list[Node]) -> None:
-        if self.cancelled:
-            return
-        before = {*self.sets.by_node}
-        calls = self.sets.update(nodes)
-        gone = before - self.sets.by_node.keys()
-        for pool in self._pools() if gone else ():
-            calls += pool.withdraw_waiting_for(gone)
-        for call in calls:
+        for call in self.sets.update(nodes) if not self.cancelled else ():
             self._router.route(call)
 
     def _give_up(self, node_set: NodeSet, replica: Replica, error: Exception) -> None:
@@ -207,7 +197,7 @@ class Dispatcher:
             call.cancel(self.cancelled, has_run=True)
         elif error is None:
             node_set.failures.poisoned(call, replica, outcome)
-        elif not (_is_loss(error) and self._router.reroute_lost(call)):
+        elif not (is_loss(error) and self._router.reroute_lost(call)):
             node_set.failures.failed(call, replica, error)
 
     def _break(self, error: BaseException) -> None:
@@ -226,12 +216,3 @@ class Dispatcher:
         for call in self.unfinished():
             if call.stage != "write":  # it has WRITE_TIMEOUT_S
                 call.cancel(reason)
-
-
-def _is_loss(error: BaseException) -> bool:
-    """Return whether a call has failed because Ray has lost one of its inputs."""
-    return isinstance(error.cause if isinstance(error, RayTaskError) else error, ObjectLostError)
-
-
-def _nothing() -> None:
-    pass

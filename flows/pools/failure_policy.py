@@ -5,7 +5,14 @@ import time
 from collections.abc import Callable, Mapping
 
 import ray
-from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError, WorkerCrashedError
+from ray.exceptions import (
+    ActorUnavailableError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from flows.pools.call import Call
 from flows.pools.outcome import Outcome
@@ -100,6 +107,11 @@ class FailurePolicy:
             # A stage that takes too long may wait for a share, and a GPU that fails may be at fault itself.
             lasting = reason == WORKER_DIED and not killed
             call.fail(f"{reason}: {killed}" if killed else reason, lasting=lasting)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Return whether a call has failed because Ray has lost one of its inputs."""
+    return isinstance(error.cause if isinstance(error, RayTaskError) else error, ObjectLostError)
 
 
 def killed_by_ray(replica: Replica) -> str | None:

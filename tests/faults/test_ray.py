@@ -72,10 +72,6 @@ def test_memory_that_is_full_ends_the_run_with_that_reason() -> None:
     assert "a smaller --batch_size" in found["said"]
 
 
-class Hog:
-    """Another program that uses the GPU."""
-
-
 def gpu_pool(said: list[str]) -> Pools:
     """Start a pool that needs half of the one GPU, and loads nothing."""
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, num_gpus=0.5)]
@@ -98,7 +94,8 @@ def test_a_run_waits_for_others_to_free_a_gpu_and_says_so(monkeypatch: pytest.Mo
     monkeypatch.setattr("flows.pools.startup.NOTIFY_AFTER_S", dict.fromkeys(("room", "process", "models"), 0.0))
     monkeypatch.setattr("flows.pools.startup.NOTIFY_EVERY_S", 1.0)
     monkeypatch.setattr("flows.pools.startup.LIMIT_S", {"room": float("inf"), "process": 90.0, "models": 90.0})
-    hog = ray.remote(Hog).options(num_gpus=0.8, num_cpus=0.5).remote()
+    program: Any = type("OtherProgram", (), {})
+    hog = ray.remote(program).options(num_gpus=0.8, num_cpus=0.5).remote()
     ray.get(hog.__ray_ready__.remote())
     said: list[str] = []
     pools = gpu_pool(said)
@@ -157,7 +154,7 @@ def test_a_cluster_without_a_machine_for_the_pools_is_waited_for_without_a_limit
     """It may scale itself, and is asked for one; where nothing can join, what is too large is refused at once."""
     monkeypatch.setattr("flows.pools.nodes.node_sets.NOTIFY_AFTER_S", 0.0)
     monkeypatch.setattr("flows.pools.nodes.node_sets.LIMIT_S", 0.0)
-    large = Fixed([PoolSpec("large", ("load audio",), size=1, slots=1, num_gpus=64)], wanted={"GPU": 64.0})
+    large = Fixed([PoolSpec("large", ("load audio",), size=1, slots=1, num_gpus=64.0)], wanted={"GPU": 64.0})
     with pytest.raises(CannotBePlaced, match="large 1 × 64"):
         Pools(large, BATCH)
     monkeypatch.setattr("flows.pools.group.alive_nodes", list)

@@ -61,23 +61,29 @@ class NodeSets:
         self._request: Reservation | None = None
 
     def update(self, nodes: list[Node]) -> list[Call]:
-        """Start a set on each machine that is new and has room for one; return the calls of those that are gone."""
-        up = {node.id: node for node in nodes}
-        calls = []
-        for node_set in list(self.by_node.values()):
-            if node_set.node.id in up:
-                node_set.node = up[node_set.node.id]
-            else:
-                logger.warning("the machine %s is gone; its files go on elsewhere", node_set.node)
-                calls += self.drop(node_set)
-                for call in calls:  # whatever died there died with the machine
-                    call.suspect, call.crashes = False, 0
+        """Start a set on each machine that is new and has room for one; return the calls that those gone leave."""
+        calls = self._drop_gone({node.id: node for node in nodes})
         known = self.by_node.keys() | self.refused.keys()
         new = [node for node in nodes if node.id not in known and not node.draining]
         new.sort(key=lambda node: (node.gpus, node.cpus), reverse=True)
         for i, node in enumerate(new):
             if len(self.by_node) < self.planner.files:
                 self._start(node, new[i:])
+        return calls
+
+    def _drop_gone(self, up: dict[str, Node]) -> list[Call]:
+        """Give up the sets of machines that are not up; return their calls, and those that wait for what was there."""
+        gone = [each for each in self.by_node.values() if each.node.id not in up]
+        calls = []
+        for node_set in gone:
+            logger.warning("the machine %s is gone; its files go on elsewhere", node_set.node)
+            calls += self.drop(node_set)
+        for call in calls:  # whatever died there died with the machine
+            call.suspect, call.crashes = False, 0
+        for node_set in self.by_node.values():
+            node_set.node = up[node_set.node.id]
+            for pool in node_set.pools if gone else ():
+                calls += pool.withdraw_waiting_for({each.node.id for each in gone})
         return calls
 
     def drop(self, node_set: NodeSet, reason: str | None = None) -> list[Call]:
