@@ -124,6 +124,7 @@ def test_a_run_in_shards_is_cancelled_resumed_and_reported_as_one(
     third = subprocess.run([*command.line, "--only", "failed"], env=alone, capture_output=True, text=True, check=False)
     assert third.returncode == 0, third.stderr
     run = last_run(prefect, command.out)
-    assert prefect.stages(run["id"]).keys() == STAGES
+    # What an earlier run was asked for a file counts, and may have been speakers.
+    assert prefect.stages(run["id"]).keys() == STAGES | {"diarize"}
     assert "whisperx-batch-shards" not in prefect.artifacts(run["id"])
     assert len(list(command.out.glob("*.json"))) == 24
