@@ -64,7 +64,7 @@ class LeanDiarization(SpeakerDiarization):
 
         heard = np.flatnonzero(binary_segmentations.data.any(axis=(1, 2))).tolist()
         with torch.inference_mode():
-            found = embed_windows(network, samples, masks, heard, windows * speakers, size, at_once)
+            found = embed_windows(network, samples, masks, heard, (windows, speakers), size, at_once)
         return found.reshape(windows, speakers, -1).cpu().numpy()
 
     def reconstruct(

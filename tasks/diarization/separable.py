@@ -34,23 +34,29 @@ def embed_windows(
     samples: "Callable[[Sequence[int]], Tensor]",
     masks: "Callable[[Sequence[int]], Tensor]",
     heard: Sequence[int],
-    rows: int,
+    shape: tuple[int, int],
     batch_size: int,
     at_once: int,
 ) -> "Tensor":
-    """Return an embedding for each speaker of each window, shape (rows, dimension), windows in order.
+    """Return an embedding for each speaker of each window, shape (windows times speakers, dimension), in order.
 
     `samples` and `masks` give those of some windows by their numbers, on the network's device. The windows that are not
-    `heard` are silent and are not computed; at least one is heard.
+    `heard` are silent and are not computed; at least one is heard. `shape` is the numbers of windows and speakers.
 
     Equal to what pyannote.audio computes with this `batch_size`, to the last bit on a CPU: a convolution's result for a
     window does not depend on the batch around it, so `at_once` windows may be computed at a time. The last bits of a
-    matrix product do depend on its number of rows, so `project` is given as many as pyannote.audio gives it.
+    matrix product do depend on its number of rows, so `project` is given as many as pyannote.audio gives it. And
+    PyTorch computes the convolution of a single short window in another way than that of several.
     """
     import torch
 
-    statistics = _statistics(network, samples, masks, batched(heard, at_once), rows)
-    return torch.cat([network.project(torch.stack(batch)) for batch in batched(statistics, batch_size)])
+    windows, speakers = shape
+    statistics = _statistics(network, samples, masks, batched(heard, at_once), shape, repeat=batch_size > 1)
+    found = [network.project(torch.stack(batch)) for batch in batched(statistics, batch_size)]
+    if windows * speakers % batch_size == 1 and heard[-1] == windows - 1:  # pyannote.audio computes it alone
+        last = network.pool(network.frames(samples(heard[-1:])), masks(heard[-1:]))[0, -1:]
+        found[-1] = network.project(last)
+    return torch.cat(found)
 
 
 def _statistics(
@@ -58,18 +64,25 @@ def _statistics(
     samples: "Callable[[Sequence[int]], Tensor]",
     masks: "Callable[[Sequence[int]], Tensor]",
     batches: Iterable[list[int]],
-    rows: int,
+    shape: tuple[int, int],
+    *,
+    repeat: bool,
 ) -> "Iterator[Tensor]":
-    """Yield what is pooled for each speaker of each window, shape (pooled,); `batches` of windows are computed."""
+    """Yield what is pooled for each speaker of each window, shape (pooled,); `batches` of windows are computed.
+
+    With `repeat`, a batch of one is computed as one of two.
+    """
+    windows, speakers = shape
     reached = 0
     for numbers in batches:
-        pooled = network.pool(network.frames(samples(numbers)), masks(numbers))
-        silent, speakers = pooled.new_zeros(pooled.shape[2]), pooled.shape[1]
-        for number, of_window in zip(numbers, pooled, strict=True):
-            yield from [silent] * (number * speakers - reached)
+        computed = numbers * 2 if repeat and len(numbers) == 1 else numbers
+        pooled = network.pool(network.frames(samples(computed)), masks(computed))
+        silent = pooled.new_zeros(pooled.shape[2])
+        for number, of_window in zip(numbers, pooled, strict=False):
+            yield from [silent] * ((number - reached) * speakers)
             yield from of_window
-            reached = (number + 1) * speakers
-    yield from [silent] * (rows - reached)
+            reached = number + 1
+    yield from [silent] * ((windows - reached) * speakers)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

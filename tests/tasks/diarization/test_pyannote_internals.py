@@ -104,6 +104,11 @@ def files(original: Any, ours: Any, seconds: int = 12) -> tuple[dict[str, Any], 
     return in_memory(original, samples), in_memory(ours, samples)
 
 
+CASES = [(1, 6, False, 1), (4, 10, True, 1), (8, 11, True, 2), (8, 4, True, 1), (5, 12, True, 1)]
+"""Batch size, windows, whether overlap is excluded, threads. Last but one: a single window is heard. Last: a
+single row is left for pyannote's last batch. The last bits of a convolution differ between one window and several."""
+
+
 def segments(windows: int, frames: int = 60) -> SlidingWindowFeature:
     """Return who of three speaks in windows of 2 s: silence, pauses, overlap, and a word too short for an embedding."""
     random = np.random.default_rng(0)
@@ -123,7 +128,7 @@ def test_embeddings_are_those_of_pyannote(small_models: Path, embedding: Make) -
     """Of silent windows and silent speakers too; whole batches, and the rest that does not fill one."""
     original, ours = pair(small_models, embedding)
     file, same_file = files(original, ours, seconds=6)
-    for batch_size, windows, exclude_overlap, threads in ((1, 6, False, 1), (4, 10, True, 1), (8, 11, True, 2)):
+    for batch_size, windows, exclude_overlap, threads in CASES:
         torch.set_num_threads(threads)
         original.embedding_batch_size = ours.embedding_batch_size = batch_size
         expected = original.get_embeddings(file, segments(windows), exclude_overlap)
@@ -146,8 +151,8 @@ def test_the_network_runs_once_for_each_window_with_speech(small_models: Path) -
             return forward(samples)
 
         network.sincnet.forward = counted
-        pipeline.get_embeddings(file, segments(11), exclude_overlap=False)
-    assert seen == {"pyannote": 33, "ours": int(segments(11).data.any(axis=(1, 2)).sum())}
+        pipeline.get_embeddings(file, segments(12), exclude_overlap=False)
+    assert seen == {"pyannote": 36, "ours": int(segments(12).data.any(axis=(1, 2)).sum())}
 
 
 class Wrapped(torch.nn.Module):
