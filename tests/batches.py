@@ -67,7 +67,7 @@ def do(batch: Batch, *stages: str) -> None:
         if "write" in stages:
             quality = QUALITY if "check" in file.stages else None
             file.written = write.fn(
-                file.source, file.output, transcript, None, batch.write, file.previous, file.ahead, quality
+                file.source, file.output, transcript, None, batch.write, file.previous, file.ahead, quality=quality
             )
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())
