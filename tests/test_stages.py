@@ -13,6 +13,7 @@ from flows.admission import Admission
 from flows.config.parameters import Batch
 from flows.pipeline import wire
 from flows.reporting.tracker import Tracker
+from flows.services.task_run_states import TaskRunStates
 from flows.stages import Links, ResultPolicy
 from flows.streams import Stream
 from tasks.stage_table import STAGES, TABLE, inputs_of, planned_stages
@@ -63,7 +64,8 @@ def test_the_stages_are_joined_as_the_table_says(
     batch = Batch.model_validate({"write": {"output_dir": str(tmp_path)}, **options})
     tracker, written = Tracker([]), Stream("write")
     admission = Admission([], SimpleNamespace(), refuse=tracker.failed)
-    links = {flow.name: parameters["links"] for flow, parameters in wire(batch, tracker, admission, written).items()}
+    stages = wire(batch, tracker, admission, written, TaskRunStates())
+    links = {flow.name: parameters["links"] for flow, parameters in stages.items()}
     names = {id(each.upstream): name for name, each in links.items()} | {id(written): "written"}
     assert {name: [names[id(stream)] for stream in each.downstream] for name, each in links.items()} == downstream
     assert links["load audio"].upstream is admission
@@ -76,7 +78,9 @@ def test_only_results_that_are_stored_are_looked_for() -> None:
 
 def test_links_travel_without_what_they_join() -> None:
     """As Prefect sends them: pickled with the flow's parameters, and encoded for the API."""
-    links = Links(Stream(), [Stream("load audio")], Tracker([]), ResultPolicy("/results", refresh=False))
+    links = Links(
+        Stream(), [Stream("load audio")], Tracker([]), ResultPolicy("/results", refresh=False), TaskRunStates()
+    )
     assert not isinstance(pickle.loads(pickle.dumps(links)), Links)
     with suppress(TypeError, ValueError):
         pytest.fail(str(jsonable_encoder(links)))

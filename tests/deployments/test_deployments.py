@@ -181,9 +181,11 @@ def test_a_run_explains_itself(box: Prefect, first: dict[str, Any]) -> None:
     assert shown["whisperx-batch-progress"]["data"] == 100
     assert "4/4 files" in shown["whisperx-batch-progress"]["description"]
     for name in FILES:
-        row = next(line for line in shown["whisperx-batch-report"]["data"].splitlines() if name in line)
+        files = shown["whisperx-batch-report"]["data"].partition("## Files")[2]
+        row = next(line for line in files.splitlines() if name in line)
         assert re.match(
-            r"\| \w+\.wav \| done \| en \| \d \| align-tiny \| 0:00:06 \| [\d.]+ × \| srt vtt txt tsv json \|", row
+            r"\| \w+\.wav \| done \| \w+ \| en \| \d \| align-tiny \| 0:00:06 \| [\d.]+ × \| srt vtt txt tsv json \|",
+            row,
         )
 
 

