@@ -20,12 +20,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.deploy import POOL
 from deployments.settings import DeploymentSettings, read_settings
+from flows.host.allocator_env import KEEP_MEMORY
 from flows.host.private_folder import private_subfolder
 from flows.host.programs import typed
 from flows.host.ray_loopback import LOOPBACK_RAY
-from flows.services.allocator_env import KEEP_MEMORY
+from flows.host.ray_token import provide_token
 from flows.services.prefect_server import LASTING_SERVER
-from flows.services.ray_token import provide_token
 
 CONFIGURATION = Path(__file__).parent / "supervisord.conf"
 BIN = Path(sys.executable).parent

@@ -83,8 +83,7 @@ class WriteOptions(Options):
     @model_validator(mode="after")
     def _one_layout(self) -> "WriteOptions":
         for name in ("highlight_words", "max_line_count", "max_line_width"):
-            value = getattr(self, name)
-            if self.subtitles is not None and value:
+            if self.subtitles is not None and (value := getattr(self, name)):
                 instead = f", or set subtitles to {self.subtitles},{name}={value}" if name != "highlight_words" else ""
                 raise ValueError(f"{name} lays out WhisperX's subtitles, not readable ones: leave it out{instead}")
         return self
@@ -97,9 +96,7 @@ class WriteOptions(Options):
     def layout(self) -> Layout:
         """Return how outputs are laid out: what changes them besides the transcript."""
         layout = Layout(
-            max_line_width=self.max_line_width,
-            max_line_count=self.max_line_count,
-            highlight_words=self.highlight_words,
+            max_line_width=self.max_line_width, max_line_count=self.max_line_count, highlight_words=self.highlight_words
         )
         # Only where they are set: this is in the ledger's keys of outputs that earlier versions wrote.
         if self.subtitles is not None:
@@ -125,9 +122,7 @@ class WriteOptions(Options):
         fields = [name for _, name, _, _ in parts if name is not None]
         odd = [name for name in fields if name not in IN_TEMPLATES] or any(spec or as_ for _, _, spec, as_ in parts)
         if odd or not {"stem", "format"} <= set(fields):
-            raise ValueError(
-                f"{template!r}: it needs {{stem}} and {{format}}, and may have {{relpath}} and {{language}}"
-            )
+            raise ValueError(f"{template!r}: it needs {{stem}} and {{format}}; it may have {{relpath}}, {{language}}")
         path = template.format(relpath="", stem="stem", language="en", format="txt")
         if template.startswith(("/", "~")) or ".." in [*template.split("/"), *path.split("/")]:
             raise ValueError(f"{template!r} leads out of the output folder")

@@ -14,7 +14,7 @@ from harness.services import Services, cluster, nothing
 from harness.services import box as make_up
 from programs.options import Models
 
-from flows.services.allocator_env import KEEP_MEMORY
+from flows.host.allocator_env import KEEP_MEMORY
 from tasks.alignment.punkt import ensure_sentence_data
 from tasks.models.local_copies import cache_folder
 

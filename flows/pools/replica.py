@@ -6,10 +6,10 @@ from typing import Any
 
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
+from flows.host.allocator_env import runtime_env
 from flows.pools.call import Call
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import ActorOptions, StageActor
-from flows.services.allocator_env import runtime_env
 
 RELOAD_DELAY_S = 1.0
 """How long after its death an actor is told to load its models again."""

@@ -17,15 +17,15 @@ import psutil
 import ray
 from ray._private import worker
 
+from flows.host.allocator_env import KEEP_MEMORY
 from flows.host.private_folder import private_subfolder
+from flows.host.ray_token import provide_token
 from flows.host.signals import signals_blocked
 from flows.preflight.services import check_ray
 from flows.services import ray_reaper
-from flows.services.allocator_env import KEEP_MEMORY
 from flows.services.node import Node
 from flows.services.object_store import disk_notice
 from flows.services.ray_nodes import alive_nodes
-from flows.services.ray_token import provide_token
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 
 from flows.host.home import substitute_home
 from flows.host.private_folder import in_empty_folder, private_folder
-from flows.services.ray_token import SET_BY_USER, provide_token
+from flows.host.ray_token import SET_BY_USER, provide_token
 
 
 @pytest.fixture(name="short")

@@ -23,13 +23,13 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext, serialize_context
 from prefect.states import Completed, State
 
+from flows.host.allocator_env import KEEP_MEMORY
 from flows.pools.group import Pools
 from flows.pools.replica import Replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.task_engine import KEPT, Sessions
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import ActorOptions
-from flows.services.allocator_env import KEEP_MEMORY
 from flows.services.failures import ModelsNotLoaded
 from tasks.audio.types import AudioFile
 from tasks.models.options import ModelOptions

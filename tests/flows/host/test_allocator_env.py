@@ -1,10 +1,10 @@
-"""flows/services/allocator_env.py, in processes of their own: its settings are read when a process begins."""
+"""flows/host/allocator_env.py, in processes of their own: its settings are read when a process begins."""
 
 import os
 import subprocess
 import sys
 
-from flows.services.allocator_env import KEEP_MEMORY
+from flows.host.allocator_env import KEEP_MEMORY
 
 SEGMENTS = """
 import random, psutil, torch
