@@ -71,12 +71,7 @@ def whisperx_batch(
         run=run,
         pools=pools,
     )
-    if batch.models.offline:
-        go_offline()
-    if runtime.deployment.id:
-        check_absolute(batch, read_batch_file(batch.inputs.batch_file))
-    for notice in notices(batch):
-        get_run_logger().warning(notice)
+    _begin(batch)
     # While another run holds the folder, a command is refused; a deployment's run waits, since nobody would repeat it.
     waiting = get_run_logger().warning if runtime.deployment.id else None
     folder = OutputFolder.of(batch)
@@ -91,6 +86,16 @@ def whisperx_batch(
         finally:
             plan.ledger.share()
     return final_state(tracker)
+
+
+def _begin(batch: Batch) -> None:
+    """Apply what holds for the process; refuse or warn of what is wrong with the batch. Raises InvalidInput."""
+    if batch.models.offline:
+        go_offline()
+    if runtime.deployment.id:
+        check_absolute(batch, read_batch_file(batch.inputs.batch_file))
+    for notice in notices(batch):
+        get_run_logger().warning(notice)
 
 
 def _plan(batch: Batch, folder: OutputFolder) -> tuple[Plan, Tracker]:
