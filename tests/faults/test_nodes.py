@@ -103,10 +103,10 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     assert {each["status"] for each in report["files"]} == {"done"}
     assert all(seconds < LONGEST_PAUSE_S for since, seconds in run.pauses() if since + seconds < survived_until)
 
-    machines.sleep(transcribe=1.0)
+    machines.sleep(transcribe=2.0)
     sixth = machines.add()
     again = Run(machines, options, alone, tmp_path / "clean")
-    again.wait_for(4)
+    until(lambda: bool(machines.worked(sixth)), again)
     machines.drain(sixth)
     drained = time.time()
     assert again.end() == 0, again.said
