@@ -1,6 +1,5 @@
 """From a model's name to the source that WhisperX, faster-whisper or pyannote.audio take it from."""
 
-import ast
 import os
 import re
 from collections.abc import Sequence
@@ -28,6 +27,9 @@ ALIGNER = (
 )
 PIPELINE = (("config.yaml",),)
 PART = (("pytorch_model.bin", "*.ckpt", "*.onnx"),)
+DEFAULT_ALIGNERS = re.compile(r"^DEFAULT_ALIGN_MODELS\w* = \{(.*?)^\}", re.MULTILINE | re.DOTALL)
+NAMED_ALIGNER = re.compile(r'"([^"]+)": "([^"]+)"')
+"""Not read with `ast`: Python before 3.11.9 raises SystemError if two threads parse at once (gh-106905)."""
 ON_THE_HUB = re.compile(r"[\w.-]+/[\w.-]+")
 DEFAULT_PLDA = "pyannote/speaker-diarization-community-1"
 """Where pyannote.audio 4 takes the PLDA from for a pipeline that names none, as those of version 3 do."""
@@ -70,11 +72,11 @@ def default_aligners() -> dict[str, str]:
     """
     package = find_spec("whisperx")
     folder = next(iter(package.submodule_search_locations or [])) if package else ""
+    source = Path(folder, "alignment.py").read_text(encoding="utf-8")
     named: dict[str, str] = {}
-    for statement in ast.parse(Path(folder, "alignment.py").read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]).startswith("DEFAULT_ALIGN_MODELS"):
-            # Those of torchaudio are first, in that file and when WhisperX chooses.
-            named = ast.literal_eval(statement.value) | named
+    for table in DEFAULT_ALIGNERS.findall(source):
+        # Those of torchaudio are first, in that file and when WhisperX chooses.
+        named = dict(NAMED_ALIGNER.findall(table)) | named
     return named
 
 

@@ -26,14 +26,14 @@ def _work(stage, samples):
 
 
 def _decode(module):
-    decode = module.decode
+    decode_audio = module.decode_audio
 
     def decoded(*arguments):
-        samples = decode(*arguments)
-        _work("load-audio", samples)
-        return samples
+        audio = decode_audio(*arguments)
+        _work("load-audio", audio.samples)
+        return audio
 
-    module.decode = decoded
+    module.decode_audio = decoded
 
 
 def _transcribe(module):
