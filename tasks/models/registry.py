@@ -28,7 +28,7 @@ ALIGNER = (
 PIPELINE = (("config.yaml",),)
 PART = (("pytorch_model.bin", "*.ckpt", "*.onnx"),)
 DEFAULT_ALIGNERS = re.compile(r"^DEFAULT_ALIGN_MODELS\w* = \{(.*?)^\}", re.MULTILINE | re.DOTALL)
-NAMED_ALIGNER = re.compile(r'"([^"]+)": "([^"]+)"')
+NAMED_ALIGNER = re.compile(r"['\"]([\w-]+)['\"]: ['\"]([^'\"]+)['\"]")
 """Not read with `ast`: Python before 3.11.9 raises SystemError if two threads parse at once (gh-106905)."""
 ON_THE_HUB = re.compile(r"[\w.-]+/[\w.-]+")
 DEFAULT_PLDA = "pyannote/speaker-diarization-community-1"
