@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote
+
+from loopback import served
 
 TOKEN = "hf_of_who_accepted"
 LARGE = 100_000
@@ -33,14 +34,8 @@ class LocalHub:
             pass
 
         Answer.hub = hub
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        try:
+        with served(Answer) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
 
     def commit(self, name: str) -> str:
         """Return the commit of a repository: it changes with its files."""

@@ -1,12 +1,13 @@
 """A package index on loopback, which answers as PyPI does, or as older indexes do."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import quote, unquote
+
+from loopback import served
 
 
 @dataclass
@@ -27,14 +28,8 @@ class LocalIndex:
         class Answer(_Answer):
             index = self
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        try:
+        with served(Answer) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
 
 
 class _Answer(BaseHTTPRequestHandler):

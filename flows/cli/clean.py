@@ -4,9 +4,11 @@ import argparse
 import os
 import sys
 import warnings
+from functools import partial
 from typing import NoReturn
 
 from flows.cli.arguments import Parser, with_underscores
+from flows.cli.exit_status import exit_with
 
 PROGRAM = "whisperx-batch-clean"
 DAYS = 30.0
@@ -17,17 +19,8 @@ def main() -> NoReturn:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     warnings.filterwarnings("ignore")
     options = _parse(sys.argv[1:])
-    from tasks.errors import InvalidInput
-    from tasks.storage.filesystems import UnsupportedLocation
-
-    try:
-        _clean(options.output_dir, options.results_dir, options.older_than, dry_run=options.dry_run)
-    except (InvalidInput, UnsupportedLocation, OSError) as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(0)
+    clean = partial(_clean, options.output_dir, options.results_dir, options.older_than, dry_run=options.dry_run)
+    exit_with(PROGRAM, clean)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

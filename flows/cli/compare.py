@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 import warnings
+from functools import partial
 from typing import NoReturn
 
-from flows.cli.exit_status import INTERRUPTED
+from flows.cli.exit_status import exit_with
 from flows.cli.parsing import language
 
 PROGRAM = "whisperx-batch-compare"
@@ -15,17 +16,7 @@ PROGRAM = "whisperx-batch-compare"
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 within the limit, 1 beyond it, or files are missing, 2 a wrong command."""
     warnings.filterwarnings("ignore")
-    options = _parse(sys.argv[1:])
-    from tasks.errors import InvalidInput
-    from tasks.storage.filesystems import UnsupportedLocation
-
-    try:
-        sys.exit(_compare(options))
-    except (InvalidInput, UnsupportedLocation, OSError) as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    exit_with(PROGRAM, partial(_compare, _parse(sys.argv[1:])))
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -192,7 +192,7 @@ class Resume:
 def _checked_as_asked(file: FileRun, quality: Assessment | None) -> bool:
     """Return whether a file's verdict was found with the limits of this batch, if it is to be checked at all.
 
-    They count for no other output: whoever changes them would otherwise have everything written again.
+    They count for no other output: else a changed limit would have every output written again.
     """
     return "check" not in file.stages or (quality is not None and quality["key"] == file.source.keys["check"])
 
