@@ -22,8 +22,9 @@ import psutil
 import pytest
 import yaml
 from conftest import cut_speech
+from loopback import free_port
 from prefect.server.schemas.schedules import CronSchedule
-from prefect_client import ROOT, Prefect, free_port
+from prefect_client import ROOT, Prefect
 from runs import transcribing
 
 from flows.services.prefect_server import LASTING_SERVER

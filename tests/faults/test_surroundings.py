@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import COMMAND, cut_speech
+from loopback import free_port
 from runs import Done, run_batch, transcribing
 
 NAMES = [f"piece {i}.wav" for i in range(8)]
@@ -99,10 +99,9 @@ def test_a_full_disk_and_one_that_turns_read_only_fail_the_files_they_hit(
 class Server:
     """A Prefect server that can be stopped and started again, with the same database and address."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = str(probe.getsockname()[1])
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._log = log
+        self._port = str(free_port())
         self.url = f"http://127.0.0.1:{self._port}/api"
         self._environment = environment
 
@@ -110,16 +109,19 @@ class Server:
         """Start it and wait until it serves."""
         prefect = str(Path(sys.executable).parent / "prefect")
         line = [prefect, "server", "start", "--host", "127.0.0.1", "--port", self._port]
-        self._process = subprocess.Popen(
-            line, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                line, env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
         for _ in range(900):
+            time.sleep(0.1)
+            assert self._process.poll() is None, self._log.read_text()
             try:
                 if httpx.get(f"{self.url}/health", timeout=1).is_success:
                     return
             except httpx.HTTPError:
-                time.sleep(0.1)
-        pytest.fail("the server did not start")
+                pass
+        pytest.fail(f"the server did not start\n{self._log.read_text()}")
 
     def stop(self) -> None:
         """Stop it."""
@@ -131,7 +133,7 @@ def test_a_prefect_server_that_is_away_for_a_while_costs_nothing(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
     """Files are done while it is away; the report is right, and so is the state of the run in the end."""
-    server = Server(dict(alone))
+    server = Server(dict(alone), tmp_path / "server.log")
     server.start()
     files, out, report = cut_speech(tmp_path / "files", *NAMES), tmp_path / "out", tmp_path / "report.json"
     options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]

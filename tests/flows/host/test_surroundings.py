@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from conftest import COMMAND, SAMPLES
+from loopback import free_port
 
 from flows.host.surroundings import bypass_proxy
 
@@ -52,13 +52,6 @@ def listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def unused_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_run_in_a_hostile_folder_behind_a_dead_proxy_under_nohup_comes_through(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
@@ -67,7 +60,7 @@ def test_a_run_in_a_hostile_folder_behind_a_dead_proxy_under_nohup_comes_through
     make_hostile(folder)
     shutil.copy(SAMPLES / "en" / "hello_world.wav", folder)
     before = listing(folder)
-    proxy = f"http://127.0.0.1:{unused_port()}"
+    proxy = f"http://127.0.0.1:{free_port()}"
     names = ("http_proxy", "https_proxy", "all_proxy")
     environment = {key: value for key, value in alone.items() if key.lower() != "no_proxy"}
     environment |= dict.fromkeys((*names, *map(str.upper, names)), proxy) | {"PYTHONDONTWRITEBYTECODE": ""}
