@@ -30,8 +30,8 @@ OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_mo
 def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str] = ()) -> None:
     """Raise InvalidInput if a model is unavailable that these stages need for files in these languages.
 
-    Offline, every model must be on this machine; otherwise the Hub must not refuse one that the user names or that is
-    gated. A Hub that this machine cannot reach is no error if a Ray cluster is joined: its machines may have the model.
+    Offline, every model must be on this machine; otherwise the Hub must offer those that are not. A Hub that this
+    machine cannot reach is no error if a Ray cluster is joined: its machines may have the model.
     """
     if batch.align and CROSS_ATTENTION in batch.align.aligners().values() and "align" in stages:
         stages |= {"transcribe"}
@@ -94,12 +94,13 @@ def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
 
 
 def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str]) -> None:
-    """Ask the Hub for the models that the user names, or that are gated; the others are known to be there.
+    """Ask the Hub for the models that are not on this machine, apart from aligners that WhisperX chooses.
 
-    Raises InvalidInput, HubUnreachable.
+    Those are known to be there, and if one cannot be loaded, Whisper's own attention times the words. Raises
+    InvalidInput, HubUnreachable.
     """
     model_dir = batch.models.model_dir
-    if "transcribe" in stages and "/" in batch.transcribe.model:
+    if "transcribe" in stages:
         _ask(ModelRequirement("transcribe", whisper_source(batch.transcribe.model)), model_dir)
     for language, name in aligners_for(sorted(languages), batch.align, batch.transcribe) if "align" in stages else ():
         if name and (source := aligner_source(language, name)):
