@@ -60,11 +60,12 @@ def check_transcript(
 
     `transcribe` says which voice activity detection the transcription used: speech is looked for with another one.
     """
-    segments = segments_of(transcript.result, transcript.language)
+    language = "en" if transcribe.task == "translate" else transcript.language
+    segments = segments_of(transcript.result, language)
     speech = second_speech(audio.samples, segments, first=transcribe.vad_method)
     found = coverage(segments, speech)
     findings = [
-        *_in_text(segments, speech, found, transcript.language, options),
+        *_in_text(segments, speech, found, language, options),
         *wrong_times(segments),
         *low_scores(segments),
         *untimed(segments, transcript.aligned_by),
