@@ -147,8 +147,8 @@ def _transcripts(folder: str) -> Files:
     """Return the transcripts of a run, without the report that may be among them."""
     found = files_below(folder)
     if _speed(folder) is not None:
-        del found["report"]
-    return found
+        del found["report"][".json"]  # a recording may have the same name
+    return {name: files for name, files in found.items() if files}
 
 
 def _speed(folder: str) -> float | None:
