@@ -150,7 +150,8 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
         entries = checked_entries(batch, say)
         if not command.only:
             check_any_there(entries)
-    for notice in [*notices(batch), *(_stop_notice(batch.run.stop_after) if batch.run.verbose else [])]:
+    until = _stop_notice(batch.run.stop_after) if batch.run.verbose else []
+    for notice in [*command.notices(), *notices(batch), *until]:
         say(notice)
     if command.dry_run:
         return show(batch, entries)

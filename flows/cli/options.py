@@ -119,6 +119,12 @@ class Command(
             return None
         return DiarizeOptions(**self._given(DiarizeOptions) | {"by_default": self.diarize})
 
+    def notices(self) -> list[str]:
+        """Return a notice for each option of diarization that is set although no file is diarized."""
+        if self._diarizing():
+            return []
+        return [f"--{name} has no effect without --diarize" for name in self._given(DiarizeOptions)]
+
     def _given(self, group: type[BaseModel]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}
 

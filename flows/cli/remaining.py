@@ -17,17 +17,20 @@ LOOKING = "looking at the files"
 
 
 def show(batch: Batch, entries: list[Entry]) -> int:
-    """Show what would be done with each file. Returns 1 if every file is refused, else 0."""
+    """Show what would be done with each file. Returns 1 if every file is refused, else 0.
+
+    Raises InvalidInput, afterwards, if a model of the stages that are left cannot be loaded or fetched.
+    """
     folder = OutputFolder.of(batch)
     with waiting(LOOKING):
         plan = Plan(batch, entries, folder.ledger())
         tracker = Tracker.of(plan)
         plan.recall(tracker)
         plan.probe(tracker)
-        check_models(batch, plan.stages(), plan.languages())
     console = Console()
     show_plan(plan.files, console, every_file=True)
     show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
+    check_models(batch, plan.stages(), plan.languages())
     return int(all(file.status == "failed" for file in plan.files))
 
 

@@ -65,6 +65,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--subtitles", "netflix"], "--subtitles: 'netflix': it is `readable`, or rules such as max_cps=20"),
         (["--subtitles", "readable", "--highlight_words", "True"], "highlight_words lays out WhisperX's subtitles"),
         (["--report", "/dev/null/report.json"], "--report /dev/null/report.json"),
+        (["--report", str(TWO_SPEAKERS)], "sample.wav: this file is not the report of a run; name another one"),
         (["--device", "gpu"], "argument --device: invalid choice: 'gpu' (choose from"),
     ],
 )
@@ -154,17 +155,22 @@ def test_a_command_whose_only_file_is_missing_is_refused(
 
 
 def test_a_dry_run_shows_the_plan_and_starts_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    hub: LocalHub,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    """Each file, where its outputs would go, and the totals; it makes no folder either."""
+    """Each file, where its outputs would go, and the totals; then what else would stop the run. It makes no folder."""
     monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
     arguments = [str(TWO_SPEAKERS), str(tmp_path / "gone.wav"), "--dry_run", "-o", str(tmp_path / "out")]
     arguments += ["--report", str(tmp_path / "reports" / "report.json")]
-    monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        main.main()
-    assert exit_.value.code == 0
-    shown = capsys.readouterr().out
+    for model, status in (("small", 0), ("base", 2)):
+        monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments, "--model", model])
+        with pytest.raises(SystemExit) as exit_:
+            main.main()
+        assert exit_.value.code == status
+    shown, errors = capsys.readouterr()
+    assert "--model Systran/faster-whisper-base: neither a folder here nor a model on" in errors
     assert "sample.wav (0:00:30, pcm_s16le)" in shown
     assert "no such file" in shown
     assert "1 file to do, 0:00:30 of audio; 1 refused" in shown
