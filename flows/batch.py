@@ -13,6 +13,7 @@ from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from flows.host.terminal import console
+from flows.people.samples import enrol
 from flows.pipeline import run_stages
 from flows.planning.discovery import read_batch_file
 from flows.planning.plan import Plan
@@ -35,6 +36,7 @@ from tasks.align import AlignOptions
 from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions, go_offline
+from tasks.people.options import PeopleOptions
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
@@ -50,6 +52,7 @@ def whisperx_batch(
     transcribe: TranscribeOptions = TranscribeOptions(),
     align: AlignOptions | None = AlignOptions(),
     diarize: DiarizeOptions | None = None,
+    people: PeopleOptions = PeopleOptions(),
     check: CheckOptions | None = CheckOptions(),
     models: ModelOptions = ModelOptions(),
     run: RunSettings = RunSettings(),
@@ -66,6 +69,7 @@ def whisperx_batch(
         transcribe=transcribe,
         align=align,
         diarize=diarize,
+        people=people,
         check=check,
         models=models,
         run=run,
@@ -99,7 +103,9 @@ def _begin(batch: Batch) -> None:
 
 
 def _plan(batch: Batch, folder: OutputFolder) -> tuple[Plan, Tracker]:
-    plan = Plan(batch, checked_entries(batch), folder.ledger())
+    entries = checked_entries(batch)
+    enrol(batch)
+    plan = Plan(batch, entries, folder.ledger())
     return plan, Tracker.of(plan)
 
 

@@ -124,6 +124,7 @@ def wire(
             "transcribe": batch.transcribe,
             "align": batch.align,
             "diarize": batch.diarize,
+            "people": batch.people,
         },
     }
     planned = planned_stages(

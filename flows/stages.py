@@ -21,9 +21,10 @@ from flows.streams import Stream
 from tasks.align import AlignOptions, align
 from tasks.check import CheckOptions, check
 from tasks.diarize import DiarizeOptions, diarize
-from tasks.formats.provenance import Provenance
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
+from tasks.people.labels import naming_of
+from tasks.people.options import PeopleOptions
 from tasks.stage_table import TABLE
 from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
@@ -114,19 +115,19 @@ def write_files(
     transcribe: TranscribeOptions,
     align: AlignOptions | None,
     diarize: DiarizeOptions | None,
+    people: PeopleOptions,
 ) -> State[Any]:
     """Join words and speakers, and write the outputs."""
+    naming = naming_of(people)
 
     def arguments(file: FileRun) -> dict[str, Any]:
-        used = (file.options.transcribing(transcribe), align, file.options.diarizing(diarize))
-        changed = {name: value for group in used if group for name, value in group.changed().items()}
-        made_with = Provenance(model=changed.pop("model", transcribe.model), options=changed)
         return {
             "output": file.output,
             "options": options,
             "previous": file.previous,
             "ahead": file.ahead,
-            "made_with": made_with,
+            "made_with": file.options.made_with(transcribe, align, diarize),
+            "naming": naming,
         }
 
     return _map_files(write, links, arguments)

@@ -4,7 +4,7 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from string import Formatter
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,8 @@ from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
+from tasks.people.labels import Naming, names_of, rename
+from tasks.people.matching import Match
 from tasks.quality.assessment import Assessment, assess
 from tasks.quality.verdict import Quality
 from tasks.storage.filesystems import FileVersion
@@ -141,6 +143,8 @@ class Facts(TypedDict):
     """Anything else to report, such as sound without any text."""
     quality: Assessment | None
     """What the check has found; None if there was none."""
+    people: list[Match] | None
+    """Who its speakers are; None if nobody was to be named."""
 
 
 @dataclass(frozen=True)
@@ -154,19 +158,14 @@ class WriteResult:
     aligned_by: str | None = None
     note: str | None = None
     quality: Assessment | None = None
+    people: list[Match] | None = None
     provisional: bool = False
     """The aligner could not be loaded: a later run tries it again."""
 
     @property
     def facts(self) -> Facts:
         """What the report says of them."""
-        return Facts(
-            language=self.language,
-            speakers=self.speakers,
-            aligned_by=self.aligned_by,
-            note=self.note,
-            quality=self.quality,
-        )
+        return cast(Facts, {name: getattr(self, name) for name in Facts.__annotations__})
 
 
 @stage_task("write", kept=False)  # its outputs themselves show whether a file is done
@@ -180,20 +179,25 @@ def write(
     ahead: WriteAhead | None = None,
     made_with: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
+    naming: Naming | None = None,
 ) -> WriteResult:
-    """Join speakers and words of one file and write its outputs, noted `ahead`.
+    """Join speakers and words of one file, name those whom `naming` knows, and write its outputs, noted `ahead`.
 
-    `made_with` knows the model and the options. Raises OutputNotOurs, OSError, NotInCaptions.
+    `made_with` knows the model and the options. Raises OutputNotOurs, OSError, NotInCaptions, PeopleChanged.
     """
+    people = None
     if diarization is not None:
         assign_speakers(transcript, diarization)
+    if diarization is not None and naming is not None:
+        people = naming.matches(diarization)
+        diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
     provenance = replace(made_with, source=file.name, source_date=_day(file), words_timed_by=transcript.aligned_by)
     contents = {
         EXTENSIONS[name]: encode(
-            name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality
+            name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality, people
         )
         for name in options.formats()
     }
@@ -204,6 +208,7 @@ def write(
         aligned_by=transcript.aligned_by,
         note=transcript.note,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
+        people=people,
     )
 
     def note(new: dict[str, bytes]) -> None:

@@ -13,7 +13,7 @@ from tasks.errors import closest
 
 VALUES = {
     "FILE": "batch_file manifest report of_report",
-    "FOLDER": "output_dir model_dir results_dir input_roots",
+    "FOLDER": "output_dir model_dir speakers results_dir input_roots",
     "PATTERN": "include exclude",
     "MODEL": "model align_model diarize_model",
     "LANGUAGE": "language",

@@ -15,6 +15,7 @@ from tasks.align import AlignOptions
 from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
+from tasks.people.options import PeopleOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -41,6 +42,7 @@ class Command(
     TranscribeOptions,
     AlignOptions,
     DiarizeOptions,
+    PeopleOptions,
     CheckOptions,
     WriteOptions,
     ModelOptions,
@@ -72,7 +74,11 @@ class Command(
             "outputs": [*WriteOptions.model_fields, "report"],
             "languages and speakers": [
                 "languages",
-                *(name for group in (TranscribeOptions, AlignOptions, DiarizeOptions) for name in group.model_fields),
+                *(
+                    name
+                    for group in (TranscribeOptions, AlignOptions, DiarizeOptions, PeopleOptions)
+                    for name in group.model_fields
+                ),
             ],
             "check of the transcripts": ["no_check", *CheckOptions.model_fields],
             "run": [name for name in cls.model_fields if name not in PoolSettings.model_fields],
@@ -106,6 +112,7 @@ class Command(
             transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
             align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
             diarize=self._diarizing(),
+            people=PeopleOptions(**self._given(PeopleOptions)),
             check=None if self.no_check else CheckOptions(**self._given(CheckOptions)),
             write=WriteOptions(**self._given(WriteOptions)),
             models=ModelOptions(**self._given(ModelOptions)),

@@ -10,6 +10,7 @@ from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
+from tasks.people.options import PeopleOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.write import WriteOptions
 
@@ -22,6 +23,7 @@ class Batch(Options):
     transcribe: TranscribeOptions = TranscribeOptions()
     align: AlignOptions | None = AlignOptions()
     diarize: DiarizeOptions | None = None
+    people: PeopleOptions = PeopleOptions()
     check: CheckOptions | None = CheckOptions()
     models: ModelOptions = ModelOptions()
     run: RunSettings = RunSettings()
@@ -36,6 +38,8 @@ class Batch(Options):
             raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
         if self.diarize is None and "rttm" in self.write.formats():
             raise ValueError("output_format rttm holds speaker turns: set diarize too, or leave rttm out")
+        if self.diarize is None and self.people.speakers is not None:
+            raise ValueError("speakers names those whom diarization finds: set diarize too")
         if self.check is None and "quality" in self.write.formats():
             raise ValueError("output_format quality holds the check of the transcript: set check too, or leave it out")
         return self

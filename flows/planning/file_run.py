@@ -144,5 +144,6 @@ class FileRun:
             "note": self.written.note if self.written else None,
             "verdict": quality["verdict"] if quality else None,
             "reasons": quality["reasons"] if quality else [],
+            "people": self.written.people if self.written else None,
             "failed_before": self.failed_before,
         }

@@ -28,6 +28,7 @@ def as_parameters(batch: Batch) -> Batch:
         "write": batch.write.model_copy(update={"output_dir": folder.location}),
         "transcribe": batch.transcribe.model_copy(update={"model": _if_there(batch.transcribe.model)}),
         "align": batch.align and batch.align.with_models(_if_there),
+        "people": batch.people.model_copy(update={"speakers": _absolute_if_set(batch.people.speakers)}),
         "models": batch.models.model_copy(update={"model_dir": _absolute_if_set(batch.models.model_dir)}),
         "run": batch.run.model_copy(
             update={"report": _absolute_if_set(batch.run.report), "results_dir": folder.results}

@@ -14,6 +14,8 @@ from flows.state.ledger import Ledger
 from flows.state.ledger_rows import outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
+from tasks.people.labels import names_of, naming_of
+from tasks.people.matching import Match
 from tasks.quality.assessment import Assessment
 from tasks.retries import RetryBudget
 from tasks.stage_table import TABLE, inputs_of, planned_stages
@@ -42,6 +44,7 @@ class Resume:
         self._write = batch.write
         self._results = OutputFolder.of(batch).results
         self._overwrite = batch.run.overwrite
+        self._naming = naming_of(batch.people)
         self._ledger = ledger
         self._stop = threading.Event()
         self.patience = RetryBudget(TRIES)
@@ -89,6 +92,8 @@ class Resume:
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if right and not _checked_as_asked(file, right[0].get("quality")):
             intact.pop(EXTENSIONS["quality"], None)
+        if right and not self._named_as_asked(file, right[0].get("people")):
+            intact = {}
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
             return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
@@ -103,6 +108,16 @@ class Resume:
             if each == theirs.get(name) or (name not in same and (other or len(file.missing) > 1)):
                 raise not_ours(file.output.render("", name), other)
         return None
+
+    def _named_as_asked(self, file: FileRun, people: list[Match] | None) -> bool:
+        """Return whether the outputs of a file have the names that its speakers have now.
+
+        If nobody is to be named now, or its voices are not stored any more, the names that they have stay.
+        """
+        if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
+            return True
+        diarization = StoredResult(self._results, file.source.keys["diarize"]).read()
+        return names_of(people) == names_of(self._naming.matches(diarization))
 
     def _keys(self, file: FileRun) -> list[str]:
         """Return the keys of outputs that are right for this file."""

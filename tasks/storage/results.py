@@ -147,6 +147,14 @@ class StoredResult:
             return False
         return True
 
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the data in place. Raises OSError, ValueError if it is not one of ours."""
+        content = io.read(self._location)
+        name, data = _parse(content)
+        change(data)
+        record = json.loads(content) | {"result": json.dumps({"__class__": name, "data": data})}
+        io.write_all({self._location: json.dumps(record).encode()})
+
     def remove_unless_ours(self) -> None:
         """Remove the record if `read` would refuse it. Raises OSError."""
         try:
