@@ -29,8 +29,9 @@ Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str,
 """Returns the stage flows with their parameters, from their first stream to their last."""
 
 
-NEXT_AT = 50
-"""When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two."""
+NEXT_AT = 200
+"""When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two, and
+the driver admits up to 60 files a second."""
 
 
 class Admitted:

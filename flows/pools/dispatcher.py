@@ -15,7 +15,7 @@ import ray
 from prefect.states import State
 
 from flows.pools.call import Call
-from flows.pools.failure_policy import is_loss
+from flows.pools.failure_policy import is_loss, survivors
 from flows.pools.nodes.node_set import NodeSet
 from flows.pools.nodes.node_sets import NodeSets
 from flows.pools.nodes.planner import Planner
@@ -139,7 +139,7 @@ class Dispatcher:
                 call.cancel(str(self.cancelled))
 
     def _update(self, nodes: list[Node]) -> None:
-        for call in self.sets.update(nodes) if not self.cancelled else ():
+        for call in survivors(self.sets.update(nodes)) if not self.cancelled else ():
             self._router.route(call)
 
     def _give_up(self, node_set: NodeSet, replica: Replica, error: Exception) -> None:
@@ -210,7 +210,7 @@ class Dispatcher:
     def _cancel(self, reason: str) -> None:
         self.cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
         for call in self._router.withdraw():
-            call.cancel(reason)
+            call.cancel(reason, has_run=call.node_deaths > 0)
         for pool in self._pools():
             pool.cancel_waiting(reason)
         for call in self.unfinished():

@@ -62,6 +62,8 @@ class NodeSet:
         budget = budget_bytes or node.store_bytes // 3
         self.budget_bytes = budget - budget // 20  # the object store frees released objects a little later
         self._files: set[Call] = set()
+        self._suspect: Call | None = None
+        """The last call that came here after a machine had died that ran it."""
         for replica in self.replicas:
             self.startup.load(replica)
 
@@ -95,7 +97,17 @@ class NodeSet:
     def accepts(self, call: Call) -> bool:
         """Return whether a call that could run on any machine should be run here now."""
         pool = self.pool_of.get(call.stage)
-        return bool(pool and pool.has_room) and not self.node.draining and self._has_memory(call)
+        has_room = bool(pool and pool.has_room) and self._has_memory(call)
+        return has_room and not self.node.draining and self.isolates(call)
+
+    def isolates(self, call: Call) -> bool:
+        """Return whether a call would be the only one here whose machine has died; the others never had one that did.
+
+        So a call that is the cause does not take the same others with it again.
+        """
+        other = self._suspect
+        there = other and other is not call and other.node == self.node.id and not other.ended
+        return not (call.node_deaths and there)
 
     def _has_memory(self, call: Call) -> bool:
         held = sum(file.audio_bytes for file in self._held())
@@ -115,7 +127,13 @@ class NodeSet:
         call.node = self.node.id
         if call.audio_bytes:
             self._files.add(call)
+        if call.node_deaths:
+            self._suspect = call
         self.pool_of[call.stage].enqueue(call)
+
+    def running(self) -> list[Call]:
+        """Return the calls that its actors run, also those of which it is not known whether they still do."""
+        return [call for replica in self.replicas for call in (*replica.calls, *replica.in_doubt)]
 
     def check_actors(self, now: float) -> None:
         """Kill actors that hang, let those that Ray has restarted load their models, drop those that are overdue."""

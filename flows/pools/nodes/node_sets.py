@@ -77,6 +77,8 @@ class NodeSets:
         calls = []
         for node_set in gone:
             logger.warning("the machine %s is gone; its files go on elsewhere", node_set.node)
+            for call in node_set.running() if not node_set.node.draining else ():
+                call.node_deaths += 1
             calls += self.drop(node_set)
         for call in calls:  # whatever died there died with the machine
             call.suspect, call.crashes = False, 0
