@@ -1,5 +1,7 @@
 """The plan of a command: what remains to be done, found before Prefect and Ray start."""
 
+from math import inf
+
 from rich.console import Console
 
 from flows.config.inputs import Entry
@@ -14,6 +16,8 @@ from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
 
 LOOKING = "looking at the files"
+OPENING_S = 0.5
+"""The rest is opened while models load."""
 
 
 def show(batch: Batch, entries: list[Entry]) -> int:
@@ -35,14 +39,14 @@ def show(batch: Batch, entries: list[Entry]) -> int:
 
 
 def plan_remaining(batch: Batch, plan: Plan, tracker: Tracker) -> None:
-    """Let the plan find out which stages are needed; new files are opened only if that decides it.
+    """Let the plan find out which stages are needed.
 
-    Raises InvalidInput if a model of these stages cannot be loaded or fetched.
+    New files are all opened only if that decides it, else for a moment: perhaps none of them can be read. Raises
+    InvalidInput if a model of these stages cannot be loaded or fetched.
     """
     with waiting(LOOKING, quiet=not batch.run.verbose):
         plan.recall(tracker)
-        if not plan.needs_all_stages():
-            plan.probe(tracker)
+        plan.probe(tracker, seconds=OPENING_S if plan.needs_all_stages() else inf)
         check_models(batch, plan.stages(), plan.languages())
 
 

@@ -191,6 +191,23 @@ def test_a_dry_run_fails_where_no_file_can_be_read(
     assert "1 refused" in capsys.readouterr().out
 
 
+def test_nothing_is_started_for_files_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Such as one that is no recording; a report says so."""
+    monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
+    (tmp_path / "bad.wav").write_text("no audio")
+    report = tmp_path / "report.json"
+    for status in (1, 3):
+        arguments = [str(tmp_path / "bad.wav"), "-o", str(tmp_path / "out"), "--report", str(report)]
+        monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main.main()
+        assert exit_.value.code == status
+        assert "bad.wav: not audio that FFmpeg reads" in capsys.readouterr().err
+        assert json.loads(report.read_text())["files"][0]["status"] == "failed"
+
+
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:

@@ -87,10 +87,12 @@ def test_beyond_the_limit_the_status_is_1(runs: tuple[Path, Path]) -> None:
 
 
 def test_files_that_the_new_run_lacks_are_named(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    """With 1; so are those that cannot be read. Nothing in common: 2."""
-    new = write_run(tmp_path / "new", {"same": SAID, "more": ""}, "AA", changed=["no transcript"])
+    """With 1; so are those that cannot be read. Nothing in common: 2. A run without new audio has no speed."""
+    nothing = {"files": [], "summary": {"audio_s": 0, "wall_s": 1}}
+    new = write_run(tmp_path / "new", {"same": SAID, "more": ""}, "AA", changed=["no transcript"], report=nothing)
     ran = run(runs[0], new)
     assert ran.returncode == 1
+    assert "Speed" not in ran.stdout
     assert f"whisperx-batch-compare: spelt: it is in {runs[0]} and not in {new}" in ran.stderr.splitlines()
     assert f"whisperx-batch-compare: {new / 'changed.json'}: it is neither a transcript of WhisperX" in ran.stderr
     assert f"1 file only in {new}" in ran.stderr.splitlines()
