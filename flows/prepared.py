@@ -81,7 +81,7 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
     planner = NodePlanner(
         batch.pools,
         plan.stages(),
-        len(plan.waiting()),
+        plan.files_left,
         cross_attention=all_by_cross_attention(batch, plan.languages()),
         device=batch.models.device,
     )

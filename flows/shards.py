@@ -116,11 +116,13 @@ class ShardWork:
     def final_state(self) -> State[Any]:
         """Return Failed if any file of the shard failed, Cancelled if it was interrupted, else Completed."""
         statuses = self.shard.statuses
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        left = statuses["waiting"]
+        parts = [f"{count} {status}" for status, count in sorted(statuses.items()) if status != "waiting"]
+        counts = ", ".join(parts + [f"{left} left for the next run"] * bool(left))
         message = f"{len(self.shard.files)} files: {counts}"
-        if self._threads.interrupted and statuses["waiting"]:
+        if self._threads.interrupted and left:
             return Cancelled(message=message)
-        if statuses["failed"] or (statuses["waiting"] and self._threads.error):
+        if statuses["failed"] or (left and self._threads.error):
             return Failed(message=message)
         return Completed(message=message)
 

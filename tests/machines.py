@@ -61,7 +61,7 @@ class Machines:
         self.process.wait(60)
 
     def sleep(self, *, kills: Path | None = None, **stages: float) -> None:
-        """Say how long each stage takes, and which file, 16 kHz mono, kills the machine that has transcribed it."""
+        """Say how long each stage takes, and which file, 16 kHz mono, kills the machine that transcribes it."""
         orders: dict[str, object] = {**stages}
         if kills:
             with wave.open(str(kills)) as file:

@@ -165,6 +165,10 @@ class Plan:
         waiting = [file for file in self.files if file.status == "waiting"]
         return sorted(waiting, key=lambda file: file.expected_s, reverse=True)
 
+    def files_left(self) -> int:
+        """Return how many files are still to be done."""
+        return sum(file.status == "waiting" for file in self.files)
+
     def audio_left(self) -> float:
         """Return how many seconds of audio are still to be decoded."""
         return sum(file.decoded_s for file in self.files if file.status == "waiting")

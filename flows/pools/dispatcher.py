@@ -44,8 +44,9 @@ class Dispatcher:
     An actor that hangs is killed. What happens to the calls of an actor that dies is decided by FailurePolicy.
     """
 
-    def __init__(self, planner: Planner, options: ActorOptions, audio_budget_bytes: int | None) -> None:
-        self.sets = NodeSets(planner, options, audio_budget_bytes, self._post, self._give_up)
+    def __init__(self, planner: Planner, options: ActorOptions, budget_bytes: int | None, *, may_grow: bool) -> None:
+        """For the parameters see NodeSets."""
+        self.sets = NodeSets(planner, options, budget_bytes, self._post, self._give_up, may_grow=may_grow)
         self._router = Router(self.sets.by_node)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []

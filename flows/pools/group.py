@@ -37,12 +37,13 @@ class Pools:
         """Start the actors on the machines that are there. Raises CannotBePlaced if they fit on none.
 
         `audio_budget_bytes` limits the decoded audio on each machine (default: a third of its object store). If
-        `waits_for_machines`, a cluster without a machine of the kind that is wanted counts as one that may get some.
+        `waits_for_machines`, a cluster without a machine of the kind that is wanted counts as one that may get some. It
+        is asked for as many as the files can use.
         """
         self.planner = planner
         self._stage_timeout = stage_timeout
         self._closed = False
-        self._dispatcher = Dispatcher(planner, options, audio_budget_bytes)
+        self._dispatcher = Dispatcher(planner, options, audio_budget_bytes, may_grow=waits_for_machines)
         self._sets = self._dispatcher.sets
         nodes = alive_nodes()
         self._sets.update(nodes)
@@ -50,7 +51,7 @@ class Pools:
             offered = any({"CPU": node.cpus, "GPU": node.gpus}[name] for node in nodes for name in planner.wanted)
             if offered or not waits_for_machines:
                 raise CannotBePlaced(next(iter(self._sets.refused.values()), "the cluster has no machine"))
-            self._sets.request()
+            self._sets.ask_for_machines(time.monotonic())
 
     @property
     def stages(self) -> frozenset[str]:

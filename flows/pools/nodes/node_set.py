@@ -7,7 +7,9 @@ from functools import partial
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from flows.pools.autoscaler import MIN_FREE_MEMORY
 from flows.pools.call import Call
 from flows.pools.failure_policy import FailurePolicy
 from flows.pools.placement import bundles_of, place
@@ -46,13 +48,10 @@ class NodeSet:
         self._post = post
         self._closed = False
         self.specs = specs
+        self._bundles = bundles
         self._reservation = Reservation([bundle.resources for bundle in bundles], node.id)
         self.pools = [
-            Pool(
-                spec,
-                [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)],
-                node.id,
-            )
+            Pool(spec, [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
             for spec in specs
         ]
         self.pool_of = {stage: pool for pool in self.pools for stage in pool.spec.stages}
@@ -101,9 +100,9 @@ class NodeSet:
         return has_room and not self.node.draining and self.isolates(call)
 
     def isolates(self, call: Call) -> bool:
-        """Return whether a call would be the only one here whose machine has died; the others never had one that did.
+        """Return whether no other call here has lost a machine, if this one has.
 
-        So a call that is the cause does not take the same others with it again.
+        So if this call kills machines, those beside it lose their first one with it.
         """
         other = self._suspect
         there = other and other is not call and other.node == self.node.id and not other.ended
@@ -148,7 +147,7 @@ class NodeSet:
                 pool.drop(replica, "it has not come up")
 
     def ask_to_grow(self, now: float, audio_left: Callable[[], float]) -> None:
-        """Ask a GPU for free memory if a pool should get an actor more, and start that then."""
+        """Ask a GPU for free memory if a pool should get more actors, and start these then."""
         for pool in self.pools:
             if replica := pool.replica_to_copy(now, audio_left):
                 asked = replica.actor.gpu_memory_free.remote().future()
@@ -158,13 +157,24 @@ class NodeSet:
         if self._closed:
             return
         try:
-            replica = pool.grow(self._options, memory_free.result())
-        except RayError as error:  # a pool works without a surplus actor
+            places = self._spare_places(pool.spec) if memory_free.result() >= MIN_FREE_MEMORY else []
+        except RayError as error:  # a pool works without surplus actors
             logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
             pool.stop_growing()
         else:
-            if replica:
+            for replica in pool.grow(self._options, places):
                 self.startup.load(replica)
+
+    def _spare_places(self, spec: PoolSpec) -> list[PlacementGroupSchedulingStrategy]:
+        """Take a place for a surplus actor on each GPU of a pool; none if one lacks it, or there are too few CPUs."""
+        places = dict.fromkeys(bundles_of(spec, self._bundles))
+        cpus = self.node.cpus - sum(replica.spec.num_cpus for replica in self.replicas)
+        spare = min(self._bundles[i].spare_gpus for i in places)
+        if spare < spec.surplus_num_gpus or cpus < len(places) * spec.num_cpus:
+            return []
+        for i in places:
+            self._bundles[i].spare_gpus = round(self._bundles[i].spare_gpus - spec.surplus_num_gpus, 4)
+        return [self._reservation.strategy(i) for i in places]
 
     def close(self) -> list[Call]:
         """End the actors, give back what is reserved, and return the calls that waited or ran here."""

@@ -2,7 +2,7 @@
 
 WHISPERX_BATCH_TEST_SLEEPS is a folder: `sleeps.json` says how long each stage takes for a file, and `log` gets a line
 with the time, the machine, the stage and the digest of the samples each time that one has worked. The file whose digest
-is `kills` there kills its machine when it is transcribed: the parent of an actor's process is Ray's process there.
+is `kills` there kills its machine while it is transcribed: the parent of an actor's process is Ray's process there.
 
 A stage that takes `[python, device]` seconds has them in turn, in steps: those of Python in one thread of a process at
 a time, those of the device in one thread of all that share a GPU, in as many threads of a process as may compute.
@@ -30,9 +30,11 @@ def _work(stage, samples):
 
     folder, digest = Path(os.environ["WHISPERX_BATCH_TEST_SLEEPS"]), hashlib.sha256(samples).hexdigest()[:8]
     orders = json.loads((folder / "sleeps.json").read_text())
-    _spend(orders.get(stage, 0.0), folder)
     if stage == "transcribe" and orders.get("kills") == digest:
+        time.sleep(0.5)  # while others run
         os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)  # Ray ends this process soon
+    _spend(orders.get(stage, 0.0), folder)
     with (folder / "log").open("a") as log:
         log.write(f"{time.time()} {ray.get_runtime_context().get_node_id()} {stage} {digest}\n")
     return digest

@@ -4,6 +4,7 @@ import pytest
 
 from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
+from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec, plan_pools
 from flows.prepared import all_by_cross_attention
 from flows.services.node import Node
@@ -66,6 +67,15 @@ def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
     assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3)}
     shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX, diarize=True).items()}
     assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3), "diarize": (1, 0.1)}
+
+
+@pytest.mark.parametrize(("cpus", "gpus", "size"), [(32, 8, 8), (16, 4, 4), (8, 4, 2), (2, 1, 1), (2, 2, 1)])
+def test_each_gpu_has_a_process_that_decodes_as_far_as_there_are_cpus(cpus: int, gpus: int, size: int) -> None:
+    """One for all would be what eight GPUs wait for; and what it takes must leave room for the others."""
+    node = Node(cpus=cpus, gpus=gpus)
+    planned = pools(node, diarize=True)
+    assert planned["load audio"].size == size
+    place(list(planned.values()), [node])
 
 
 def test_several_files_at_a_time_are_transcribed_on_a_gpu() -> None:
