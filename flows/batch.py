@@ -37,6 +37,7 @@ from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions, go_offline
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 OPENING_S = 5.0
@@ -51,6 +52,7 @@ def whisperx_batch(
     align: AlignOptions | None = AlignOptions(),
     diarize: DiarizeOptions | None = None,
     check: CheckOptions | None = CheckOptions(),
+    second_pass: SecondPassOptions | None = None,
     models: ModelOptions = ModelOptions(),
     run: RunSettings = RunSettings(),
     pools: PoolSettings = PoolSettings(),
@@ -67,6 +69,7 @@ def whisperx_batch(
         align=align,
         diarize=diarize,
         check=check,
+        second_pass=second_pass,
         models=models,
         run=run,
         pools=pools,

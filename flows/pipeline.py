@@ -26,10 +26,13 @@ from flows.stages import (
     Links,
     ResultPolicy,
     align_files,
+    align_files_again,
     check_files,
+    check_files_again,
     diarize_files,
     load_audio_files,
     transcribe_files,
+    transcribe_files_again,
     write_files,
 )
 from flows.state.folder import OutputFolder
@@ -111,6 +114,8 @@ def wire(
                            ┌── transcribe ── align ──┐
     admitted ─── load audio                          check ── write ── written
                            └──────── diarize ────────┘
+
+    With a second pass, `transcribe again`, `align again` and `check again` are between check and write.
     """
     models = {"models": batch.models}
     parameters: dict[StageFlow, Mapping[str, Any]] = {
@@ -119,6 +124,9 @@ def wire(
         align_files: {"options": batch.align, "transcribe": batch.transcribe, **models},
         diarize_files: {"options": batch.diarize, **models},
         check_files: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
+        transcribe_files_again: {"options": batch.second_pass, "transcribe": batch.transcribe, **models},
+        align_files_again: {"options": batch.align, "transcribe": batch.transcribe, **models},
+        check_files_again: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
         write_files: {
             "options": batch.write,
             "transcribe": batch.transcribe,
@@ -127,7 +135,10 @@ def wire(
         },
     }
     planned = planned_stages(
-        align=batch.align is not None, diarize=batch.diarize is not None, check=batch.check is not None
+        align=batch.align is not None,
+        diarize=batch.diarize is not None,
+        check=batch.check is not None,
+        second_pass=batch.second_pass is not None,
     )
     stages = [stage for stage in parameters if stage.name in planned]
     feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}

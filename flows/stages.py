@@ -12,21 +12,24 @@ from uuid import UUID
 
 from prefect import Task, flow, runtime
 from prefect.states import Cancelled, Completed, Failed, State
+from ray.exceptions import RayError
 
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
 from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
 from flows.streams import Stream
-from tasks.align import AlignOptions, align
-from tasks.check import CheckOptions, check
+from tasks.align import AlignOptions, align, align_again
+from tasks.check import CheckOptions, check, check_again
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.formats.provenance import Provenance
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
-from tasks.stage_table import TABLE
+from tasks.second_pass.stretches import doubts_of
+from tasks.stage_table import SECOND_PASS, TABLE
 from tasks.storage.results import storage_of
 from tasks.transcribe import TranscribeOptions, transcribe
+from tasks.transcribe_again import SecondPassOptions, transcribe_again
 from tasks.write import WriteOptions, write
 
 
@@ -107,6 +110,38 @@ def check_files(
     )
 
 
+@flow(name="transcribe again", flow_run_name="transcribe again", validate_parameters=False)
+def transcribe_files_again(
+    links: Links, options: SecondPassOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> State[Any]:
+    """Decode again what is in doubt; files without doubt go on to `write`."""
+
+    def arguments(file: FileRun) -> dict[str, Any]:
+        return {"options": options, "transcribe": file.options.transcribing(transcribe), "models": models}
+
+    return _map_files(transcribe_again, links, arguments)
+
+
+@flow(name="align again", flow_run_name="align again", validate_parameters=False)
+def align_files_again(
+    links: Links, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> State[Any]:
+    """Time the words of the second pass."""
+    return _map_files(align_again, links, lambda _: {"options": options, "transcribe": transcribe, "models": models})
+
+
+@flow(name="check again", flow_run_name="check again", validate_parameters=False)
+def check_files_again(
+    links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+) -> State[Any]:
+    """Choose between the texts of both passes."""
+    return _map_files(
+        check_again,
+        links,
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+    )
+
+
 @flow(name="write", flow_run_name="write", validate_parameters=False)
 def write_files(
     links: Links,
@@ -180,8 +215,19 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
 def _missing(stage: str, links: Links) -> Iterator[FileRun]:
     """Yield the files that need the stage; hand on those that have its result from an earlier run."""
     for file in links.upstream.drain():
+        if stage == "transcribe again" and not _may_be_in_doubt(file):
+            file.leave_out(SECOND_PASS)
         if stage not in file.missing:
             for stream in links.downstream:
                 stream.put(file)
         elif links.tracker.stage_started(file):
             yield file
+
+
+def _may_be_in_doubt(file: FileRun) -> bool:
+    """Return whether this run's check doubts any text of the file, as planning asks of an earlier run's check."""
+    check = file.futures.get("check")
+    try:
+        return check is None or bool(doubts_of(check.fetch()))
+    except (RayError, RuntimeError):  # its machine is gone, or another branch has failed: the stage itself will see
+        return True

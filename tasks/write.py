@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
+from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
 from tasks.formats.provenance import Provenance
@@ -180,11 +181,15 @@ def write(
     ahead: WriteAhead | None = None,
     made_with: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
+    second: SecondPass | None = None,
 ) -> WriteResult:
     """Join speakers and words of one file and write its outputs, noted `ahead`.
 
-    `made_with` knows the model and the options. Raises OutputNotOurs, OSError, NotInCaptions.
+    `made_with` knows the model and the options; the transcript and the check of a second pass replace the first.
+    Raises OutputNotOurs, OSError, NotInCaptions.
     """
+    if second is not None:
+        transcript, quality = second.transcript, second.quality
     if diarization is not None:
         assign_speakers(transcript, diarization)
     outputs = options.outputs(output, transcript.language)

@@ -11,6 +11,7 @@ from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 
@@ -23,6 +24,7 @@ class Batch(Options):
     align: AlignOptions | None = AlignOptions()
     diarize: DiarizeOptions | None = None
     check: CheckOptions | None = CheckOptions()
+    second_pass: SecondPassOptions | None = None
     models: ModelOptions = ModelOptions()
     run: RunSettings = RunSettings()
     pools: PoolSettings = PoolSettings()
@@ -38,4 +40,12 @@ class Batch(Options):
             raise ValueError("output_format rttm holds speaker turns: set diarize too, or leave rttm out")
         if self.check is None and "quality" in self.write.formats():
             raise ValueError("output_format quality holds the check of the transcript: set check too, or leave it out")
+        if self.second_pass and (self.check is None or self.transcribe.task == "translate"):
+            raise ValueError("second_pass decodes what check doubts in a transcript: set check, and no translation")
         return self
+
+    @property
+    def whisper_models(self) -> dict[str, str]:
+        """The Whisper models of the batch, by the option that names each."""
+        second = self.second_pass.second_model if self.second_pass else None
+        return {"model": self.transcribe.model} | ({"second_model": second} if second else {})

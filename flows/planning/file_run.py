@@ -111,6 +111,11 @@ class FileRun:
             for parameter, provider in inputs_of(stage, self.stages).items()
         }
 
+    def leave_out(self, stages: frozenset[str]) -> None:
+        """Record that the file turns out not to need these stages."""
+        self.stages -= stages
+        self.missing -= stages
+
     def outputs(self) -> list[str]:
         """Return the paths of its outputs, once it is done."""
         if not self.written:
@@ -144,5 +149,6 @@ class FileRun:
             "note": self.written.note if self.written else None,
             "verdict": quality["verdict"] if quality else None,
             "reasons": quality["reasons"] if quality else [],
+            "second_pass": quality.get("second_pass", []) if quality else [],
             "failed_before": self.failed_before,
         }

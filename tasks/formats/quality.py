@@ -10,4 +10,7 @@ def quality_json(quality: Quality | None) -> bytes:
     """Return the check's result; nothing without one."""
     if quality is None:
         return b""
-    return json.dumps(asdict(quality), ensure_ascii=False, indent=2).encode(errors="surrogatepass")
+    found = asdict(quality)
+    if not quality.second_pass:
+        del found["second_pass"]
+    return json.dumps(found, ensure_ascii=False, indent=2).encode(errors="surrogatepass")

@@ -46,9 +46,11 @@ class NodePlanner:
         *,
         cross_attention: bool,
         device: str | None,
+        second_model: bool = False,
     ) -> None:
         self._settings = settings
         self._cross_attention = cross_attention
+        self._second_model = second_model
         self._use_gpus = device != "cpu"
         self._on_gpus = device == "cuda"
         self.stages = frozenset(stages)
@@ -66,6 +68,7 @@ class NodePlanner:
             self.files,
             cross_attention=self._cross_attention,
             use_gpus=self._use_gpus,
+            second_model=self._second_model,
         )
 
     def _share_of(self, node: Node, nodes: Sequence[Node], taken: Counter[str]) -> PoolSettings:
