@@ -106,7 +106,8 @@ def _model_pool(
     grows = bool(gpus and num_gpus is None and size is None)
     if num_gpus is None:
         num_gpus = GPU_SHARES[name] if gpus else 0.0
-        num_gpus += SECOND_MODEL_NUM_GPUS if gpus and second_model and name == "transcribe" else 0.0
+        if gpus and second_model and name == "transcribe":
+            num_gpus = round(num_gpus + SECOND_MODEL_NUM_GPUS, 2)
     slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
     return PoolSpec(
         name,
