@@ -11,6 +11,7 @@ from prefect import runtime
 from flows.admission import Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
+from flows.links import Links, ResultPolicy
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
 from flows.reporting.ending import Ending
@@ -23,8 +24,6 @@ from flows.services.task_run_states import TaskRunStates
 from flows.shards import Shards
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import (
-    Links,
-    ResultPolicy,
     align_files,
     align_files_again,
     check_files,
@@ -38,7 +37,7 @@ from flows.stages import (
 from flows.state.folder import OutputFolder
 from flows.state.throughput import note_speed
 from flows.streams import Stream
-from tasks.stage_table import inputs_of, planned_stages
+from tasks.stage_table import inputs_of
 
 
 def run_stages(run: Run, pools: Pools) -> None:
@@ -134,12 +133,7 @@ def wire(
             "diarize": batch.diarize,
         },
     }
-    planned = planned_stages(
-        align=batch.align is not None,
-        diarize=batch.diarize is not None,
-        check=batch.check is not None,
-        second_pass=batch.second_pass is not None,
-    )
+    planned = batch.stages(diarize=batch.diarize is not None)
     stages = [stage for stage in parameters if stage.name in planned]
     feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
     streams = {name: Stream(*names) if names else admitted for name, names in feeders.items()}

@@ -5,7 +5,6 @@ Which stage takes what from which others is in the table in tasks/stage_table.py
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
@@ -14,11 +13,9 @@ from prefect import Task, flow, runtime
 from prefect.states import Cancelled, Completed, Failed, State
 from ray.exceptions import RayError
 
+from flows.links import Links
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
-from flows.reporting.tracker import Tracker
-from flows.services.task_run_states import TaskRunStates
-from flows.streams import Stream
 from tasks.align import AlignOptions, align, align_again
 from tasks.check import CheckOptions, check, check_again
 from tasks.diarize import DiarizeOptions, diarize
@@ -26,51 +23,10 @@ from tasks.formats.provenance import Provenance
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
 from tasks.second_pass.stretches import doubts_of
-from tasks.stage_table import SECOND_PASS, TABLE
-from tasks.storage.results import storage_of
+from tasks.stage_table import SECOND_PASS
 from tasks.transcribe import TranscribeOptions, transcribe
 from tasks.transcribe_again import SecondPassOptions, transcribe_again
 from tasks.write import WriteOptions, write
-
-
-@dataclass(frozen=True)
-class ResultPolicy:
-    """Where the stages' results are stored, and whether those that are there are replaced."""
-
-    folder: str
-    refresh: bool
-
-    def applied_to(self, task: Task[..., Any]) -> Task[..., Any]:
-        """Return the task with its results stored there, if it is one whose results are stored."""
-        if not TABLE[task.name].stored:
-            return task
-        return task.with_options(result_storage=storage_of(self.folder), refresh_cache=self.refresh)
-
-
-class Links:
-    """What joins a stage to the others: its streams, where outcomes and states go, and where results are stored.
-
-    It is a flow parameter, and as such has no `__dict__` and is pickled as nothing; see Stream.
-    """
-
-    __slots__ = ("downstream", "results", "states", "tracker", "upstream")
-
-    def __init__(
-        self,
-        upstream: Stream,
-        downstream: list[Stream],
-        tracker: Tracker,
-        results: ResultPolicy,
-        states: TaskRunStates,
-    ) -> None:
-        self.upstream = upstream
-        self.downstream = downstream
-        self.tracker = tracker
-        self.results = results
-        self.states = states
-
-    def __reduce__(self) -> tuple[type[object], tuple[()]]:
-        return object, ()
 
 
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
 from string import Formatter
 from typing import Any, Literal, TypedDict
 
@@ -21,7 +20,6 @@ from tasks.quality.verdict import Quality
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
-from tasks.storage.urls import is_url
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
 
@@ -195,7 +193,7 @@ def write(
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
-    provenance = replace(made_with, source=file.name, source_date=_day(file), words_timed_by=transcript.aligned_by)
+    provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     contents = {
         EXTENSIONS[name]: encode(
             name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality
@@ -217,9 +215,3 @@ def write(
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)
-
-
-def _day(file: AudioFile) -> date | None:
-    """Return the day that a file was last changed; that of an object in a store is not known."""
-    known = file.mtime_ns and not is_url(file.path)
-    return datetime.fromtimestamp(file.mtime_ns / 1e9, tz=UTC).date() if known else None

@@ -11,10 +11,10 @@ from fastapi.encoders import jsonable_encoder
 
 from flows.admission import Admission
 from flows.config.parameters import Batch
+from flows.links import Links, ResultPolicy
 from flows.pipeline import wire
 from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
-from flows.stages import Links, ResultPolicy
 from flows.streams import Stream
 from tasks.stage_table import STAGES, TABLE, inputs_of, planned_stages
 

@@ -10,6 +10,7 @@ from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
+from tasks.stage_table import planned_stages
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
@@ -43,6 +44,15 @@ class Batch(Options):
         if self.second_pass and (self.check is None or self.transcribe.task == "translate"):
             raise ValueError("second_pass decodes what check doubts in a transcript: set check, and no translation")
         return self
+
+    def stages(self, *, diarize: bool) -> frozenset[str]:
+        """Return the stages of a file that is diarized, or not, if nothing of it is stored."""
+        return planned_stages(
+            align=self.align is not None,
+            diarize=diarize,
+            check=self.check is not None,
+            second_pass=self.second_pass is not None,
+        )
 
     @property
     def whisper_models(self) -> dict[str, str]:

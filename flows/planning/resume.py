@@ -19,7 +19,7 @@ from tasks.quality.assessment import LISTED, Assessment
 from tasks.quality.verdict import WRONG_TEXT
 from tasks.retries import RetryBudget
 from tasks.second_pass.stretches import doubts_of
-from tasks.stage_table import SECOND_PASS, TABLE, inputs_of, planned_stages
+from tasks.stage_table import SECOND_PASS, TABLE, inputs_of
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import Stopped, version_of
 from tasks.storage.outputs import PreviousOutputs, not_ours
@@ -51,13 +51,7 @@ class Resume:
 
     def all_stages(self, file: FileOverrides) -> frozenset[str]:
         """Return the stages that a file with these options goes through if nothing of it is stored."""
-        diarize = file.diarizing(self._batch.diarize) is not None
-        return planned_stages(
-            align=self._batch.align is not None,
-            diarize=diarize,
-            check=self._batch.check is not None,
-            second_pass=self._batch.second_pass is not None,
-        )
+        return self._batch.stages(diarize=file.diarizing(self._batch.diarize) is not None)
 
     def stop(self) -> None:
         """Read no further."""
@@ -148,12 +142,12 @@ class Resume:
     def _missing(self, file: FileRun) -> frozenset[str]:
         """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored.
 
-        A file whose outputs were written without a check is not decoded again for one, unless its output is asked for.
+        A file whose outputs were written without a check is not decoded again for one, unless its output or a second
+        pass is asked for; a second pass is for files whose check, if it is stored, doubts any text.
         """
         if SECOND_PASS & file.stages:
-            if not self._stored(file, "check") or doubts_of(
-                StoredResult(self._results, file.source.keys["check"]).read()
-            ):
+            checked = self._stored(file, "check") and StoredResult(self._results, file.source.keys["check"]).read()
+            if not checked or doubts_of(checked):
                 return self._needed(file, "write", file.stages)
             file.leave_out(SECOND_PASS)
         stages = file.stages - {"check"}
