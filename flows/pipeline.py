@@ -131,6 +131,7 @@ def wire(
             "transcribe": batch.transcribe,
             "align": batch.align,
             "diarize": batch.diarize,
+            "second_pass": batch.second_pass,
         },
     }
     planned = batch.stages(diarize=batch.diarize is not None)

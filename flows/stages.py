@@ -105,12 +105,15 @@ def write_files(
     transcribe: TranscribeOptions,
     align: AlignOptions | None,
     diarize: DiarizeOptions | None,
+    second_pass: SecondPassOptions | None,
 ) -> State[Any]:
     """Join words and speakers, and write the outputs."""
 
     def arguments(file: FileRun) -> dict[str, Any]:
         used = (file.options.transcribing(transcribe), align, file.options.diarizing(diarize))
         changed = {name: value for group in used if group for name, value in group.changed().items()}
+        if second_pass and SECOND_PASS & file.stages:
+            changed["second_pass"] = second_pass.second_model or True
         made_with = Provenance(model=changed.pop("model", transcribe.model), options=changed)
         return {
             "output": file.output,

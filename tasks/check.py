@@ -149,7 +149,7 @@ def choose_texts(
 
     `again` has the text of `decoded`, aligned if the transcript is.
     """
-    language = transcript.language
+    language = decoded.language
     speech = second_speech(audio.samples, segments_of(transcript.result, language), first=transcribe.vad_method)
     result, decisions = choose(
         transcript.result,
@@ -160,7 +160,14 @@ def choose_texts(
         lambda segments: _in_text(segments, speech, language, options),
         options.check_logprob,
     )
-    chosen = replace(transcript, result=result, provisional=transcript.provisional or again.provisional)
+    chosen = replace(
+        transcript,
+        language=language if result["segments"] else transcript.language,
+        result=result,
+        aligned_by=transcript.aligned_by or again.aligned_by,
+        provisional=transcript.provisional or again.provisional,
+        note=None if result["segments"] else transcript.note,
+    )
     quality = _judge(chosen, audio, speech, diarization, options, fewest_speakers)
     return SecondPass(chosen, replace(quality, second_pass=decisions))
 

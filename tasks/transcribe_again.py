@@ -42,7 +42,7 @@ class SecondPassOptions(Options):
 
 @dataclass
 class DecodedAgain:
-    """The stretches of a file that are in doubt, with the text of the second pass; `language` is the file's."""
+    """The stretches of a file that are in doubt, with the text of the second pass in this language."""
 
     language: str
     stretches: list[Stretch]
@@ -67,17 +67,17 @@ def decode_again(
     models: ModelOptions,
 ) -> DecodedAgain:
     """Return the stretches of 16 kHz mono samples, shape (samples,), that are in doubt, with what is said in them."""
-    segments = segments_of(transcript.result, transcript.language)
+    segments, audio = segments_of(transcript.result, transcript.language), as_float(samples)
     again = DecodedAgain(transcript.language, stretches_of(quality, segments, len(samples) / SAMPLE_RATE))
     if not again.stretches:
         return again
-    from tasks.second_pass.decoding import decode_stretches
+    from tasks.second_pass.decoding import decode_stretches, language_of
 
     model = whisper_model(options.model_after(first), models)
-    if model.model.is_multilingual or transcript.language == "en":
-        with_smaller_batches(
-            1, lambda _: decode_stretches(again.stretches, as_float(samples), transcript.language, first, model)
-        )
+    if not segments and not first.fixed_language:  # the first pass heard nothing: its language is a mere default
+        again.language = with_smaller_batches(1, lambda _: language_of(again.stretches, audio, model))
+    if model.model.is_multilingual or again.language == "en":
+        with_smaller_batches(1, lambda _: decode_stretches(again.stretches, audio, again.language, first, model))
     else:
         for stretch in again.stretches:
             stretch.left = "the model of the second pass knows English alone"

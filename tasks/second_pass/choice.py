@@ -118,7 +118,8 @@ def _with(result: Result, stretch: Stretch, new: list[dict[str, Any]]) -> Result
     kept = [each for each in result["segments"] if not stretch.touches(each["start"], each["end"])]
     segments = sorted([*kept, *new], key=lambda each: each["start"])
     words = [word for each in segments for word in each.get("words", ())]
-    return {**result, "segments": segments} | ({"word_segments": words} if "word_segments" in result else {})
+    timed = any("words" in each for each in segments)
+    return {**result, "segments": segments} | ({"word_segments": words} if timed else {})
 
 
 def _text(segments: list[dict[str, Any]]) -> str:

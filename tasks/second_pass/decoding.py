@@ -18,6 +18,7 @@ from tasks.second_pass.stretches import Stretch
 from tasks.transcribe import TranscribeOptions
 from tasks.whisper.decoding import without_numerals
 from tasks.whisper.prompts import fitted_prompt
+from tasks.whisper.speech import WINDOWS
 
 if TYPE_CHECKING:
     from faster_whisper.transcribe import Word
@@ -50,6 +51,18 @@ def decode_stretches(
                 stretch.decoded = list(_decode(stretch, audio, model, settings))
 
 
+def language_of(stretches: list[Stretch], audio: npt.NDArray[np.float32], model: "WhisperModel") -> str:
+    """Return the language, a code, of what is said in the stretches."""
+    sounds = [_sound(stretch, audio) for stretch in stretches]
+    with compute_limits.slots:
+        language, *_ = model.detect_language(np.concatenate(sounds), language_detection_segments=WINDOWS)
+    return str(language)
+
+
+def _sound(stretch: Stretch, audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return audio[int(stretch.start * SAMPLE_RATE) : int(stretch.end * SAMPLE_RATE)]
+
+
 def _settings(language: str, options: TranscribeOptions, model: "WhisperModel") -> dict[str, Any]:
     """Return the arguments of `WhisperModel.transcribe`; its defaults are Whisper's temperatures and thresholds."""
     suppressed = [int(token) for token in options.suppress_tokens.split(",")]
@@ -75,7 +88,7 @@ def _other_language(
     stretch: Stretch, audio: npt.NDArray[np.float32], language: str, model: "WhisperModel"
 ) -> str | None:
     """Return that another language is spoken in the stretch: its text is right then, and would be translated."""
-    sound = audio[int(stretch.start * SAMPLE_RATE) : int(stretch.end * SAMPLE_RATE)]
+    sound = _sound(stretch, audio)
     if not model.model.is_multilingual or len(sound) < LEAST_S * SAMPLE_RATE:
         return None
     with compute_limits.slots:

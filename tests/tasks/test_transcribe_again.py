@@ -1,5 +1,7 @@
 """tasks/transcribe_again.py with a real model: what is decoded of a stretch, and what is not."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
@@ -12,20 +14,27 @@ from tasks.quality.transcript import Finding, Kind
 from tasks.quality.verdict import Quality
 from tasks.second_pass.stretches import Stretch
 from tasks.transcribe import TranscribeOptions, Transcript
-from tasks.transcribe_again import SecondPassOptions, decode_again
+from tasks.transcribe_again import DecodedAgain, SecondPassOptions, decode_again
 
 CPU = ModelOptions(device="cpu", threads=1)
 
 
-def passed_again(
-    samples: Samples, model: str, start: float, end: float, kind: Kind = "missing", language: str = "en"
-) -> Stretch:
-    """Return the stretch that is decoded again if the check doubts it; nothing has text."""
+def all_passed_again(
+    samples: Samples, model: str, start: float, end: float, kind: Kind = "missing", language: str | None = "en"
+) -> DecodedAgain:
+    """Return what is decoded if the check doubts a stretch of a file that has no text."""
     compute_limits.configure(parallel=1, threads=1)
-    first = TranscribeOptions(model=model, compute_type="int8", initial_prompt="A call.", suppress_numerals=True)
-    transcript = Transcript(language, {"segments": []})
+    first = TranscribeOptions(
+        model=model, compute_type="int8", language=language, initial_prompt="A call.", suppress_numerals=True
+    )
+    transcript = Transcript(language or "en", {"segments": []})
     quality = Quality("check", ["odd"], [Finding(kind, "odd", start, end)], 10.0, 0.0)
-    (stretch,) = decode_again(transcript, quality, samples, first, SecondPassOptions(), CPU).stretches
+    return decode_again(transcript, quality, samples, first, SecondPassOptions(), CPU)
+
+
+def passed_again(*args: Any, **options: Any) -> Stretch:
+    """Return that stretch."""
+    (stretch,) = all_passed_again(*args, **options).stretches
     return stretch
 
 
@@ -56,6 +65,14 @@ def test_a_passage_in_another_language_stays_as_it_is(base: str) -> None:
     told_english = passed_again(french, base, 0.0, 2.5, "language")
     assert (told_english.left, told_english.decoded) == ("Whisper hears 'fr' there", [])
     assert passed_again(french, base, 0.0, 2.5, "language", "fr").decoded
+
+
+def test_where_the_first_pass_heard_nothing_the_language_is_detected(base: str) -> None:
+    """It was not before, for want of speech."""
+    french = decode(str(SAMPLES / "fr" / "pangrama.wav"))
+    found = all_passed_again(french, base, 0.0, 2.5, language=None)
+    assert found.language == "fr"
+    assert found.transcript.result["segments"]
 
 
 def test_a_model_that_knows_english_alone_decodes_no_other_language(tiny_en: str) -> None:
