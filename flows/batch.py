@@ -39,6 +39,7 @@ from tasks.models.options import ModelOptions, go_offline
 from tasks.people.options import PeopleOptions
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 OPENING_S = 5.0
@@ -54,6 +55,7 @@ def whisperx_batch(
     diarize: DiarizeOptions | None = None,
     people: PeopleOptions = PeopleOptions(),
     check: CheckOptions | None = CheckOptions(),
+    second_pass: SecondPassOptions | None = None,
     models: ModelOptions = ModelOptions(),
     run: RunSettings = RunSettings(),
     pools: PoolSettings = PoolSettings(),
@@ -71,6 +73,7 @@ def whisperx_batch(
         diarize=diarize,
         people=people,
         check=check,
+        second_pass=second_pass,
         models=models,
         run=run,
         pools=pools,

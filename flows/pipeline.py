@@ -11,6 +11,7 @@ from prefect import runtime
 from flows.admission import Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
+from flows.links import Links, ResultPolicy
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
 from flows.reporting.ending import Ending
@@ -23,19 +24,20 @@ from flows.services.task_run_states import TaskRunStates
 from flows.shards import Shards
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import (
-    Links,
-    ResultPolicy,
     align_files,
+    align_files_again,
     check_files,
+    check_files_again,
     diarize_files,
     load_audio_files,
     transcribe_files,
+    transcribe_files_again,
     write_files,
 )
 from flows.state.folder import OutputFolder
 from flows.state.throughput import note_speed
 from flows.streams import Stream
-from tasks.stage_table import inputs_of, planned_stages
+from tasks.stage_table import inputs_of
 
 
 def run_stages(run: Run, pools: Pools) -> None:
@@ -111,6 +113,8 @@ def wire(
                            ┌── transcribe ── align ──┐
     admitted ─── load audio                          check ── write ── written
                            └──────── diarize ────────┘
+
+    With a second pass, `transcribe again`, `align again` and `check again` are between check and write.
     """
     models = {"models": batch.models}
     parameters: dict[StageFlow, Mapping[str, Any]] = {
@@ -119,17 +123,19 @@ def wire(
         align_files: {"options": batch.align, "transcribe": batch.transcribe, **models},
         diarize_files: {"options": batch.diarize, **models},
         check_files: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
+        transcribe_files_again: {"options": batch.second_pass, "transcribe": batch.transcribe, **models},
+        align_files_again: {"options": batch.align, "transcribe": batch.transcribe, **models},
+        check_files_again: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
         write_files: {
             "options": batch.write,
             "transcribe": batch.transcribe,
             "align": batch.align,
             "diarize": batch.diarize,
             "people": batch.people,
+            "second_pass": batch.second_pass,
         },
     }
-    planned = planned_stages(
-        align=batch.align is not None, diarize=batch.diarize is not None, check=batch.check is not None
-    )
+    planned = batch.stages(diarize=batch.diarize is not None)
     stages = [stage for stage in parameters if stage.name in planned]
     feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
     streams = {name: Stream(*names) if names else admitted for name, names in feeders.items()}

@@ -5,70 +5,29 @@ Which stage takes what from which others is in the table in tasks/stage_table.py
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
 from prefect import Task, flow, runtime
 from prefect.states import Cancelled, Completed, Failed, State
+from ray.exceptions import RayError
 
+from flows.links import Links
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
-from flows.reporting.tracker import Tracker
-from flows.services.task_run_states import TaskRunStates
-from flows.streams import Stream
-from tasks.align import AlignOptions, align
-from tasks.check import CheckOptions, check
+from tasks.align import AlignOptions, align, align_again
+from tasks.check import CheckOptions, check, check_again
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
 from tasks.people.labels import naming_of
 from tasks.people.options import PeopleOptions
-from tasks.stage_table import TABLE
-from tasks.storage.results import storage_of
+from tasks.second_pass.stretches import doubts_of
+from tasks.stage_table import SECOND_PASS
 from tasks.transcribe import TranscribeOptions, transcribe
+from tasks.transcribe_again import SecondPassOptions, transcribe_again
 from tasks.write import WriteOptions, write
-
-
-@dataclass(frozen=True)
-class ResultPolicy:
-    """Where the stages' results are stored, and whether those that are there are replaced."""
-
-    folder: str
-    refresh: bool
-
-    def applied_to(self, task: Task[..., Any]) -> Task[..., Any]:
-        """Return the task with its results stored there, if it is one whose results are stored."""
-        if not TABLE[task.name].stored:
-            return task
-        return task.with_options(result_storage=storage_of(self.folder), refresh_cache=self.refresh)
-
-
-class Links:
-    """What joins a stage to the others: its streams, where outcomes and states go, and where results are stored.
-
-    It is a flow parameter, and as such has no `__dict__` and is pickled as nothing; see Stream.
-    """
-
-    __slots__ = ("downstream", "results", "states", "tracker", "upstream")
-
-    def __init__(
-        self,
-        upstream: Stream,
-        downstream: list[Stream],
-        tracker: Tracker,
-        results: ResultPolicy,
-        states: TaskRunStates,
-    ) -> None:
-        self.upstream = upstream
-        self.downstream = downstream
-        self.tracker = tracker
-        self.results = results
-        self.states = states
-
-    def __reduce__(self) -> tuple[type[object], tuple[()]]:
-        return object, ()
 
 
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
@@ -108,6 +67,38 @@ def check_files(
     )
 
 
+@flow(name="transcribe again", flow_run_name="transcribe again", validate_parameters=False)
+def transcribe_files_again(
+    links: Links, options: SecondPassOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> State[Any]:
+    """Decode again what is in doubt; files without doubt go on to `write`."""
+
+    def arguments(file: FileRun) -> dict[str, Any]:
+        return {"options": options, "transcribe": file.options.transcribing(transcribe), "models": models}
+
+    return _map_files(transcribe_again, links, arguments)
+
+
+@flow(name="align again", flow_run_name="align again", validate_parameters=False)
+def align_files_again(
+    links: Links, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> State[Any]:
+    """Time the words of the second pass."""
+    return _map_files(align_again, links, lambda _: {"options": options, "transcribe": transcribe, "models": models})
+
+
+@flow(name="check again", flow_run_name="check again", validate_parameters=False)
+def check_files_again(
+    links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+) -> State[Any]:
+    """Choose between the texts of both passes."""
+    return _map_files(
+        check_again,
+        links,
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+    )
+
+
 @flow(name="write", flow_run_name="write", validate_parameters=False)
 def write_files(
     links: Links,
@@ -115,6 +106,7 @@ def write_files(
     transcribe: TranscribeOptions,
     align: AlignOptions | None,
     diarize: DiarizeOptions | None,
+    second_pass: SecondPassOptions | None,
     people: PeopleOptions,
 ) -> State[Any]:
     """Join words and speakers, and write the outputs."""
@@ -126,7 +118,9 @@ def write_files(
             "options": options,
             "previous": file.previous,
             "ahead": file.ahead,
-            "made_with": file.options.made_with(transcribe, align, diarize),
+            "made_with": file.options.made_with(
+                transcribe, align, diarize, second_pass if SECOND_PASS & file.stages else None
+            ),
             "naming": naming,
         }
 
@@ -181,8 +175,19 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
 def _missing(stage: str, links: Links) -> Iterator[FileRun]:
     """Yield the files that need the stage; hand on those that have its result from an earlier run."""
     for file in links.upstream.drain():
+        if stage == "transcribe again" and not _may_be_in_doubt(file):
+            file.leave_out(SECOND_PASS)
         if stage not in file.missing:
             for stream in links.downstream:
                 stream.put(file)
         elif links.tracker.stage_started(file):
             yield file
+
+
+def _may_be_in_doubt(file: FileRun) -> bool:
+    """Return whether this run's check doubts any text of the file, as planning asks of an earlier run's check."""
+    check = file.futures.get("check")
+    try:
+        return check is None or bool(doubts_of(check.fetch()))
+    except (RayError, RuntimeError):  # its machine is gone, or another branch has failed: the stage itself will see
+        return True

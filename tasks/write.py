@@ -2,13 +2,13 @@
 
 import os
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
 from string import Formatter
 from typing import Any, Literal, TypedDict, cast
 
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
+from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
 from tasks.formats.provenance import Provenance
@@ -22,7 +22,6 @@ from tasks.quality.verdict import Quality
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
-from tasks.storage.urls import is_url
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
 
@@ -179,13 +178,17 @@ def write(
     ahead: WriteAhead | None = None,
     made_with: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
+    second: SecondPass | None = None,
     naming: Naming | None = None,
 ) -> WriteResult:
     """Join speakers and words of one file, name those whom `naming` knows, and write its outputs, noted `ahead`.
 
-    `made_with` knows the model and the options. Raises OutputNotOurs, OSError, NotInCaptions, PeopleChanged.
+    `made_with` knows the model and the options; the transcript and the check of a second pass replace the first.
+    Raises OutputNotOurs, OSError, NotInCaptions, PeopleChanged.
     """
     people = None
+    if second is not None:
+        transcript, quality = second.transcript, second.quality
     if diarization is not None:
         assign_speakers(transcript, diarization)
     if diarization is not None and naming is not None:
@@ -194,7 +197,7 @@ def write(
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
-    provenance = replace(made_with, source=file.name, source_date=_day(file), words_timed_by=transcript.aligned_by)
+    provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     contents = {
         EXTENSIONS[name]: encode(
             name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality, people
@@ -217,9 +220,3 @@ def write(
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)
-
-
-def _day(file: AudioFile) -> date | None:
-    """Return the day that a file was last changed; that of an object in a store is not known."""
-    known = file.mtime_ns and not is_url(file.path)
-    return datetime.fromtimestamp(file.mtime_ns / 1e9, tz=UTC).date() if known else None

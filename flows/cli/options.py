@@ -17,6 +17,7 @@ from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.people.options import PeopleOptions
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 WHISPERX = """
@@ -44,6 +45,7 @@ class Command(
     DiarizeOptions,
     PeopleOptions,
     CheckOptions,
+    SecondPassOptions,
     WriteOptions,
     ModelOptions,
     PoolSettings,
@@ -58,6 +60,9 @@ class Command(
     no_align: bool = Field(False, description="no word timings")
     diarize: bool = Field(False, description="label words and segments with speakers")
     no_check: bool = Field(False, description="no verdict on the transcripts")
+    second_pass: bool = Field(
+        False, description="decode again what the check doubts, and take the new text where the check doubts it less"
+    )
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
@@ -80,7 +85,12 @@ class Command(
                     for name in group.model_fields
                 ),
             ],
-            "check of the transcripts": ["no_check", *CheckOptions.model_fields],
+            "check of the transcripts": [
+                "no_check",
+                *CheckOptions.model_fields,
+                "second_pass",
+                *SecondPassOptions.model_fields,
+            ],
             "run": [name for name in cls.model_fields if name not in PoolSettings.model_fields],
             "pools": [*PoolSettings.model_fields],
         }
@@ -114,6 +124,7 @@ class Command(
             diarize=self._diarizing(),
             people=PeopleOptions(**self._given(PeopleOptions)),
             check=None if self.no_check else CheckOptions(**self._given(CheckOptions)),
+            second_pass=self._decoding_again(),
             write=WriteOptions(**self._given(WriteOptions)),
             models=ModelOptions(**self._given(ModelOptions)),
             pools=PoolSettings(**self._given(PoolSettings)),
@@ -131,6 +142,11 @@ class Command(
         if self._diarizing():
             return []
         return [f"--{name} has no effect without --diarize" for name in self._given(DiarizeOptions)]
+
+    def _decoding_again(self) -> SecondPassOptions | None:
+        """Return the options of the second pass; None without one. Its model asks for it, too."""
+        asked = self.second_pass or self.second_model
+        return SecondPassOptions(**self._given(SecondPassOptions)) if asked else None
 
     def _given(self, group: type[BaseModel]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}

@@ -20,6 +20,7 @@ from flows.state.folder import OutputFolder
 from tasks.errors import will_last
 from tasks.people.labels import Naming, naming_of
 from tasks.retries import retry
+from tasks.stage_table import SECOND_PASS
 from tasks.write import write
 
 
@@ -61,6 +62,7 @@ def _write_files(batch: Batch, plan: Plan, tracker: Tracker, began: float) -> No
 def _write(batch: Batch, file: FileRun, tracker: Tracker, naming: Naming | None) -> None:
     """Write the outputs of one file, or record why that failed."""
     started = time.monotonic()
+    second_pass = batch.second_pass if SECOND_PASS & file.stages else None
     inputs: dict[str, Any] = file.inputs_of("write", OutputFolder.of(batch).results)
     tracker.stage_started(file)
     try:
@@ -71,7 +73,7 @@ def _write(batch: Batch, file: FileRun, tracker: Tracker, naming: Naming | None)
                 options=batch.write,
                 previous=file.previous,
                 ahead=file.ahead,
-                made_with=file.options.made_with(batch.transcribe, batch.align, batch.diarize),
+                made_with=file.options.made_with(batch.transcribe, batch.align, batch.diarize, second_pass),
                 naming=naming,
                 **{name: stored and stored.read() for name, stored in inputs.items()},
             )

@@ -11,6 +11,7 @@ from tasks.diarize import DiarizeOptions
 from tasks.formats.provenance import Provenance
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 
 G = TypeVar("G", bound=Options)
 
@@ -49,11 +50,17 @@ class FileOverrides(Options):
         return self._over(batch)
 
     def made_with(
-        self, transcribe: TranscribeOptions, align: AlignOptions | None, diarize: DiarizeOptions | None
+        self,
+        transcribe: TranscribeOptions,
+        align: AlignOptions | None,
+        diarize: DiarizeOptions | None,
+        second_pass: SecondPassOptions | None,
     ) -> Provenance:
         """Return what a transcript says of its origin, with the batch's options and these overrides."""
         used = (self.transcribing(transcribe), align, self.diarizing(diarize))
         changed = {name: value for group in used if group for name, value in group.changed().items()}
+        if second_pass:
+            changed["second_pass"] = second_pass.second_model or True
         return Provenance(model=changed.pop("model", transcribe.model), options=changed)
 
     def _over(self, batch: G) -> G:

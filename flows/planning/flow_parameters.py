@@ -34,6 +34,8 @@ def as_parameters(batch: Batch) -> Batch:
             update={"report": _absolute_if_set(batch.run.report), "results_dir": folder.results}
         ),
     }
+    if batch.second_pass and (second_model := batch.second_pass.second_model):
+        changed["second_pass"] = batch.second_pass.model_copy(update={"second_model": _if_there(second_model)})
     if batch.diarize:
         model = _if_there(batch.diarize.diarize_model)
         changed["diarize"] = batch.diarize.model_copy(update={"diarize_model": model})

@@ -1,12 +1,15 @@
 """The plan and the report of a run as Markdown, for Prefect's UI."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
+from math import ceil
 from typing import Any
 
 from flows.planning.file_run import FileRun
 from flows.reporting.console import audio_of, counted, duration, speed_line, verdict_line
-from flows.reporting.listening import worth_hearing
+from flows.reporting.listening import assessed, totals, worth_hearing
 from flows.reporting.report import summary_of
 from flows.reporting.shards import Shard
 from flows.reporting.tracker import Tracker
@@ -17,6 +20,9 @@ ROWS = 1000
 SHOWN = ("done", "skipped", "failed", "left", "waiting")
 LISTENED = 50
 """Stretches that are worth an ear in the report; the CSV beside the report has more."""
+BAR, LONGEST_BAR = "█", 20
+COVERAGES = (0.0, 0.5, 0.7, 0.9, 0.95, 1.0)
+"""The limits of the bars of a histogram: the share of a file's speech that has text."""
 FILE_COLUMNS = ("file", "state", "verdict", "language", "speakers", "words timed by", "audio", "speed", "outputs")
 
 
@@ -123,7 +129,28 @@ def _listening(tracker: Tracker) -> list[str]:
         (file.source.name, "" if each["start"] is None else clock(each["start"]), each["text"], each["why"])
         for file, _, each in worth_hearing(tracker)[:LISTENED]
     ]
-    return ["## Worth an ear", verdicts, *(_table(("file", "time", "text", "why"), rows) if rows else [])]
+    return [
+        "## Worth an ear",
+        verdicts,
+        *_bars("verdict", totals(tracker).verdicts),
+        *_bars("speech with text", _coverages(tracker)),
+        *(_table(("file", "time", "text", "why"), rows) if rows else []),
+    ]
+
+
+def _coverages(tracker: Tracker) -> dict[str, int]:
+    """Return how many files with speech have text for how much of it."""
+    shares = [each["covered_s"] / each["speech_s"] for _, each in assessed(tracker) if each["speech_s"]]
+    limits = list(pairwise(COVERAGES))
+    counts = Counter(sum(share >= low for low, _ in limits) for share in shares)
+    return {f"{low:.0%} to {high:.0%}": counts[number] for number, (low, high) in enumerate(limits, 1)}
+
+
+def _bars(title: str, counts: dict[str, int]) -> list[str]:
+    """Return a bar chart of files, by verdict or any other name."""
+    most = max([1, *counts.values()])
+    rows = [(name, count, BAR * ceil(LONGEST_BAR * count / most)) for name, count in counts.items()]
+    return _table((title, "files", ""), rows)
 
 
 def _failures(title: str, files: list[FileRun]) -> list[str]:

@@ -85,7 +85,9 @@ def _expected_finish(run: Run) -> str:
     if not run.plan.waiting():
         return "nothing is to be done now"
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
+    estimate = None
+    if "transcribe" in run.plan.stages():  # the speed of whole runs says nothing of one that only checks
+        estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
     if estimate is None:
         return "not known before the first files are through: see the progress" + stop
     seconds, times = estimate

@@ -11,5 +11,7 @@ def quality_json(quality: Quality | None, people: list[Match] | None = None) -> 
     """Return the check's result, and who the speakers are if anybody was to be named; nothing without a check."""
     if quality is None:
         return b""
-    more = {} if people is None else {"people": people}
-    return json.dumps(asdict(quality) | more, ensure_ascii=False, indent=2).encode(errors="surrogatepass")
+    found = asdict(quality) | ({} if people is None else {"people": people})
+    if not quality.second_pass:
+        del found["second_pass"]
+    return json.dumps(found, ensure_ascii=False, indent=2).encode(errors="surrogatepass")

@@ -47,9 +47,11 @@ class NodePlanner:
         *,
         cross_attention: bool,
         device: str | None,
+        second_model: bool = False,
     ) -> None:
         self._settings = settings
         self._cross_attention = cross_attention
+        self._second_model = second_model
         self._use_gpus = device != "cpu"
         self._on_gpus = device == "cuda"
         self.stages = frozenset(stages)
@@ -67,6 +69,7 @@ class NodePlanner:
             max(self.files_left(), 1),
             cross_attention=self._cross_attention,
             use_gpus=self._use_gpus,
+            second_model=self._second_model,
         )
 
     def _share_of(self, node: Node, nodes: Sequence[Node], taken: Counter[str]) -> PoolSettings:
