@@ -89,9 +89,10 @@ class Prefect:
         return {each["key"]: each for each in found}
 
     def stages(self, run: UUID) -> dict[str, dict[str, Any]]:
-        """Return the stages' runs of a run by their names."""
+        """Return the stages' or shards' runs of a run by their names without the number of files, in their order."""
         parents = {"flow_runs": {"parent_flow_run_id": {"any_": [str(run)]}}}
-        return {each["name"]: each for each in self.post("/flow_runs/filter", **parents)}
+        found = self.post("/flow_runs/filter", **parents, sort="START_TIME_ASC")
+        return {each["name"].partition(" · ")[0]: each for each in found}
 
     def tasks(self, stage: dict[str, Any], number: int) -> dict[str, str]:
         """Return the states of a stage's task runs by their names, once so many are recorded as completed."""

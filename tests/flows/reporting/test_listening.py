@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flows.planning.file_run import FileRun
 from flows.reporting.console import show_summary
-from flows.reporting.markdown import report_text
+from flows.reporting.markdown.texts import report_text
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile

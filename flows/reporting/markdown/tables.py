@@ -1,0 +1,33 @@
+"""Tables and links in Markdown."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+from uuid import UUID
+
+
+class Link(str):
+    """Markdown that is put into a cell as it is."""
+
+    __slots__ = ()
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    """Return the lines of a table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return ["", *("| " + " | ".join(_shown(each) for each in line) + " |" for line in lines), ""]
+
+
+def _shown(content: Any) -> str:
+    return content if isinstance(content, Link) else cell(str(content))
+
+
+def link(text: str, kind: Literal["flow-run", "task-run"], run: UUID | None) -> Link:
+    """Return the text as a link to the page of a run in Prefect's UI, if it is known which."""
+    return Link(f"[{cell(text)}](/runs/{kind}/{run})" if run else cell(text))
+
+
+def cell(text: str) -> str:
+    """Return the text escaped for a cell: file names may hold Markdown."""
+    for special in "\\|`<>[]*_":
+        text = text.replace(special, f"\\{special}")
+    return text
