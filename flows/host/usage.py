@@ -9,7 +9,7 @@ import psutil
 psutil.cpu_percent()  # begins to count
 QUERY = ("--query-gpu=utilization.gpu", "--format=csv,noheader,nounits")
 BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 60
+WIDTH = 40
 """Characters of the picture at most; each is the mean of as many samples as are needed."""
 
 

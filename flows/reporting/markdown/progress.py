@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from flows.reporting.console import duration
-from flows.reporting.markdown.tables import table
+from flows.reporting.markdown.tables import shortened, table
 from flows.reporting.work import Work
 
 NAMED = 10
@@ -18,7 +18,7 @@ def progress_text(headline: str, work: Work, running: Mapping[str, int]) -> str:
         if each.files
     ]
     files = [
-        (file.source.name, ", ".join(stages_of), duration(seconds))
+        (shortened(file.source.name), ", ".join(stages_of), duration(seconds))
         for file, stages_of, seconds in work.in_work()[:NAMED]
     ]
     in_work = table(("in work", "stage", "for"), files) if files else []

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
+LONGEST = 40
+"""Characters of a file's name in a table: Prefect's UI does not wrap them, and a page may be 1,100 pixels wide."""
+
 
 class Link(str):
     """Markdown that is put into a cell as it is."""
@@ -24,6 +27,12 @@ def _shown(content: Any) -> str:
 def link(text: str, kind: Literal["flow-run", "task-run"], run: UUID | None) -> Link:
     """Return the text as a link to the page of a run in Prefect's UI, if it is known which."""
     return Link(f"[{cell(text)}](/runs/{kind}/{run})" if run else cell(text))
+
+
+def shortened(name: str) -> str:
+    """Return a name without its middle if it is too long for a table."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[1 - half :]}"
 
 
 def cell(text: str) -> str:

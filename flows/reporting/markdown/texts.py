@@ -6,9 +6,10 @@ from flows.planning.file_run import FileRun
 from flows.reporting.console import audio_of, counted, duration, verdict_line
 from flows.reporting.listening import worth_hearing
 from flows.reporting.markdown.overview import SHOWN, overview
-from flows.reporting.markdown.tables import cell, link, table
+from flows.reporting.markdown.tables import cell, link, shortened, table
 from flows.reporting.shards import Shard
 from flows.reporting.tracker import Tracker
+from tasks.quality.assessment import Listed
 from tasks.quality.verdict import clock
 
 ROWS = 1000
@@ -98,7 +99,7 @@ def _files(files: list[FileRun]) -> list[str]:
 def _row(file: FileRun) -> tuple[Any, ...]:
     record = file.record()
     return (
-        file.source.name,
+        shortened(file.source.name),
         record["status"],
         record["verdict"] or "",
         record["language"] or "",
@@ -110,19 +111,25 @@ def _row(file: FileRun) -> tuple[Any, ...]:
 def _listening(tracker: Tracker) -> list[str]:
     if not (verdicts := verdict_line(tracker)):
         return []
-    rows = [
-        (file.source.name, "" if each["start"] is None else clock(each["start"]), each["text"], each["why"])
-        for file, _, each in worth_hearing(tracker)[:LISTENED]
-    ]
-    return ["## Worth an ear", verdicts, *(table(("file", "time", "text", "why"), rows) if rows else [])]
+    lines = [_stretch(file, listed) for file, _, listed in worth_hearing(tracker)[:LISTENED]]
+    return ["## Worth an ear", verdicts, "", *lines]
+
+
+def _stretch(file: FileRun, listed: Listed) -> str:
+    place = "" if listed["start"] is None else f", {clock(listed['start'])}"
+    text = f" “{cell(listed['text'])}”" if listed["text"] else ""
+    return f"- {cell(file.source.name)}{place}: {cell(listed['why'])}{text}"
 
 
 def _failures(title: str, files: list[FileRun]) -> list[str]:
+    """Return a list of files with their reasons: lists wrap in Prefect's UI, tables do not."""
     if not files:
         return []
-    rows = [(link(file.source.name, "task-run", file.failed_run), file.error or "") for file in files[:ROWS]]
-    return [f"## {title}", *table(("file", "reason"), rows), *_more(files)]
+    lines = [
+        f"- {link(file.source.name, 'task-run', file.failed_run)}: {cell(file.error or '')}" for file in files[:ROWS]
+    ]
+    return [f"## {title}", *lines, *_more(files)]
 
 
 def _more(files: list[FileRun]) -> list[str]:
-    return [f"and {len(files) - ROWS} more, which are in the file that `report` names"] if len(files) > ROWS else []
+    return ["", f"and {len(files) - ROWS} more, which are in the file that `report` names"] if len(files) > ROWS else []

@@ -34,7 +34,7 @@ def test_the_plan_has_the_totals_and_what_is_refused() -> None:
     assert "| done before | 1 |" in text
     assert "| refused | 1 |" in text
     assert "Finish: about 04:10" in text
-    assert "| c.wav | no audio |" in text
+    assert "- c.wav: no audio" in text
 
 
 def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: P
     )
     tracker.failed(tracker.files[1], "transcribe: it broke")
     text = report_text(tracker)
-    assert f"| [b.wav](/runs/task-run/{run}) | transcribe: it broke |" in text
+    assert f"- [b.wav](/runs/task-run/{run}): transcribe: it broke" in text
     assert f"| [transcribe](/runs/flow-run/{run}) | 1 | 0:00:30 | {'█' * 15} 75% |" in text
     assert "| write | 1 | 0:00:10 | █████ 25% |" in text
     assert "`CPU ▇▂ 48%`" in text
@@ -68,7 +68,9 @@ def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: P
 
 
 def test_a_name_is_shown_as_it_is() -> None:
-    """It may hold what Markdown or a browser would act on."""
+    """It may hold what Markdown or a browser would act on; a long one loses its middle."""
+    long = f"{'x' * 50} take 2.wav"
+    assert f"| {'x' * 20}…{'x' * 8} take 2.wav | waiting |" in report_text(Tracker([file(0, long)]))
     name = "a|b `c` <script>*d*_e_[f](g).wav"
     text = report_text(Tracker([file(0, name)]))
     assert r"| a\|b \`c\` \<script\>\*d\*\_e\_\[f\](g).wav | waiting |" in text
