@@ -95,7 +95,7 @@ def _run_batch(batch: Batch) -> State[Any]:
     with logs_forwarded(), exclusive_run(folder.state_dir, runtime.flow_run.id, waiting):
         plan, tracker = take_plan() or _plan(batch, folder)
         tracker.start_clock()
-        rename(batch, len(plan.files))
+        rename(len(plan.files))
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
         try:

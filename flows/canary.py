@@ -102,7 +102,7 @@ def _batch(manifest: str, output_dir: str, results_dir: str, options: OptionSet,
 
 def _run(batch: Batch, side: str) -> None:
     """Run the batch as a subflow; files that fail are found by the comparison. Raises RunBroken."""
-    state = whisperx_batch(**dict(batch), return_state=True)
+    state = whisperx_batch.with_options(flow_run_name=f"{side} options")(**dict(batch), return_state=True)
     if state.is_cancelled():
         raise RunBroken(f"the run with the {side} options was cancelled")
     if error := exception_of(state):

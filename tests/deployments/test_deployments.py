@@ -193,7 +193,7 @@ def test_a_run_explains_itself(box: Prefect, first: dict[str, Any]) -> None:
     report = shown["whisperx-batch-report"]["data"]
     assert re.search(r"\| \[transcribe\]\(/runs/flow-run/[0-9a-f-]{36}\) \| 4 \| [\d:]+ \| █+ \d+% \|", report)
     assert re.search(r"`CPU [▁▂▃▄▅▆▇█]+ \d+%`", report)
-    assert "| transcribe | 4 of 4 |" in shown["whisperx-batch-progress"]["description"]
+    assert "- transcribe: 4 of 4 files" in shown["whisperx-batch-progress"]["description"]
 
 
 def test_what_a_library_warns_of_is_in_the_log_of_the_file(box: Prefect, first: dict[str, Any]) -> None:
