@@ -64,6 +64,8 @@ def whisperx_batch(
     Ends Completed if every file was done, or left as `stop_after` asks, Cancelled if it was interrupted, and Failed if
     any file failed or the run could not go on.
     """
+    if runtime.deployment.id:
+        omit_tracebacks_of_final_states()
     try:
         batch = Batch(
             inputs=inputs,
@@ -76,10 +78,7 @@ def whisperx_batch(
             run=run,
             pools=pools,
         )
-        if runtime.deployment.id:
-            omit_tracebacks_of_final_states()
-            batch = with_deployment_options(batch)
-        return _run_batch(batch)
+        return _run_batch(with_deployment_options(batch) if runtime.deployment.id else batch)
     except NothingToDo as reason:
         return Completed(message=f"nothing to do: {reason}")
     except (*EXPECTED, ValidationError) as error:
