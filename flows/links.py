@@ -1,5 +1,6 @@
 """What joins a stage subflow to the others, and where its results are stored."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ class Links:
     It is a flow parameter, and as such has no `__dict__` and is pickled as nothing; see Stream.
     """
 
-    __slots__ = ("downstream", "results", "states", "tracker", "upstream")
+    __slots__ = ("begun", "downstream", "planned", "results", "states", "tracker", "upstream")
 
     def __init__(
         self,
@@ -41,12 +42,17 @@ class Links:
         tracker: Tracker,
         results: ResultPolicy,
         states: TaskRunStates,
+        planned: str,
     ) -> None:
+        """`planned` says how many files the stage is planned for."""
         self.upstream = upstream
         self.downstream = downstream
         self.tracker = tracker
         self.results = results
         self.states = states
+        self.planned = planned
+        self.begun = threading.Event()
+        """Set once the stage's flow runs."""
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         return object, ()

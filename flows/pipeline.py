@@ -12,8 +12,10 @@ from flows.admission import Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
 from flows.links import Links, ResultPolicy
+from flows.planning.file_run import FileRun
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
+from flows.reporting.console import counted
 from flows.reporting.ending import Ending
 from flows.reporting.live import Progress
 from flows.reporting.run import Run
@@ -55,7 +57,7 @@ def run_stages(run: Run, pools: Pools) -> None:
     progress = Progress(tracker, pools, run.console)
     with (
         progress.shown() if settings.verbose else nullcontext(),
-        run.artifacts.following(progress),
+        run.artifacts.following(progress, partial(_look, run, pools)),
         noticing_cancellation(runtime.flow_run.id, threads.interrupt),
         _stopping(run, pools, admission),
     ):
@@ -76,6 +78,12 @@ def run_stages(run: Run, pools: Pools) -> None:
         tracker.ending = Ending(threads.interrupted, interrupted=True)
     elif threads.error:
         raise threads.error
+
+
+def _look(run: Run, pools: Pools) -> None:
+    """Report new failures, and note how busy the machines are."""
+    run.failures.report()
+    run.tracker.usage.add(pools.usage())
 
 
 @contextmanager
@@ -106,9 +114,9 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
 
 
 def wire(
-    batch: Batch, tracker: Tracker, admitted: Stream, written: Stream, states: TaskRunStates
+    batch: Batch, tracker: Tracker, files: list[FileRun], admitted: Stream, written: Stream, states: TaskRunStates
 ) -> Mapping[StageFlow, Mapping[str, Any]]:
-    """Return the batch's stage flows with their parameters, joined by streams as tasks/stage_table.py says.
+    """Return the stage flows for these files with their parameters, joined by streams as tasks/stage_table.py says.
 
                            ┌── transcribe ── align ──┐
     admitted ─── load audio                          check ── write ── written
@@ -143,6 +151,7 @@ def wire(
 
     def links(stage: str) -> Links:
         downstream = [stream for after, stream in streams.items() if stage in feeders[after]]
-        return Links(streams[stage], downstream or [written], tracker, results, states)
+        planned = counted(sum(stage in file.missing for file in files))
+        return Links(streams[stage], downstream or [written], tracker, results, states, planned)
 
     return {stage: {"links": links(stage.name), **parameters[stage]} for stage in stages}

@@ -16,7 +16,7 @@ from flows.admission import Admission
 from flows.planning.file_run import FileRun
 from flows.pools.outcome import exception_of
 from flows.reporting.artifacts import Artifacts
-from flows.reporting.markdown import shard_text
+from flows.reporting.markdown.texts import shard_text
 from flows.reporting.shards import Shard, divided
 from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
@@ -25,8 +25,8 @@ from flows.streams import Stream
 
 logger = logging.getLogger(__name__)
 
-Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
-"""Returns the stage flows with their parameters, from their first stream to their last."""
+Wire = Callable[[list[FileRun], Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
+"""Returns the stage flows for some files with their parameters, from their first stream to their last."""
 
 
 NEXT_AT = 200
@@ -101,7 +101,7 @@ class ShardWork:
     def send(self) -> None:
         """Send the files through the stages, inside the current flow run, wait for them, and until Prefect knows."""
         written, states = Stream("write"), TaskRunStates()
-        stages = self._threads.start(self._wire(self.intake, written, states))
+        stages = self._threads.start(self._wire(self.shard.files, self.intake, written, states))
         try:
             for file in written.drain():
                 self._tracker.done(file, file.futures["write"].fetch())

@@ -31,31 +31,31 @@ from tasks.write import WriteOptions, write
 
 
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
-@flow(name="load audio", flow_run_name="load audio", validate_parameters=False)
+@flow(name="load audio", flow_run_name="load audio · {links.planned}", validate_parameters=False)
 def load_audio_files(links: Links) -> State[Any]:
     """Decode each file once."""
     return _map_files(load_audio, links, lambda _: {})
 
 
-@flow(name="transcribe", flow_run_name="transcribe", validate_parameters=False)
+@flow(name="transcribe", flow_run_name="transcribe · {links.planned}", validate_parameters=False)
 def transcribe_files(links: Links, options: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Find speech and write down what is said."""
     return _map_files(transcribe, links, lambda file: {"options": file.options.transcribing(options), "models": models})
 
 
-@flow(name="align", flow_run_name="align", validate_parameters=False)
+@flow(name="align", flow_run_name="align · {links.planned}", validate_parameters=False)
 def align_files(links: Links, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Time the words."""
     return _map_files(align, links, lambda _: {"options": options, "transcribe": transcribe, "models": models})
 
 
-@flow(name="diarize", flow_run_name="diarize", validate_parameters=False)
+@flow(name="diarize", flow_run_name="diarize · {links.planned}", validate_parameters=False)
 def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
     return _map_files(diarize, links, lambda file: {"options": file.options.diarizing(options), "models": models})
 
 
-@flow(name="check", flow_run_name="check", validate_parameters=False)
+@flow(name="check", flow_run_name="check · {links.planned}", validate_parameters=False)
 def check_files(
     links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
 ) -> State[Any]:
@@ -99,7 +99,7 @@ def check_files_again(
     )
 
 
-@flow(name="write", flow_run_name="write", validate_parameters=False)
+@flow(name="write", flow_run_name="write · {links.planned}", validate_parameters=False)
 def write_files(
     links: Links,
     options: WriteOptions,
@@ -134,7 +134,9 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
     counts. It is not made from the futures, as Prefect would: a flow that returns them keeps them all, and the driver
     must not grow with the number of files.
     """
+    links.begun.set()
     stage, tracker, results, flow_run = task.name, links.tracker, links.results.folder, UUID(runtime.flow_run.id)
+    tracker.stage_runs[stage] = flow_run
     task = links.results.applied_to(task)
     finished = threading.Semaphore(0)
     states: list[str] = []
@@ -149,6 +151,7 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
                 for stream in links.downstream:
                     stream.put(file)
             elif not outcome.state.is_cancelled():
+                file.failed_run = file.failed_run or future.task_run_id
                 tracker.failed(file, f"{stage}: {outcome.error}", lasting=outcome.lasting)
             tracker.stage_finished(file, stage, outcome.seconds)
         finally:

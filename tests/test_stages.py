@@ -79,7 +79,7 @@ def test_the_stages_are_joined_as_the_table_says(
     batch = Batch.model_validate({"write": {"output_dir": str(tmp_path)}, **options})
     tracker, written = Tracker([]), Stream("write")
     admission = Admission([], SimpleNamespace(), refuse=tracker.failed)
-    stages = wire(batch, tracker, admission, written, TaskRunStates())
+    stages = wire(batch, tracker, [], admission, written, TaskRunStates())
     links = {flow.name: parameters["links"] for flow, parameters in stages.items()}
     names = {id(each.upstream): name for name, each in links.items()} | {id(written): "written"}
     assert {name: [names[id(stream)] for stream in each.downstream] for name, each in links.items()} == downstream
@@ -97,7 +97,12 @@ def test_only_results_that_are_stored_are_looked_for() -> None:
 def test_links_travel_without_what_they_join() -> None:
     """As Prefect sends them: pickled with the flow's parameters, and encoded for the API."""
     links = Links(
-        Stream(), [Stream("load audio")], Tracker([]), ResultPolicy("/results", refresh=False), TaskRunStates()
+        Stream(),
+        [Stream("load audio")],
+        Tracker([]),
+        ResultPolicy("/results", refresh=False),
+        TaskRunStates(),
+        "3 files",
     )
     assert not isinstance(pickle.loads(pickle.dumps(links)), Links)
     with suppress(TypeError, ValueError):

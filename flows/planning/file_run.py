@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
+from uuid import UUID
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.planning.estimates import estimated_s
@@ -61,6 +62,8 @@ class FileRun:
     begun: bool = False
     """It was admitted to the stages."""
     error: str | None = None
+    failed_run: UUID | None = None
+    """The task run that failed."""
     lasting: bool = False
     """The failure is due to its content: later runs report it without trying again."""
     failed_before: bool = False

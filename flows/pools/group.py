@@ -6,11 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar
 
 import ray
 from prefect.states import Cancelled
 from ray.exceptions import RayError
 
+from flows.host.usage import Usage
 from flows.pools.call import Call, timeout_for
 from flows.pools.dispatcher import Dispatcher
 from flows.pools.nodes.planner import Planner
@@ -20,6 +22,8 @@ from flows.pools.worker import ActorFacts, ActorOptions
 from flows.services.ray_nodes import alive_nodes
 
 logger = logging.getLogger(__name__)
+
+A = TypeVar("A")
 
 
 class Pools:
@@ -128,15 +132,12 @@ class Pools:
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Return the facts of every actor that answers in time."""
-        asked = [replica.actor.facts.remote() for replica in self._replicas]
-        ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
-        answers = []
-        for answer in ready:
-            try:
-                answers.append(ray.get(answer))
-            except RayError as error:
-                logger.warning("an actor did not answer: %s", error)
-        return answers
+        return _answers([replica.actor.facts.remote() for replica in self._replicas], timeout)
+
+    def usage(self, timeout: float = 2) -> list[Usage]:
+        """Return how busy each machine is of which an actor answers in time."""
+        ready = ([replica for replica in each.replicas if replica.ready] for each in list(self._sets.by_node.values()))
+        return _answers([replicas[0].actor.usage.remote() for replicas in ready if replicas], timeout)
 
     def close(self) -> list[ActorFacts]:
         """Let the actors send their states and logs to Prefect, end them, and return their last facts.
@@ -158,3 +159,15 @@ class Pools:
         for call in unfinished:
             call.report_state(Cancelled(message=self._dispatcher.cancelled))
         return facts
+
+
+def _answers(asked: list["ray.ObjectRef[A]"], timeout: float) -> list[A]:
+    """Return those of these results of actors that come in time."""
+    ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout) if asked else ([], [])
+    answers: list[A] = []
+    for answer in ready:
+        try:
+            answers.append(ray.get(answer))
+        except RayError as error:
+            logger.warning("an actor did not answer: %s", error)
+    return answers

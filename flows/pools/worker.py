@@ -13,6 +13,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import State
 from pydantic import SecretStr
 
+from flows.host.usage import Usage, machine_usage
 from flows.pools.outcome import Outcome
 from flows.pools.task_engine import Sessions
 from flows.services.prefect_events import flush
@@ -126,6 +127,11 @@ class StageProcess:
         flush()
         stages = {stage: count for stage, count in load_counts.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
+
+    @ray.method(concurrency_group="control")
+    def usage(self) -> Usage:
+        """Return how busy its machine is."""
+        return machine_usage()
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:
