@@ -9,6 +9,8 @@ from tasks.formats.documents.docx import docx
 from tasks.formats.documents.markdown import markdown
 from tasks.formats.documents.qualitative import f4, nvivo
 from tasks.formats.eaf import eaf
+from tasks.formats.html.page import html
+from tasks.formats.html.recording import Recording
 from tasks.formats.provenance import Provenance
 from tasks.formats.quality import quality_json
 from tasks.formats.rttm import rttm
@@ -36,6 +38,7 @@ class Material:
     duration_s: float
     provenance: Provenance
     quality: Quality | None
+    recording: Recording
 
     @property
     def labels(self) -> str | None:
@@ -74,6 +77,7 @@ ENCODERS: dict[str, Callable[[Material], bytes]] = {
     "ctm": lambda of: ctm(of.result, of.title),
     "seglst": lambda of: seglst(of.result, of.title),
     "quality": lambda of: quality_json(of.quality),
+    "html": lambda of: html(of.result, of.layout, of.title, of.duration_s, of.provenance, of.quality, of.recording),
 }
 """The formats, in the order in which `--help` lists them."""
 ALL = ("srt", "vtt", "txt", "tsv", "json")
@@ -89,6 +93,7 @@ OTHER_EXTENSIONS = {
 EXTENSIONS = {name: OTHER_EXTENSIONS.get(name, name) for name in ENCODERS}
 """The file extension of each format."""
 NOTHING_KNOWN = Provenance()
+UNKNOWN_RECORDING = Recording()
 
 
 def encode(
@@ -100,10 +105,11 @@ def encode(
     duration_s: float,
     provenance: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
+    recording: Recording = UNKNOWN_RECORDING,
 ) -> bytes:
     """Encode an output in the named format; the same arguments give the same bytes.
 
     `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
     """
     result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
-    return ENCODERS[name](Material(result, diarization, layout, title, duration_s, provenance, quality))
+    return ENCODERS[name](Material(result, diarization, layout, title, duration_s, provenance, quality, recording))
