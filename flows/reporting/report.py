@@ -9,9 +9,9 @@ from tasks.storage import io, urls
 
 
 def report_of(tracker: Tracker) -> dict[str, Any]:
-    """Return the report: `files`, in the order of the inputs, and `summary`."""
+    """Return the report: `files`, in the order of the inputs, `summary`, and where the `index` of the pages is."""
     records = [file.record() for file in sorted(tracker.files, key=lambda file: file.index)]
-    return {"files": records, "summary": summary_of(tracker)}
+    return {"files": records, "summary": summary_of(tracker), "index": tracker.index}
 
 
 def summary_of(tracker: Tracker) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
 from flows.reporting.ending import Ending
+from flows.reporting.index.page import publish_index
 from flows.reporting.listening import assessed
 from flows.reporting.markdown import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
@@ -101,6 +102,7 @@ def publish_outcome(run: Run) -> None:
     tracker.fail_remaining()
     fail_missing_outputs(tracker)
     show_summary(tracker, run.console)
+    publish_index(run.batch, run.plan.ledger, tracker, run.console)
     failed = [file for file in tracker.files if file.status == "failed" and not file.failed_before]
     for file in failed[:LOGGED]:
         get_run_logger().error("%s: %s", file.source.name, file.error)
