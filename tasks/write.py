@@ -11,6 +11,7 @@ from tasks.audio.types import AudioFile
 from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
+from tasks.formats.html.recording import Recording
 from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
@@ -60,7 +61,8 @@ class WriteOptions(Options):
     )
     provenance: bool = Field(
         False,
-        description="say in vtt, ass, ttml, json, docx, md and eaf which recording, model, program and options made it",
+        description="say in vtt, ass, ttml, json, docx, md, html and eaf which recording, model, program and options "
+        "made it",
     )
 
     @field_validator("output_format", mode="before")
@@ -198,9 +200,19 @@ def write(
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
+    recording = Recording.beside(file.path, outputs.get("html", ""), file.track_number)
     contents = {
         EXTENSIONS[name]: encode(
-            name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality, people
+            name,
+            transcript,
+            diarization,
+            options.layout(),
+            title,
+            file.duration_s,
+            provenance,
+            quality,
+            people,
+            recording,
         )
         for name in options.formats()
     }

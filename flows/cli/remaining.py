@@ -10,6 +10,7 @@ from flows.host.terminal import waiting
 from flows.planning.plan import Plan
 from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary
+from flows.reporting.index.page import publish_index
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
@@ -55,5 +56,6 @@ def report_nothing_remains(batch: Batch, plan: Plan, tracker: Tracker, console: 
     plan.ledger.begin({})
     plan.ledger.share()
     show_summary(tracker, console)
+    publish_index(batch, plan.ledger, tracker, console)
     if batch.run.report:
         write_report(tracker, batch.run.report)

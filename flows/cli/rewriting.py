@@ -13,6 +13,7 @@ from flows.planning.plan import Plan
 from flows.planning.resume import reason
 from flows.reporting.console import show_summary
 from flows.reporting.ending import Ending
+from flows.reporting.index.page import publish_index
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
 from flows.state.drafts import remove_drafts
@@ -45,6 +46,7 @@ def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
         tracker.defer(tracker.files)
         plan.ledger.share()
         show_summary(tracker, console())
+        publish_index(batch, plan.ledger, tracker, console())
         if batch.run.report:
             write_report(tracker, batch.run.report)
     return exit_status(tracker.new_failures, tracker.known_failures)

@@ -1,9 +1,10 @@
 """The listening list: every stretch of a run's transcripts that is worth an ear, the worst first."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
+from typing import TypeVar
 
 from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Tracker
@@ -15,6 +16,7 @@ COLUMNS = ("file", "time", "start", "end", "verdict", "kind", "text", "why")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would compute."""
 ORDER = ("bad", "check", "good")
+File = TypeVar("File")
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,15 @@ def totals(tracker: Tracker) -> Totals:
 
 
 def worth_hearing(tracker: Tracker) -> list[tuple[FileRun, Assessment, Listed]]:
-    """Return what is worth an ear: files by their verdict, then stretches by their weight and length."""
+    """Return what is worth an ear in the files of a run, the worst first."""
+    return worst_stretches(assessed(tracker))
+
+
+def worst_stretches(checked: Iterable[tuple[File, Assessment]]) -> list[tuple[File, Assessment, Listed]]:
+    """Return the stretches of files, by the verdict on the file, then by their weight and length."""
     found = [
         (file, quality, each)
-        for file, quality in assessed(tracker)
+        for file, quality in checked
         for each in (*quality["listed"], *map(_listed, quality.get("second_pass", ())))
     ]
     return sorted(

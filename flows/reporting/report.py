@@ -19,9 +19,9 @@ GROUPS = ("transcribe", "align", "diarize", "check", "write", "models")
 
 
 def report_of(tracker: Tracker) -> dict[str, Any]:
-    """Return the report: `files`, in the order of the inputs, `summary`, and `run`, which says what made them."""
+    """Return the report: `files`, in the order of the inputs, `summary`, `run` (what made them), `index`."""
     records = [file.record() for file in sorted(tracker.files, key=lambda file: file.index)]
-    return {"files": records, "summary": summary_of(tracker), "run": run_of(tracker)}
+    return {"files": records, "summary": summary_of(tracker), "run": run_of(tracker), "index": tracker.index}
 
 
 def run_of(tracker: Tracker) -> dict[str, Any]:

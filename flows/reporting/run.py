@@ -19,6 +19,7 @@ from flows.reporting.artifacts import Artifacts
 from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
 from flows.reporting.ending import Ending
 from flows.reporting.failures import Failures
+from flows.reporting.index.page import publish_index
 from flows.reporting.listening import assessed
 from flows.reporting.markdown.texts import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
@@ -107,6 +108,7 @@ def publish_outcome(run: Run) -> None:
     fail_missing_outputs(tracker)
     show_summary(tracker, run.console)
     run.failures.report()
+    publish_index(run.batch, run.plan.ledger, tracker, run.console)
     doubtful = [(file, quality) for file, quality in assessed(tracker) if quality["verdict"] != "good"]
     for file, quality in [each for each in doubtful if each[0].status == "done"][:LOGGED]:
         get_run_logger().warning("%s: %s: %s", file.source.name, quality["verdict"], "; ".join(quality["reasons"]))

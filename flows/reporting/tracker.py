@@ -50,6 +50,8 @@ class Tracker:
         """Seconds of audio in the files that are done and were decoded for it in this run."""
         self.ending: Ending | None = None
         """Why the run ended before every file had its turn, if it did."""
+        self.index: str | None = None
+        """Where the index of the pages is, once it is written."""
         self.shards: list[Shard] = []
         """The shards, once the stages run: more than one for a large batch."""
         self.model_loads: Counter[str] = Counter()

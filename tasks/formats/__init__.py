@@ -9,6 +9,8 @@ from tasks.formats.documents.docx import docx
 from tasks.formats.documents.markdown import markdown
 from tasks.formats.documents.qualitative import f4, nvivo
 from tasks.formats.eaf import eaf
+from tasks.formats.html.page import html
+from tasks.formats.html.recording import Recording
 from tasks.formats.provenance import Provenance
 from tasks.formats.quality import quality_json
 from tasks.formats.rttm import rttm
@@ -38,6 +40,7 @@ class Material:
     provenance: Provenance
     quality: Quality | None
     people: list[Match] | None
+    recording: Recording
 
     @property
     def labels(self) -> str | None:
@@ -76,6 +79,7 @@ ENCODERS: dict[str, Callable[[Material], bytes]] = {
     "ctm": lambda of: ctm(of.result, of.title),
     "seglst": lambda of: seglst(of.result, of.title),
     "quality": lambda of: quality_json(of.quality, of.people),
+    "html": lambda of: html(of.result, of.layout, of.title, of.duration_s, of.provenance, of.quality, of.recording),
 }
 """The formats, in the order in which `--help` lists them."""
 ALL = ("srt", "vtt", "txt", "tsv", "json")
@@ -91,6 +95,7 @@ OTHER_EXTENSIONS = {
 EXTENSIONS = {name: OTHER_EXTENSIONS.get(name, name) for name in ENCODERS}
 """The file extension of each format."""
 NOTHING_KNOWN = Provenance()
+UNKNOWN_RECORDING = Recording()
 
 
 def encode(
@@ -103,6 +108,7 @@ def encode(
     provenance: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
     people: list[Match] | None = None,
+    recording: Recording = UNKNOWN_RECORDING,
 ) -> bytes:
     """Encode an output in the named format; the same arguments give the same bytes.
 
@@ -110,4 +116,6 @@ def encode(
     format `quality`. `title` is one printable line.
     """
     result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
-    return ENCODERS[name](Material(result, diarization, layout, title, duration_s, provenance, quality, people))
+    return ENCODERS[name](
+        Material(result, diarization, layout, title, duration_s, provenance, quality, people, recording)
+    )

@@ -1,6 +1,7 @@
 """A transcript to be read: paragraphs, each with its time and its speaker."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from whisperx.utils import LANGUAGES, LANGUAGES_WITHOUT_SPACES
 
@@ -20,6 +21,8 @@ class Paragraph:
     end: float
     speaker: str | None
     text: str
+    segments: tuple[dict[str, Any], ...]
+    """WhisperX's, whose texts it joins."""
 
     @property
     def heading(self) -> str:
@@ -31,16 +34,22 @@ class Paragraph:
 
 def paragraphs(result: Result) -> list[Paragraph]:
     """Return the paragraphs of a transcript, which leave out no text."""
-    space = "" if result["language"] in LANGUAGES_WITHOUT_SPACES else " "
+    space = space_in(result["language"])
     found: list[Paragraph] = []
     for segment in result["segments"]:
         start, end, text, speaker = segment["start"], segment["end"], segment["text"].strip(), segment.get("speaker")
         last = found[-1] if found else None
         if last and speaker == last.speaker and start - last.end < PAUSE_S and end - last.start < LONGEST_S:
-            found[-1] = Paragraph(last.start, end, speaker, f"{last.text}{space}{text}")
+            joined = f"{last.text}{space}{text}"
+            found[-1] = Paragraph(last.start, end, speaker, joined, (*last.segments, segment))
         elif text:
-            found.append(Paragraph(start, end, speaker, text))
+            found.append(Paragraph(start, end, speaker, text, (segment,)))
     return found
+
+
+def space_in(language: str) -> str:
+    """Return what stands between words in a language: nothing in Japanese and Chinese."""
+    return "" if language in LANGUAGES_WITHOUT_SPACES else " "
 
 
 def language_line(code: str) -> str:

@@ -235,6 +235,19 @@ def test_other_limits_are_for_the_quality_alone(speech: Path) -> None:
     assert (speech.parent / "out" / "hello.txt").read_text() == "Hello, Word!"
 
 
+def test_pages_are_made_from_stored_results_and_again_for_another_check(speech: Path) -> None:
+    """Without a model; for other limits only if their output is asked for too, or every run would want a check."""
+    do(batch_of(speech, check=None), "transcribe", "align", "write")
+    assert missing(batch_of(speech, write=formats(speech, "html"))) == {"hello.wav": {"write"}}
+    both = formats(speech, "html,quality")
+    do(batch_of(speech, write=both), "write")
+    stricter = {"check": {"check_coverage": 0.9}}
+    assert missing(batch_of(speech, write=formats(speech, "html"), **stricter)) == {}
+    assert missing(batch_of(speech, write=both, **stricter)) == {"hello.wav": {"load audio", "check", "write"}}
+    do(batch_of(speech, write=both, **stricter), "write")
+    assert missing(batch_of(speech, write=both, **stricter)) == {}
+
+
 def test_a_file_whose_run_ended_before_its_check_is_checked(speech: Path) -> None:
     """Its outputs are not written yet, so its verdict is still to come."""
     do(batch_of(speech), "transcribe", "align")
