@@ -40,7 +40,7 @@ def test_the_pools_of_every_gpu_fit_on_it() -> None:
     bundles = place(pools(nodes), nodes)
     on_gpus = [sorted(bundle.pools) for bundle in bundles if bundle.gpus]
     assert on_gpus == [["align", "transcribe"]] * 8
-    assert all(bundle.gpus == 0.7 for bundle in bundles if bundle.gpus)
+    assert all(bundle.gpus == 0.5 for bundle in bundles if bundle.gpus)
 
 
 @pytest.mark.parametrize(
