@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 PIECES = 4
 """A file's windows come in pieces of a quarter of a batch, so that those of several files fill it."""
 MOST_WINDOWS = 64
-"""On an H100 the embedding network is no faster with 128 masked windows in a batch than with 8 (benchmarks/RESULTS.md);
-larger batches only fill up more often."""
+"""A minute of sound took an H100 1.7 s in batches of 8 windows, 1.8 s in batches of 32 and 1.3 s in batches of 128
+(benchmarks/RESULTS.md): larger ones need more files to fill."""
 BYTES_FOR_A_SAMPLE = 1_024
-"""GPU memory that a window takes: 64 bytes for each sample in an activation of a ResNet34's first layers (32 channels
-of 80 bins in float32, a frame every 160 samples), times 16 for those alive at a time and for cuDNN. Estimated."""
+"""GPU memory for each sample of a window: 16 activations of a ResNet34's first layers, each of 64 bytes (32 channels of
+80 bins in float32, a frame for 160 samples). That H100 used twice as much for 32 windows, and for 128 two thirds of it,
+cuDNN's memory included."""
 FREE_MEMORY_USED = 1 / 8
 """The models of the other stages need the rest."""
 
