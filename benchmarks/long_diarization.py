@@ -24,6 +24,7 @@ from conftest import built_models
 
 SAMPLE_RATE, FRAMES, WINDOW_S, DIMENSION = 16_000, 589, 10, 128
 FRAME_S = WINDOW_S / FRAMES
+ACTIVE_SHARE = 0.2
 
 
 def talk(hours: float, persons: int) -> Any:
@@ -40,20 +41,26 @@ def talk(hours: float, persons: int) -> Any:
     return speaks
 
 
-def windows_of(speaks: Any, hours: float) -> tuple[Any, Any]:
-    """Return what the networks would give: who of three speaks in each window, and their embeddings."""
+def windows_of(speaks: Any, hours: float) -> tuple[Any, Any, int]:
+    """Return what the networks would give: who of three speaks in each window, and their embeddings.
+
+    Also how many of these pyannote.audio clusters: of those who speak alone for a fifth of the window.
+    """
     random = np.random.default_rng(1)
     number, persons = int(hours * 3600) - WINDOW_S + 1, speaks.shape[1]
     points = random.normal(size=(persons, DIMENSION)).astype(np.float32)
     local = np.zeros((number, FRAMES, 3), np.int8)
     embeddings = random.normal(scale=0.6, size=(number, 3, DIMENSION)).astype(np.float32)
+    clustered = 0
     for window in range(number):
         first = min(round(window / FRAME_S), len(speaks) - FRAMES)
         here = speaks[first : first + FRAMES]
+        alone = here * (here.sum(axis=1, keepdims=True) == 1)
+        clustered += int((alone.sum(axis=0) >= ACTIVE_SHARE * FRAMES).sum())
         for place, person in enumerate(np.argsort(-here.sum(axis=0), kind="stable")[:3]):
             local[window, :, place] = here[:, person]
             embeddings[window, place] += points[person]
-    return local, embeddings
+    return local, embeddings, clustered
 
 
 def pipeline(*, ours: bool, local: Any, embeddings: Any) -> Any:
@@ -90,7 +97,7 @@ def measure(kind: str, hours: float, persons: int, out: str) -> None:
     """Diarize in this process, and print the seconds and the memory; write the turns."""
     import torch
 
-    local, embeddings = windows_of(talk(hours, persons), hours)
+    local, embeddings, clustered = windows_of(talk(hours, persons), hours)
     samples = np.random.default_rng(2).integers(-99, 99, int(hours * 3600) * SAMPLE_RATE, np.int16)
     made = pipeline(ours=kind == "ours", local=local, embeddings=embeddings)
     waveform = samples if kind == "ours" else samples.astype(np.float32)
@@ -100,7 +107,10 @@ def measure(kind: str, hours: float, persons: int, out: str) -> None:
     turns = [(turn.start, turn.end, speaker) for turn, _, speaker in found.speaker_diarization.itertracks(True)]
     Path(out).write_text(json.dumps(turns))
     number = len(found.speaker_diarization.labels())
-    print(f"{kind}: {hours:g} h, {len(turns)} turns, {number} speakers, {seconds:.0f} core-s, ", end="")
+    print(
+        f"{kind}: {hours:g} h, {clustered} embeddings, {len(turns)} turns, {number} speakers, {seconds:.0f} core-s, ",
+        end="",
+    )
     print(f"{most} MB at most, {before} MB of them before it began", flush=True)
 
 

@@ -90,7 +90,8 @@ def through(samples: Samples, channel: str) -> Samples:
 def voices(spoken: dict[str, Samples], length_s: int) -> list[Piece]:
     """Return the voices of all pieces of this length through all channels; of the clips the whole."""
     models = ModelOptions(device="cpu", threads=1)
-    pipelines = diarizers("campplus", models)
+    with diarizers("campplus", models).acquire() as pipeline:
+        network = pipeline.model
     pieces = []
     for person, samples in spoken.items():
         length = length_s * SAMPLE_RATE
@@ -99,7 +100,7 @@ def voices(spoken: dict[str, Samples], length_s: int) -> list[Piece]:
     made = []
     for piece, channel in product(pieces, CHANNELS):
         sound = through(piece.samples, channel)
-        found = find_voices(pipelines, sound, [(0.0, len(sound) / SAMPLE_RATE, "one")])
+        found = find_voices(network, sound, [(0.0, len(sound) / SAMPLE_RATE, "one")])
         if found:
             made.append(replace(piece, channel=channel, voice=found["one"]))
     return made

@@ -1,12 +1,12 @@
 """Stage diarize: who speaks when, with a pyannote.audio pipeline, beside transcription and alignment."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from tasks.audio.types import Audio, AudioFile, Samples
-from tasks.diarization.loading import diarizers, find_turns, find_voices
+from tasks.diarization.loading import diarizers, find_speakers, turns_of
 from tasks.diarization.voices import Turn, Voice
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
@@ -14,9 +14,6 @@ from tasks.models.registry import diarizer_parts
 from tasks.options import NotInKey, Options
 from tasks.storage.results import releases, stage_task
 from tasks.transcribe import Transcript
-
-if TYPE_CHECKING:
-    from pyannote.core import Annotation
 
 
 class DiarizeOptions(Options):
@@ -77,9 +74,8 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
     """Return the speaker turns of 16 kHz mono samples, shape (samples,)."""
     if not samples.any():
         return Diarization([])
-    pipelines = diarizers(options.diarize_model, models)
-    found = find_turns(
-        pipelines,
+    found, voices = find_speakers(
+        diarizers(options.diarize_model, models),
         samples,
         num_speakers=options.num_speakers,
         min_speakers=options.min_speakers,
@@ -90,11 +86,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
     embeddings = None
     if options.speaker_embeddings and found.speaker_embeddings is not None:
         embeddings = dict(zip(all_turns.labels(), found.speaker_embeddings.tolist(), strict=True))
-    return Diarization(_turns(chosen), embeddings, find_voices(pipelines, samples, _turns(all_turns)))
-
-
-def _turns(annotation: "Annotation") -> list[Turn]:
-    return [(turn.start, turn.end, speaker) for turn, _, speaker in annotation.itertracks(yield_label=True)]
+    return Diarization(turns_of(chosen), embeddings, voices)
 
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:

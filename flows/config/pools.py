@@ -14,10 +14,10 @@ class PoolSettings(Options):
     transcribe_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.4)")
     transcribe_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
     align_actor_size: int | None = Field(None, ge=1, description="actors that align (default: one a GPU)")
-    align_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.3)")
+    align_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.1)")
     align_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
     diarize_actor_size: int | None = Field(None, ge=1, description="actors that diarize (default: one a GPU)")
-    diarize_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.1)")
+    diarize_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.3)")
     diarize_num_cpus: float | None = Field(None, ge=0, description="CPUs each reserves (default: 1)")
 
     def chosen(self) -> bool:

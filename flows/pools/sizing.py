@@ -12,12 +12,16 @@ CORES_PER_PROCESS = 4
 """Cores that one process without a GPU fills with threads; beyond, contention for Python's lock costs more than the
 memory of another process. Chosen, not measured: no more than two cores were available."""
 
-GPU_SHARES = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
-"""The share of a GPU that an actor of each pool reserves by default."""
+GPU_SHARES = {"transcribe": 0.4, "align": 0.1, "diarize": 0.3}
+"""The share of a GPU that an actor of each pool reserves by default. A minute of sound took an H100 0.03 s in the
+aligner's network and 1.6 s in the diarizer's, which now run a third as often (benchmarks/RESULTS.md)."""
 SECOND_MODEL_NUM_GPUS = 0.2
 """What an actor that transcribes reserves in addition for a second model: the 3.1 GB of large-v3 on a GPU of 16 GB."""
+FILES_AT_A_TIME = {"transcribe": (8, 4), "diarize": (6, 4)}
+"""Slots and threads that compute of an actor on a GPU whose batches several files share; see `PoolSpec`."""
 SURPLUS_NUM_GPUS = 0.1
-"""The share of a GPU that a surplus actor reserves: two or three fit on a GPU beside the default pools."""
+"""The share of a GPU that a surplus actor reserves: two fit on a GPU beside the default pools, five without speakers.
+"""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ def plan_pools(
     two cores: 53 s with one thread, 23 s with two). A few files divide the cores of the largest machine.
 
     An actor that transcribes on a GPU has eight files at a time: of clips of one chunk, four are decoded together while
-    four threads find speech and compute features in the next. Chosen, not measured: with more, batches are fuller, and
-    an actor that hangs is found later.
+    four threads find speech and compute features in the next. One that diarizes has six: the windows of four are
+    computed together, and two are read or written. Chosen, not measured: with more, batches are fuller, and an actor
+    that hangs is found later.
     """
     gpus = sum(node.gpus for node in nodes) if use_gpus else 0
     if not gpus and not settings.chosen():
@@ -114,7 +119,7 @@ def _model_pool(
         num_gpus = GPU_SHARES[name] if gpus else 0.0
         if gpus and second_model and name == "transcribe":
             num_gpus = round(num_gpus + SECOND_MODEL_NUM_GPUS, 2)
-    slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
+    slots, parallel = FILES_AT_A_TIME.get(name, (3, 1)) if num_gpus else (3, 1)
     return PoolSpec(
         name,
         stages,

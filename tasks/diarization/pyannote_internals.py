@@ -22,7 +22,8 @@ from pyannote.core import Segment, SlidingWindow, SlidingWindowFeature
 from tasks.audio.types import SAMPLE_RATE, Samples, as_float
 from tasks.diarization.campplus import CAMPPlus
 from tasks.diarization.long_files import add_up, most_active, thin
-from tasks.diarization.separable import SeparableNetwork, embed_windows
+from tasks.diarization.mixed_windows import PIECES, MixedWindows, Windows
+from tasks.diarization.separable import SeparableNetwork, batched, embed_windows
 
 WINDOWS_FOR_A_THREAD = 4
 """Windows that a thread of a CPU computes at a time. With more, one thread is not faster, and 32 windows of 10 s take
@@ -31,6 +32,9 @@ WINDOWS_FOR_A_THREAD = 4
 
 class LeanDiarization(SpeakerDiarization):
     """pyannote.audio's pipeline, which takes 16-bit samples as its waveform; see `make_lean`."""
+
+    mixed: MixedWindows | None = None
+    """What computes its windows together with those of other files; None: each file's are computed by itself."""
 
     def get_embeddings(
         self,
@@ -47,25 +51,26 @@ class LeanDiarization(SpeakerDiarization):
         if network is None:
             return super().get_embeddings(file, binary_segmentations, exclude_overlap, hook)
         windows, frames, speakers = binary_segmentations.data.shape
-        embedding, place = self._embedding, binary_segmentations.sliding_window
-        size = at_once = self.embedding_batch_size
-        if embedding.device.type == "cpu":
-            at_once = min(size, WINDOWS_FOR_A_THREAD * torch.get_num_threads())
+        embedding, place, size = self._embedding, binary_segmentations.sliding_window, self.embedding_batch_size
         least = None
         if exclude_overlap:
             least = math.ceil(frames * embedding.min_num_samples / (place.duration * embedding.sample_rate))
 
-        def samples(numbers: Sequence[int]) -> torch.Tensor:
-            cropped = [self._audio.crop(file, place[n], mode="pad")[0] for n in numbers]
-            return _sent(torch.stack(cropped), embedding.device)
-
-        def masks(numbers: Sequence[int]) -> torch.Tensor:
-            of_windows = binary_segmentations.data[numbers]
-            return _sent(torch.from_numpy(used_masks(of_windows, least)), embedding.device)
+        def inputs(numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+            samples = torch.stack([self._audio.crop(file, place[n], mode="pad")[0] for n in numbers])
+            masks = torch.from_numpy(used_masks(binary_segmentations.data[numbers], least))
+            return _sent(samples, embedding.device), _sent(masks, embedding.device)
 
         heard = np.flatnonzero(binary_segmentations.data.any(axis=(1, 2))).tolist()
+        compute = network.statistics_of_several if size > 1 else network.statistics
         with torch.inference_mode():
-            found = embed_windows(network, samples, masks, heard, (windows, speakers), size, at_once)
+            if self.mixed:
+                pieces = list(batched(heard, max(1, size // PIECES)))
+                statistics = self.mixed.each(Windows("embedding", compute, inputs(piece), size) for piece in pieces)
+            else:
+                pieces = list(batched(heard, min(size, WINDOWS_FOR_A_THREAD * torch.get_num_threads())))
+                statistics = (compute(*inputs(piece)) for piece in pieces)
+            found = embed_windows(network, inputs, pieces, statistics, (windows, speakers), size)
         return found.reshape(windows, speakers, -1).cpu().numpy()
 
     def reconstruct(
@@ -85,16 +90,22 @@ class LeanDiarization(SpeakerDiarization):
         return SlidingWindowFeature(most_active(activity.data, count.data), activity.sliding_window)
 
 
-def make_lean(pipeline: Any) -> None:
-    """Turn a SpeakerDiarization pipeline of pyannote.audio into a LeanDiarization; leave any other as it is."""
+def make_lean(pipeline: Any, mixed: MixedWindows | None = None) -> None:
+    """Turn a SpeakerDiarization pipeline of pyannote.audio into a LeanDiarization; leave any other as it is.
+
+    Pipelines of the same weights may share `mixed`.
+    """
     if type(pipeline) is not SpeakerDiarization or not hasattr(pipeline, "_embedding"):
         return
     segmentation: Any = pipeline._segmentation
     audio: Any = pipeline._audio
-    segmentation.infer = partial(_infer, segmentation, segmentation.infer)
+    segmentation.infer = partial(_infer, segmentation, mixed)
     audio.crop = partial(_crop, audio.crop)
     thin(pipeline.clustering)
     pipeline.__class__ = LeanDiarization
+    pipeline.mixed = mixed
+    if mixed and segmentation.device.type == "cuda" and separate(getattr(pipeline._embedding, "model_", None)):
+        pipeline.embedding_batch_size = mixed.batch_size(round(segmentation.duration * SAMPLE_RATE))
     # Samples in Ray's object store are read-only, and are only read.
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
@@ -162,7 +173,9 @@ def embedding_digest(embedding: Any) -> str:
 
 def _sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Return the tensor on this device, without waiting for a GPU."""
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+    if device.type == "cuda":
+        tensor = tensor.contiguous().pin_memory()  # windows to segment overlap in memory, which cannot be pinned
+    return tensor.to(device, non_blocking=True)
 
 
 def _scaled(samples: torch.Tensor) -> torch.Tensor:
@@ -170,11 +183,23 @@ def _scaled(samples: torch.Tensor) -> torch.Tensor:
     return samples.to(torch.float32) / 32768.0 if samples.dtype == torch.int16 else samples
 
 
-def _infer(inference: Inference, infer: Any, chunks: torch.Tensor) -> Any:
+def _infer(inference: Inference, mixed: MixedWindows | None, chunks: torch.Tensor) -> Any:
     """Segment 16-bit windows. 0 and 1, which a model with classes for overlap gives, are kept in a byte each."""
+    sent = _sent(chunks, inference.device)
+    if mixed:
+        windows = Windows("segmentation", partial(_segmented, inference), (sent,), inference.batch_size)
+        found = mixed.submit(windows).result()
+    else:
+        found = _segmented(inference, sent)
     specifications: Any = inference.model.specifications
-    found = infer(_scaled(chunks.to(inference.device)))
-    return found.astype(np.int8) if specifications.powerset else found
+    return found.cpu().numpy().astype(np.int8 if specifications.powerset else np.float32, copy=False)
+
+
+@torch.inference_mode()
+def _segmented(inference: Any, chunks: torch.Tensor) -> torch.Tensor:
+    """Return who speaks in each frame of some windows, shape (windows, frames, speakers)."""
+    found: torch.Tensor = inference.conversion(inference.model(_scaled(chunks)))
+    return found
 
 
 def _crop(crop: Any, file: Any, segment: Segment, mode: str = "raise") -> tuple[torch.Tensor, int]:

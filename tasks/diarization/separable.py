@@ -28,57 +28,53 @@ class SeparableNetwork:
     project: "Callable[[Tensor], Tensor]"
     """From statistics, shape (rows, pooled), to embeddings, shape (rows, dimension)."""
 
+    def statistics(self, samples: "Tensor", masks: "Tensor") -> "Tensor":
+        """Return what is pooled for each speaker of some windows, shape (windows, speakers, pooled)."""
+        return self.pool(self.frames(samples), masks)
+
+    def statistics_of_several(self, samples: "Tensor", masks: "Tensor") -> "Tensor":
+        """Return the same, of a single window as it is beside others: PyTorch convolves one in another way."""
+        if len(samples) > 1:
+            return self.statistics(samples, masks)
+        return self.statistics(samples.repeat(2, 1, 1), masks.repeat(2, 1, 1))[:1]
+
 
 def embed_windows(
     network: SeparableNetwork,
-    samples: "Callable[[Sequence[int]], Tensor]",
-    masks: "Callable[[Sequence[int]], Tensor]",
-    heard: Sequence[int],
+    inputs: "Callable[[Sequence[int]], tuple[Tensor, Tensor]]",
+    pieces: Sequence[Sequence[int]],
+    statistics: "Iterable[Tensor]",
     shape: tuple[int, int],
     batch_size: int,
-    at_once: int,
 ) -> "Tensor":
     """Return an embedding for each speaker of each window, shape (windows times speakers, dimension), in order.
 
-    `samples` and `masks` give those of some windows by their numbers, on the network's device. The windows that are not
-    `heard` are silent and are not computed; at least one is heard. `shape` is the numbers of windows and speakers.
+    `pieces` are the numbers of the windows that are not silent, in order, of which there is at least one; `statistics`
+    are those of each piece. `inputs` gives the samples and masks of some windows. `shape` is the numbers of windows and
+    speakers.
 
     Equal to what pyannote.audio computes with this `batch_size`, to the last bit on a CPU: a convolution's result for a
-    window does not depend on the batch around it, so `at_once` windows may be computed at a time. The last bits of a
-    matrix product do depend on its number of rows, so `project` is given as many as pyannote.audio gives it. And
-    PyTorch computes the convolution of a single short window in another way than that of several.
+    window does not depend on the batch around it, so pieces may have any length. The last bits of a matrix product do
+    depend on its number of rows, so `project` is given as many as pyannote.audio gives it.
     """
     import torch
 
     windows, speakers = shape
-    statistics = _statistics(network, samples, masks, batched(heard, at_once), shape, repeat=batch_size > 1)
-    found = [network.project(torch.stack(batch)) for batch in batched(statistics, batch_size)]
-    if windows * speakers % batch_size == 1 and heard[-1] == windows - 1:  # pyannote.audio computes it alone
-        last = network.pool(network.frames(samples(heard[-1:])), masks(heard[-1:]))[0, -1:]
-        found[-1] = network.project(last)
+    rows = _rows(zip(pieces, statistics, strict=True), shape)
+    found = [network.project(torch.stack(batch)) for batch in batched(rows, batch_size)]
+    last = pieces[-1][-1:]
+    if windows * speakers % batch_size == 1 and last[0] == windows - 1:  # pyannote.audio computes it alone
+        found[-1] = network.project(network.statistics(*inputs(last))[0, -1:])
     return torch.cat(found)
 
 
-def _statistics(
-    network: SeparableNetwork,
-    samples: "Callable[[Sequence[int]], Tensor]",
-    masks: "Callable[[Sequence[int]], Tensor]",
-    batches: Iterable[list[int]],
-    shape: tuple[int, int],
-    *,
-    repeat: bool,
-) -> "Iterator[Tensor]":
-    """Yield what is pooled for each speaker of each window, shape (pooled,); `batches` of windows are computed.
-
-    With `repeat`, a batch of one is computed as one of two.
-    """
+def _rows(statistics: "Iterable[tuple[Sequence[int], Tensor]]", shape: tuple[int, int]) -> "Iterator[Tensor]":
+    """Yield what is pooled for each speaker of each window, shape (pooled,): zeros in those that are silent."""
     windows, speakers = shape
     reached = 0
-    for numbers in batches:
-        computed = numbers * 2 if repeat and len(numbers) == 1 else numbers
-        pooled = network.pool(network.frames(samples(computed)), masks(computed))
+    for numbers, pooled in statistics:
         silent = pooled.new_zeros(pooled.shape[2])
-        for number, of_window in zip(numbers, pooled, strict=False):
+        for number, of_window in zip(numbers, pooled, strict=True):
             yield from [silent] * ((number - reached) * speakers)
             yield from of_window
             reached = number + 1

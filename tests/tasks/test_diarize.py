@@ -63,6 +63,15 @@ def test_a_file_that_does_not_fit_the_gpu_is_tried_in_smaller_batches(
     assert (model.segmentation_batch_size, model.embedding_batch_size) == usual
 
 
+def test_a_file_takes_a_pipeline_once(options: DiarizeOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For its turns and its voices: between the two another file could take it for as long as it is."""
+    pipelines, taken = diarizers(options.diarize_model, CPU), []
+    acquire = pipelines.acquire
+    monkeypatch.setattr(pipelines, "acquire", lambda: taken.append("once") or acquire())
+    assert diarize_samples(decode(str(TWO_SPEAKERS))[: 20 * 16_000], options, CPU).voices
+    assert taken == ["once"]
+
+
 def test_the_number_of_speakers_may_be_known(options: DiarizeOptions) -> None:
     """WhisperX's own call takes it, its program does not."""
     samples = decode(str(TWO_SPEAKERS))[: 12 * 16_000]

@@ -71,12 +71,12 @@ def test_machines_of_different_sizes_are_filled_too() -> None:
     assert pool.size * pool.parallel == 10
 
 
-def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
-    """0.4 to transcribe and 0.3 to align; the rest is for the actors that a pool gets on top."""
+def test_one_gpu_is_shared_by_what_its_stages_cost() -> None:
+    """And a fifth of it is for the actors that a pool gets on top."""
     shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX).items()}
-    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3)}
+    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.1)}
     shares = {name: (spec.size, spec.num_gpus) for name, spec in pools(GPU_BOX, diarize=True).items()}
-    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3), "diarize": (1, 0.1)}
+    assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.1), "diarize": (1, 0.3)}
 
 
 @pytest.mark.parametrize(("cpus", "gpus", "size"), [(32, 8, 8), (16, 4, 4), (8, 4, 2), (2, 1, 1), (2, 2, 1)])
@@ -88,15 +88,16 @@ def test_each_gpu_has_a_process_that_decodes_as_far_as_there_are_cpus(cpus: int,
     place(list(planned.values()), [node])
 
 
-def test_several_files_at_a_time_are_transcribed_on_a_gpu() -> None:
-    """So that their chunks meet; on a CPU, where they are not mixed, each thread has its own."""
+def test_several_files_at_a_time_are_transcribed_and_diarized_on_a_gpu() -> None:
+    """So that their chunks and windows meet; on a CPU, where they are not mixed, each thread has its own."""
     planned = pools(GPU_BOX, diarize=True)
     assert {name: (spec.slots, spec.parallel) for name, spec in planned.items() if spec.num_gpus} == {
         "transcribe": (8, 4),
         "align": (3, 1),
-        "diarize": (3, 1),
+        "diarize": (6, 4),
     }
-    assert pools(GPU_BOX, transcribe_num_gpus=0)["transcribe"].parallel == 1
+    without = pools(GPU_BOX, diarize=True, transcribe_num_gpus=0, diarize_num_gpus=0)
+    assert (without["transcribe"].parallel, without["diarize"].parallel) == (1, 1)
 
 
 def test_pools_on_a_gpu_may_grow_unless_the_user_has_sized_them() -> None:
@@ -122,7 +123,7 @@ def test_the_second_pass_has_the_pools_of_the_first() -> None:
     assert planned["align"].stages == ("align", "align again")
     assert "check again" in planned["load audio"].stages
     shares = {name: spec.num_gpus for name, spec in pools(GPU_BOX, needed=needed, second_model=True).items()}
-    assert shares == {"load audio": 0, "transcribe": 0.6, "align": 0.3, "diarize": 0.1}
+    assert shares == {"load audio": 0, "transcribe": 0.6, "align": 0.1, "diarize": 0.3}
     assert pools(GPU_BOX, needed=needed, second_model=True, transcribe_num_gpus=0.5)["transcribe"].num_gpus == 0.5
 
 

@@ -83,12 +83,14 @@ def test_speakers_are_not_wrong_more_often_than_measured(
 def test_a_person_is_known_again_by_the_voice(models: ModelOptions) -> None:
     """In two halves of a meeting, and is like nobody else; the limits leave room between them."""
     found: list[tuple[str, Voice]] = []
+    with diarizers("campplus", models).acquire() as pipeline:
+        network = pipeline.model
     for name in ("trn03", "trn05", "trn06"):
         samples, reference = decode(str(AMI / f"{name}.flac")), load_rttm(AMI / "reference.rttm")[name]
         for half in (Segment(0, 15), Segment(15, 30)):
             said = reference.crop(half).itertracks(yield_label=True)
             turns = [(turn.start, turn.end, speaker) for turn, _, speaker in said]
-            found += find_voices(diarizers("campplus", models), samples, turns).items()
+            found += find_voices(network, samples, turns).items()
     assert len(found) == 6
     assert {voice.bandwidth for _, voice in found} == {"full"}
     for (one, voice), (other, another) in combinations(found, 2):
