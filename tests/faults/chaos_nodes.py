@@ -23,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from chaos import is_actor, outputs, prepare, stored_again
 from machines import Machines
 
-BETWEEN_S = 6.0
-"""The longest time from one fault to the next."""
+BETWEEN_S = 3.0
+"""The longest time from a new result to the next fault."""
+PATIENCE_S = 60.0
+"""After so long without a new result there is a fault all the same: what is being started must stand it too."""
 WARNING_S = 3.0
 """From the notice that a machine leaves to its end."""
 
@@ -40,9 +42,13 @@ class ChaosOfNodes:
         self.stored: dict[Path, int] = {}
         folder.mkdir(parents=True)
         self.machines = Machines(folder)
-        self.nodes = [self.machines.add() for _ in range(3)]
+        self.nodes = [self.add() for _ in range(3)]
         self.line, self.environment = prepare(folder, [f"piece {i:03}.wav" for i in range(files)])
         self.line += ["--ray_address", self.machines.address]
+
+    def add(self) -> str:
+        """Start a machine; without a GPU it has one actor for all stages, which starts soonest."""
+        return self.machines.add(gpus=0)
 
     def start(self, out: Path) -> "subprocess.Popen[str]":
         """Start the command."""
@@ -63,37 +69,49 @@ class ChaosOfNodes:
     def kill_machine(self, _: "subprocess.Popen[str]") -> None:
         """Kill a machine; another joins, before or after that."""
         if self.random.random() < 0.5:
-            self.nodes.append(self.machines.add())
+            self.nodes.append(self.add())
         self.machines.kill(self.nodes.pop(self.random.randrange(len(self.nodes))))
         if len(self.nodes) < 3:
-            self.nodes.append(self.machines.add())
+            self.nodes.append(self.add())
 
     def drain_machine(self, _: "subprocess.Popen[str]") -> None:
         """Announce that a machine leaves, let another join, and kill the first."""
-        self.nodes.append(self.machines.add())
+        self.nodes.append(self.add())
         drained = self.nodes.pop(0)
         self.machines.drain(drained)
         time.sleep(WARNING_S)
         self.machines.kill(drained)
 
-    def until_done(self, out: Path) -> None:
-        """Run and make faults until a run ends with 0."""
+    def make_fault(self, run: "subprocess.Popen[str]") -> None:
+        """Make a fault of some kind."""
         kinds: list[Callable[[subprocess.Popen[str]], None]] = [
             *[self.kill_actor] * 5,
             *[self.kill_machine] * 3,
             *[self.drain_machine] * 2,
             self.kill_driver,
         ]
+        fault = self.random.choice(kinds)
+        fault(run)
+        self.counts["faults"] += 1
+        self.counts[fault.__name__.replace("_", " ")] += 1
+
+    def disturb(self, run: "subprocess.Popen[str]", out: Path) -> None:
+        """Make a fault a moment after something new has been stored, until the run ends."""
+        before, since = len(self.stored), time.monotonic()
+        while run.poll() is None:
+            time.sleep(0.3)
+            self.counts["stored results computed again"] += stored_again(out, self.stored)
+            due = len(self.stored) > before or time.monotonic() > since + PATIENCE_S
+            if due and self.counts["faults"] < self.faults:
+                time.sleep(self.random.uniform(0.0, BETWEEN_S))
+                self.make_fault(run)
+                before, since = len(self.stored), time.monotonic()
+
+    def until_done(self, out: Path) -> None:
+        """Run and make faults until a run ends with 0."""
         while self.counts["runs"] < 60:
             run = self.start(out)
-            while run.poll() is None:
-                time.sleep(self.random.uniform(0.5, BETWEEN_S))
-                self.counts["stored results computed again"] += stored_again(out, self.stored)
-                if self.counts["faults"] < self.faults and list(out.rglob("*-*")):
-                    fault = self.random.choice(kinds)
-                    fault(run)
-                    self.counts["faults"] += 1
-                    self.counts[fault.__name__.replace("_", " ")] += 1
+            self.disturb(run, out)
             self.counts[f"runs that ended with {run.returncode}"] += 1
             if run.returncode == 0:
                 return
