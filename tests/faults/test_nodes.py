@@ -110,6 +110,7 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     machines.drain(sixth)
     drained = time.time()
     assert again.end() == 0, again.said
+    machines.kill(fifth, sixth)
     decoded = [when for when, stage in machines.worked(sixth) if stage == "load-audio"]
     assert decoded
     assert max(decoded) < drained + 4
