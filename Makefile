@@ -67,7 +67,6 @@ bench: .venv/.dev
 
 chaos: .venv/.dev
 	$(RUN)/python tests/faults/chaos.py
-	$(RUN)/python tests/faults/chaos_nodes.py
 
 FUZZ_SECONDS ?= 30
 

@@ -31,7 +31,7 @@ Wire = Callable[[list[FileRun], Stream, Stream, TaskRunStates], Mapping[StageFlo
 
 NEXT_AT = 200
 """When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two, and
-the driver admits up to 60 files a second."""
+the driver admits up to 50 files a second."""
 
 
 class Admitted:

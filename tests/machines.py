@@ -37,9 +37,9 @@ class Machines:
         self.process.stdin.flush()
         return self._answer()
 
-    def add(self, cpus: int = 2, gpus: int = 1) -> str:
-        """Start a machine; return its identifier."""
-        return self._order("add", cpus, gpus)["id"]
+    def add(self) -> str:
+        """Start a machine with 2 CPUs and a GPU; return its identifier."""
+        return self._order("add", 2, 1)["id"]
 
     def kill(self, *nodes: str) -> None:
         """Kill machines: their Ray process, with which all that runs there ends."""

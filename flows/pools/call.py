@@ -69,6 +69,11 @@ class Call:
     """How many machines have died while they ran it."""
 
     @property
+    def may_kill_nodes(self) -> bool:
+        """Whether machines may die because of it: a single death is chance."""
+        return self.node_deaths > 1
+
+    @property
     def ended(self) -> bool:
         """Whether it has its outcome, and is not repeated."""
         return self.state.done() and not self.repeated

@@ -30,8 +30,9 @@ DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 MAX_CRASHES = 2
 """How many actors a call may crash that ran nothing else: where others ran too, it may not be the cause."""
 WORKER_DIED = f"worker died ({MAX_CRASHES} times)"
-MAX_NODE_DEATHS = 3
-"""How many machines may die while they run a call, before it is taken for the cause."""
+MAX_NODE_DEATHS = 4
+"""How many machines may die while they run a call, before it is taken for the cause. They are also taken back, and many
+at a time."""
 NODES_DIED = f"{MAX_NODE_DEATHS} machines of the cluster died while they worked on it"
 
 
@@ -115,8 +116,8 @@ class FailurePolicy:
 def survivors(calls: list[Call]) -> list[Call]:
     """Fail those of these calls whose machines have died too often while they ran them, and return the others.
 
-    The Router runs those whose machine has died at most one at a time on a machine. So of those that ran beside the
-    cause once, none meets it again, and the limit is reached by the cause alone.
+    Of those that have lost two machines, the Router runs one at a time on a machine. So those that ran beside the cause
+    twice do not meet it again, and it reaches the limit alone.
     """
     for call in calls:
         if call.node_deaths >= MAX_NODE_DEATHS:

@@ -143,7 +143,9 @@ def test_a_run_whose_machines_do_not_come_back_ends(monkeypatch: pytest.MonkeyPa
     try:
         error = pools.broken.result(timeout=60)
         assert str(error) == "the machines that ran the pools are gone, and no other has joined in 0 min"
-        assert said == ["waiting for a machine with room for the pools (0 min): Ray is asked for 8 machines with 1 CPU"]
+        assert said == [
+            "waiting for a machine with room for the pools (0 min): Ray is asked for 8 machines, each with 1 CPU"
+        ]
     finally:
         pools.close()
 
@@ -164,7 +166,7 @@ def test_a_cluster_without_a_machine_for_the_pools_is_waited_for_without_a_limit
     pools.start(audio_left=float, notify=said.append)
     try:
         assert waited(
-            lambda: any("asked for 8 machines with 64 GPUs; the pools reserve more GPUs" in line for line in said)
+            lambda: any("asked for 8 machines, each with 64 GPUs; the pools reserve more GPUs" in line for line in said)
         )
         assert not pools.broken.done()
         assert not pools.wait_placed(timeout=0)

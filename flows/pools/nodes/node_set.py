@@ -62,7 +62,7 @@ class NodeSet:
         self.budget_bytes = budget - budget // 20  # the object store frees released objects a little later
         self._files: set[Call] = set()
         self._suspect: Call | None = None
-        """The last call that came here after a machine had died that ran it."""
+        """The last call that came here and may be the cause that machines die."""
         for replica in self.replicas:
             self.startup.load(replica)
 
@@ -100,13 +100,10 @@ class NodeSet:
         return has_room and not self.node.draining and self.isolates(call)
 
     def isolates(self, call: Call) -> bool:
-        """Return whether no other call here has lost a machine, if this one has.
-
-        So if this call kills machines, those beside it lose their first one with it.
-        """
+        """Return whether this is the only call here that may be the cause that machines die, or is none."""
         other = self._suspect
         there = other and other is not call and other.node == self.node.id and not other.ended
-        return not (call.node_deaths and there)
+        return not (call.may_kill_nodes and there)
 
     def _has_memory(self, call: Call) -> bool:
         held = sum(file.audio_bytes for file in self._held())
@@ -126,7 +123,7 @@ class NodeSet:
         call.node = self.node.id
         if call.audio_bytes:
             self._files.add(call)
-        if call.node_deaths:
+        if call.may_kill_nodes:
             self._suspect = call
         self.pool_of[call.stage].enqueue(call)
 

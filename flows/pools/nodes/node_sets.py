@@ -158,7 +158,7 @@ class NodeSets:
             raise NodesGone(f"the machines that ran the pools are gone, and no other has joined in {minutes}")
         if now > self._notify_at:
             self._notify_at = now + NOTIFY_EVERY_S
-            machines = f"{len(self._requests)} machines with " if len(self._requests) > 1 else ""
+            machines = f"{len(self._requests)} machines, each with " if len(self._requests) > 1 else ""
             wanted = machines + in_words(Counter(self.planner.wanted))
             refused = [] if self._had_any else dict.fromkeys(self.refused.values())
             why = "".join(f"; {reason}" for reason in refused)

@@ -19,15 +19,15 @@ class Router:
     """Sends a file's first call to the machine with the fewest files for its size, and all later ones there too.
 
     What lay on a machine that has died is read from the stored results; decoded audio, which is not stored, is decoded
-    once more elsewhere, before the calls that need it are run. Of the calls that have lost their machine, each machine
-    runs one at a time. Only for the dispatcher's thread.
+    once more elsewhere, before the calls that need it are run. Of the calls that may be the cause that machines die,
+    each machine runs one at a time. Only for the dispatcher's thread.
     """
 
     def __init__(self, sets: Mapping[str, NodeSet]) -> None:
         self._sets = sets
         self._unplaced: dict[str, deque[Call]] = {stage: deque() for stage in reversed(STAGES)}
         self._suspects: list[Call] = []
-        """Calls that machines ran when they died, waiting for a machine that runs no other such call."""
+        """Calls that may be the cause that machines die, waiting for one that runs no other such call."""
         self._blocked: dict[Call, list[Call]] = {}
         """For each call that is repeated, those that need its result."""
 
@@ -39,7 +39,7 @@ class Router:
             self._repeat(each)
         if lost:
             self._blocked.setdefault(lost[0], []).append(call)
-        elif call.node_deaths:
+        elif call.may_kill_nodes:
             self._suspects.append(call)
         elif home := self._home_of(call):
             home.enqueue(call)
