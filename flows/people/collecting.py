@@ -7,7 +7,7 @@ from flows.people.gathering import Gathered, gather
 from flows.people.grouping import grouped, suggestions
 from flows.people.page import page
 from flows.people.registry import next_ids, write_private
-from flows.people.table import rows_of, speakers_csv
+from flows.people.table import COLUMNS, rows_of, speakers_csv
 from flows.state.folder import OutputFolder
 from tasks.errors import InvalidInput, one_line
 from tasks.people.known import TABLE, VOICES, Person, read_people, table_of, voices_json
@@ -33,8 +33,9 @@ def collect(folder: OutputFolder, where: str, limits: Limits | None, forget: str
     people = grouped(left, gathered.voices, limits, next_ids(known, where))
     found = rows_of(people, suggestions(people, limits))
     ids, names = {person.id for person in known}, {person.name for person in gone}
-    samples = [row | {"id": ""} for row in table if row["name"] and row["id"] not in ids and row["name"] not in names]
-    contents = {VOICES: voices_json(people), TABLE: speakers_csv(found, samples), PAGE: page(found)}
+    own = [row | {"id": ""} for row in table if row["name"] and row["id"] not in ids and row["name"] not in names]
+    samples = [[row.get(column, "") for column in COLUMNS] for row in own]
+    contents = {VOICES: voices_json(people), TABLE: speakers_csv(found, samples), PAGE: page(found, samples)}
     write_private(where, contents)
     return "".join([*_forgotten(gone, changed), *_found(gathered, people, where)])
 
