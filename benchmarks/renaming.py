@@ -6,7 +6,6 @@ FILES (1,000) recordings with transcripts of five minutes and two of 40 people e
 transcripts, the one that finds the people, the run that writes the names of all, and one after a single name changed.
 """
 
-import base64
 import csv
 import json
 import os
@@ -18,15 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from batches import batch_of, planned
 from conftest import COMMAND, cut_speech
+from voices import voice
 
 from flows.config.parameters import Batch
 from flows.state.folder import OutputFolder
-from tasks.diarization.voices import Voice
 from tasks.diarize import Diarization
 from tasks.people.limits import CAMPPLUS
 from tasks.storage.results import result_store
@@ -36,13 +33,6 @@ FOLDER = Path("renaming").absolute()
 PEOPLE = 40
 SPEECH = FOLDER / "speech"
 OUT = FOLDER / "out"
-
-
-def voice(person: int, recording: int) -> Voice:
-    """Return the voice of a person in a recording: any two of one person have a cosine of about 0.8."""
-    vector = np.random.default_rng(person).normal(size=192)
-    vector += 0.5 * np.random.default_rng([person, recording]).normal(size=192)
-    return Voice(base64.b64encode(vector.astype("<f4").tobytes()).decode(), 20.0, "full", (0.0, 0.9), CAMPPLUS)
 
 
 def transcript() -> Transcript:
@@ -63,7 +53,7 @@ def store_results(batch: Batch) -> None:
     for number, file in enumerate(planned(batch).values()):
         turns = [(6.0 * i, 6.0 * i + 5.9, f"SPEAKER_0{i % 2}") for i in range(50)]
         who = number % PEOPLE, (7 * number + 1) % PEOPLE
-        voices = {f"SPEAKER_0{i}": voice(person, number) for i, person in enumerate(who)}
+        voices = {f"SPEAKER_0{i}": voice(person, number, model=CAMPPLUS) for i, person in enumerate(who)}
         for stage, result in (("transcribe", said), ("align", said), ("diarize", Diarization(turns, voices=voices))):
             store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
 

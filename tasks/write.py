@@ -15,7 +15,7 @@ from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
-from tasks.people.labels import Naming, names_of, rename
+from tasks.people.labels import Naming, names_mark, names_of, rename
 from tasks.people.matching import Match
 from tasks.quality.assessment import Assessment, assess
 from tasks.quality.verdict import Quality
@@ -188,19 +188,14 @@ def write(
     people = None
     if diarization is not None:
         assign_speakers(transcript, diarization)
-    if diarization is not None and naming is not None:
-        people = naming.matches(diarization)
+        people = naming.matches(diarization) if naming else None
         diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
     provenance = replace(made_with, source=file.name, source_date=_day(file), words_timed_by=transcript.aligned_by)
-    contents = {
-        EXTENSIONS[name]: encode(
-            name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality, people
-        )
-        for name in options.formats()
-    }
+    material = (transcript, diarization, options.layout(), title, file.duration_s, provenance, quality, people)
+    contents = {EXTENSIONS[name]: encode(name, *material) for name in options.formats()}
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
     facts = Facts(
         language=transcript.language,
@@ -213,7 +208,7 @@ def write(
 
     def note(new: dict[str, bytes]) -> None:
         if ahead:
-            ahead.note(new, facts, provisional=transcript.provisional)
+            replace(ahead, key=ahead.key + names_mark(people)).note(new, facts, provisional=transcript.provisional)
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)

@@ -11,11 +11,10 @@ from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.wanted import Wanted
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
-from flows.state.ledger_rows import outputs_of
+from flows.state.ledger_rows import Written, outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
-from tasks.people.labels import names_of, naming_of
-from tasks.people.matching import Match
+from tasks.people.labels import names_mark, naming_of
 from tasks.quality.assessment import Assessment
 from tasks.retries import RetryBudget
 from tasks.stage_table import TABLE, inputs_of, planned_stages
@@ -85,20 +84,19 @@ class Resume:
             return None
         row = self._ledger.row(file.source.path)
         here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
-        right = [here[key] for key in self._keys(file) if key in here]
+        here = {key: each for key, each in here.items() if key.partition("@")[0] in self._keys(file)}
+        right = self._right(file, here)
         there = self._there(file, right[0]["language"] if right else None)
         found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if right and not _checked_as_asked(file, right[0].get("quality")):
             intact.pop(EXTENSIONS["quality"], None)
-        if right and not self._named_as_asked(file, right[0].get("people")):
-            intact = {}
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
             return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
         ours, theirs, other = self._owned(file)
-        same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
+        same = frozenset(name for written in here.values() for name in (*written["outputs"], *written["changed"]))
         file.previous = PreviousOutputs(ours, same)
         file.missing = self._missing(file)
         for name, each in found.items():
@@ -109,18 +107,19 @@ class Resume:
                 raise not_ours(file.output.render("", name), other)
         return None
 
-    def _named_as_asked(self, file: FileRun, people: list[Match] | None) -> bool:
-        """Return whether the outputs of a file have the names that its speakers have now.
+    def _right(self, file: FileRun, here: dict[str, Written]) -> list[Written]:
+        """Return the outputs with the names that the file's speakers have now, of those that are `here` by their keys.
 
-        If nobody is to be named now, or its voices are not stored any more, the names that they have stay.
+        If nobody is to be named now, or the voices are not stored any more, names that are there stay.
         """
         if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
-            return True
-        diarization = StoredResult(self._results, file.source.keys["diarize"]).read()
-        return names_of(people) == names_of(self._naming.matches(diarization))
+            return list(here.values())
+        matches = self._naming.matches(StoredResult(self._results, file.source.keys["diarize"]).read())
+        mark = names_mark(matches).removeprefix("@")
+        return [each for key, each in here.items() if key.partition("@")[2] == mark]
 
     def _keys(self, file: FileRun) -> list[str]:
-        """Return the keys of outputs that are right for this file."""
+        """Return the keys of outputs that are right for this file, without the names of its speakers."""
         before = self.wanted(file.options).before
         digest = file.key.partition("-")[0]
         return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
