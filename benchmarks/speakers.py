@@ -2,7 +2,7 @@
 
     python benchmarks/speakers.py [FOLDER ...]
 
-Cuts what each speaker says alone into pieces of 5, 10 and 14 s, and makes a voice of each with the embedding model of
+Cuts what each speaker says alone into pieces of 5 and 10 s, and makes a voice of each with the embedding model of
 the pipeline `campplus`: as it is, through MP3 at 64 kbit/s and through a telephone's band with A-law. Prints the least
 and the mean cosine of one person, the most of two, the equal error rate, and false and missed matches at the limits.
 The speech is that of tests/data/ami and pyannote.audio's sample, of FOLDERs with recordings and a reference.rttm, and
@@ -31,7 +31,7 @@ from tasks.people.limits import LIMITS, Limits
 from tasks.people.matching import unit_vectors
 
 AMI = Path(__file__).parent.parent / "tests" / "data" / "ami"
-LENGTHS_S = (5, 10, 14)
+LENGTHS_S = (5, 10)
 CHANNELS = {
     "plain": [],
     "mp3": ["-c:a", "libmp3lame", "-b:a", "64k", "-f", "mp3"],
