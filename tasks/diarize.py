@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from tasks.audio.types import Audio, AudioFile, Samples
+from tasks.diarization.labels import label_speakers
 from tasks.diarization.loading import diarizers, find_speakers, turns_of
 from tasks.diarization.voices import Turn, Voice
 from tasks.models.fingerprints import revision
@@ -91,11 +92,7 @@ def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOpti
 
 def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
     """Label the transcript's words and segments in place with the speakers of the turns that they overlap."""
-    import pandas as pd
-    from whisperx.diarize import assign_word_speakers
-
-    turns = pd.DataFrame(diarization.turns, columns=["start", "end", "speaker"])
-    assign_word_speakers(turns, transcript.result, diarization.embeddings)
+    label_speakers(diarization.turns, transcript.result, diarization.embeddings)
     if "word_segments" in transcript.result:  # after `whisperx.align` the same objects; in a stored result copies
         words = [word for segment in transcript.result["segments"] for word in segment["words"]]
         transcript.result["word_segments"] = words

@@ -16,7 +16,7 @@ from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
-from tasks.people.labels import Naming, names_of, rename
+from tasks.people.labels import Naming, names_mark, names_of, rename
 from tasks.people.matching import Match
 from tasks.quality.assessment import Assessment, assess
 from tasks.quality.verdict import Quality
@@ -193,27 +193,16 @@ def write(
         transcript, quality = second.transcript, second.quality
     if diarization is not None:
         assign_speakers(transcript, diarization)
-    if diarization is not None and naming is not None:
-        people = naming.matches(diarization)
+        people = naming.matches(diarization) if naming else None
         diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     recording = Recording.beside(file.path, outputs.get("html", ""), file.track_number)
+    shown = (options.layout(), title, file.duration_s, provenance)
     contents = {
-        EXTENSIONS[name]: encode(
-            name,
-            transcript,
-            diarization,
-            options.layout(),
-            title,
-            file.duration_s,
-            provenance,
-            quality,
-            people,
-            recording,
-        )
+        EXTENSIONS[name]: encode(name, transcript, diarization, *shown, quality, people, recording)
         for name in options.formats()
     }
     speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
@@ -228,7 +217,7 @@ def write(
 
     def note(new: dict[str, bytes]) -> None:
         if ahead:
-            ahead.note(new, facts, provisional=transcript.provisional)
+            replace(ahead, key=ahead.key + names_mark(people)).note(new, facts, provisional=transcript.provisional)
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)

@@ -24,9 +24,9 @@ OTHER_PROGRAMS = {
         "with-executables-from",
     ),
     *("address", "shm-size", "user", "dry_run", "older_than", "help", "threads", "rounds"),
-    *("collar", "der_collar", "html", "json", "max_difference"),
+    *("collar", "der_collar", "html", "json", "max_difference", "forget"),
 }
-"""Options of uv, docker, prefect, ray, and of our commands that take no settings: clean, evaluate, compare."""
+"""Options of uv, docker, prefect, ray, and of our commands without settings: clean, evaluate, compare, speakers."""
 
 
 def anchors(page: Path) -> set[str]:

@@ -40,8 +40,6 @@ def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
         tracker.ending = None
     except KeyboardInterrupt:
         tracker.ending = Ending("interrupted", interrupted=True)
-        sys.stderr.write(f"whisperx-batch: {tracker.ending.advice}\n")
-        return INTERRUPTED
     finally:
         tracker.defer(tracker.files)
         plan.ledger.share()
@@ -49,6 +47,9 @@ def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
         publish_index(batch, plan.ledger, tracker, console())
         if batch.run.report:
             write_report(tracker, batch.run.report)
+    if tracker.ending:
+        sys.stderr.write(f"whisperx-batch: {tracker.ending.advice}\n")
+        return INTERRUPTED
     return exit_status(tracker.new_failures, tracker.known_failures)
 
 

@@ -43,11 +43,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="cosines of two voices from which they are of one person, and from which that is suggested "
         "(default: those measured for the embedding model)",
     )
-    parser.add_argument(
-        "--forget",
-        metavar="PERSON",
-        help="remove a person, by id or name, and that voice in all results",
-    )
+    parser.add_argument("--forget", metavar="PERSON", help="remove a person, by id or name, from here and all results")
     return parser.parse_args(list(with_underscores(arguments)))
 
 

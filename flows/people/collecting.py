@@ -7,7 +7,7 @@ from flows.people.gathering import Gathered, gather
 from flows.people.grouping import grouped, suggestions
 from flows.people.page import page
 from flows.people.registry import next_ids, write_private
-from flows.people.table import rows_of, speakers_csv
+from flows.people.table import COLUMNS, rows_of, speakers_csv
 from flows.state.folder import OutputFolder
 from tasks.errors import InvalidInput, one_line
 from tasks.people.known import TABLE, VOICES, Person, read_people, table_of, voices_json
@@ -19,22 +19,22 @@ PAGE = "speakers.html"
 def collect(folder: OutputFolder, where: str, limits: Limits | None, forget: str | None = None) -> str:
     """Write to the folder `where` who speaks in the files of an output folder; return what to say about it.
 
-    Those whose id or name is `forget` are forgotten first. Raises InvalidInput if there is nobody like that, or if the
-    limits of the embedding model are not known and none are given; OSError.
+    Those whose id or name is `forget` are forgotten. Raises InvalidInput if there is nobody like that, or if the limits
+    of the embedding model are not known and none are given; OSError.
     """
-    known, table = read_people(where), table_of(where)
-    gone = [person for person in known if forget in (person.id, person.name)] if forget else []
+    known, table, gathered = read_people(where), table_of(where), gather(folder, folder.ledger())
+    _check_limits(gathered, limits)
+    people = grouped(known, gathered.voices, limits, next_ids(known, where))
+    gone = [person for person in people if forget in (person.id, person.name)] if forget else []
     if forget and not gone:
         raise InvalidInput(f"--forget {one_line(forget)}: there is nobody with this id or name in {where}")
     changed = forget_voices(folder, gone)
-    gathered = gather(folder, folder.ledger())
-    _check_limits(gathered, limits)
-    left = [person for person in known if person not in gone]
-    people = grouped(left, gathered.voices, limits, next_ids(known, where))
+    ids, names = {person.id for person in people}, {person.name for person in gone}
+    people = [person for person in people if person not in gone]
     found = rows_of(people, suggestions(people, limits))
-    ids, names = {person.id for person in known}, {person.name for person in gone}
-    samples = [row | {"id": ""} for row in table if row["name"] and row["id"] not in ids and row["name"] not in names]
-    contents = {VOICES: voices_json(people), TABLE: speakers_csv(found, samples), PAGE: page(found)}
+    own = [row | {"id": ""} for row in table if row["name"] and row["id"] not in ids and row["name"] not in names]
+    samples = [[row.get(column, "") for column in COLUMNS] for row in own]
+    contents = {VOICES: voices_json(people), TABLE: speakers_csv(found, samples), PAGE: page(found, samples)}
     write_private(where, contents)
     return "".join([*_forgotten(gone, changed), *_found(gathered, people, where)])
 

@@ -1,6 +1,6 @@
 """The voices of all files that were ever diarized for an output folder, from the stored results: no model is loaded."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -30,7 +30,10 @@ def gather(folder: OutputFolder, ledger: Ledger) -> Gathered:
             newest[result.digest] = result
     gathered = Gathered(files=len(newest))
     for result in sorted(newest.values(), key=lambda result: paths[result.digest]):
-        diarization = read(folder, result)
+        try:
+            diarization = read(folder, result)
+        except RuntimeError:  # it was broken and is removed: the next run makes it anew
+            continue
         if diarization.voices is None and diarization.turns:
             gathered.without_voices += 1
         gathered.voices += _of_file(diarization, paths[result.digest], result.digest)
@@ -54,8 +57,8 @@ def stored(folder: OutputFolder, result: Result) -> StoredResult:
 
 
 def _of_file(diarization: Diarization, path: str, digest: str) -> Iterator[KnownVoice]:
-    spoken: Counter[str] = Counter()
+    spoken: defaultdict[str, float] = defaultdict(float)
     for start, end, speaker in diarization.turns:
-        spoken[speaker] += end - start  # type: ignore[assignment]
+        spoken[speaker] += end - start
     for speaker, voice in sorted((diarization.voices or {}).items()):
         yield KnownVoice(voice, path, digest, speaker, round(spoken[speaker], 1))

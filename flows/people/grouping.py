@@ -96,10 +96,10 @@ def suggestions(people: list[Person], limits: Limits | None) -> dict[str, str]:
     """Return, by id, another person whom somebody may be, by the longest voice of each: the most alike."""
     found: dict[str, tuple[float, str]] = {}
     for kind, known in comparisons(people).items():
+        names = np.array([person.shown for person in known.people])
         for person in known.people:
             voice = max((v.voice for v in person.voices if comparable(v.voice) == kind), key=lambda v: v.seconds)
-            alike = known.least_alike(voice)
-            alike[[j for j, other in enumerate(known.people) if other.shown == person.shown]] = -1
+            alike = np.where(names == person.shown, -1.0, known.least_alike(voice))
             best = int(alike.argmax())
             if alike[best] >= limits_of(voice, limits).suggested and alike[best] > found.get(person.id, (0.0, ""))[0]:
                 found[person.id] = float(alike[best]), known.people[best].shown

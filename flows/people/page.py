@@ -1,12 +1,14 @@
 """The people of an output folder as a page: one HTML file that loads nothing, plays clips and takes names."""
 
 import json
+import os
 from base64 import b64encode
 from html import escape
 
 from flows.people.clips import mp3_of
 from flows.people.table import COLUMNS, Row
 from tasks.errors import FileFault, one_line
+from tasks.quality.verdict import clock
 from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.urls import shown
 
@@ -40,7 +42,8 @@ document.getElementById("save").onclick = () => {
     return cells.map(quoted).join(",")
   })
   const link = document.createElement("a")
-  const text = "\\ufeff" + [COLUMNS, ...rows].join("\\n") + "\\n"
+  const samples = SAMPLES.map(cells => cells.map(quoted).join(","))
+  const text = "\\ufeff" + [COLUMNS, ...rows, ...samples].join("\\n") + "\\n"
   link.href = URL.createObjectURL(new Blob([text], {type: "text/csv"}))
   link.download = "speakers.csv"
   link.click()
@@ -49,10 +52,11 @@ document.getElementById("save").onclick = () => {
 """
 
 
-def page(rows: list[Row]) -> bytes:
-    """Return the page; a clip whose recording cannot be read is left out."""
-    head, tail = HEAD, TAIL.replace("COLUMNS", json.dumps(",".join(COLUMNS)))
-    return "\n".join([head, *map(_row, rows), tail]).encode(errors="replace")
+def page(rows: list[Row], samples: list[list[str]]) -> bytes:
+    """Return the page; a clip whose recording cannot be read is left out. `samples` are more rows for the table."""
+    cells = json.dumps(samples).replace("<", "\\u003c")  # no end of the script
+    tail = TAIL.replace("COLUMNS", json.dumps(",".join(COLUMNS))).replace("SAMPLES", cells)
+    return "\n".join([HEAD, *map(_row, rows), tail]).encode(errors="replace")
 
 
 def _row(row: Row) -> str:
@@ -65,6 +69,8 @@ def _row(row: Row) -> str:
         player = escape(f"not here: {error}")
     hint = f"{row.maybe}?" if row.maybe else ""
     name = f'<input value="{escape(person.name)}" placeholder="{escape(hint)}" aria-label="Name of {person.id}">'
-    cells = [person.id, name, player, f"{row.files}, {row.minutes}", escape(one_line(shown(clip.file)))]
+    file = escape(one_line(shown(clip.file)))
+    at = f'<span title="{file}">{os.path.basename(file)}, {clock(start)}</span>'
+    cells = [person.id, name, player, f"{row.files}, {row.minutes}", at]
     data_cells = escape(json.dumps(row.cells()))
     return f'<tr data-cells="{data_cells}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,29 +72,37 @@ def enrol(batch: Batch) -> None:
     samples = samples_in(Path(batch.people.speakers), {person.id for person in people})
     model = options_digest("voice", batch.diarize.cache_inputs(batch.models)) if samples else ""
     keys = {sample.key(model): sample for sample in samples}
-    there = {each.source: each for person in people for each in person.voices if not each.speaker}
-    new = {key: sample for key, sample in keys.items() if key not in there}
-    voices = _made(list(new.values()), batch.diarize, batch.models)
-    there |= {key: KnownVoice(voice, new[key].file, key) for key, voice in zip(new, voices, strict=True)}
-    enrolled = [(sample.name, there[key]) for key, sample in keys.items()]
-    changed = _with_samples(people, enrolled, next_ids(people, batch.people.speakers))
+    known = {each.source for person in people for each in person.voices}
+    new = {key: sample for key, sample in keys.items() if key not in known}
+    made = _made(list(new.values()), batch.diarize, batch.models)
+    voices = [KnownVoice(voice, sample.file, key) for (key, sample), voice in zip(new.items(), made, strict=True)]
+    names = {key: sample.name for key, sample in keys.items()}
+    changed = _with_samples(people, names, voices, batch.people.speakers)
     if changed != people:
         write_private(batch.people.speakers, {VOICES: voices_json(changed)})
     _check_limits(batch, changed)
 
 
-def _with_samples(people: list[Person], samples: Iterable[tuple[str, KnownVoice]], ids: Iterator[str]) -> list[Person]:
-    """Return the people with these samples, by name, and no others; people with a new name get ids."""
-    named: dict[str, list[KnownVoice]] = {}
-    for name, voice in samples:
-        named.setdefault(name, []).append(voice)
+def _with_samples(people: list[Person], names: dict[str, str], new: list[KnownVoice], folder: str) -> list[Person]:
+    """Return the people with these samples, whose names are given by their keys, and no others.
+
+    A person keeps a name that the table gives, and otherwise has that of the samples. People with a new name get ids.
+    """
+    in_table = {row["id"] for row in table_of(folder)}
     changed = []
     for person in people:
-        heard = [each for each in person.voices if each.speaker]
-        voices = heard + named.pop(person.name, [])
-        if voices:
-            changed.append(Person(person.id, person.name, voices))
-    return changed + [Person(next(ids), name, voices) for name, voices in named.items()]
+        kept = [each for each in person.voices if each.speaker or each.source in names]
+        of_samples = [names[each.source] for each in kept if not each.speaker]
+        name = of_samples[0] if of_samples and person.id not in in_table else person.name
+        if kept:
+            changed.append(Person(person.id, name, kept))
+    ids = next_ids(people, folder)
+    for voice in new:
+        owner = next((person for person in changed if person.name == names[voice.source]), None)
+        if owner is None:
+            changed.append(owner := Person(next(ids), names[voice.source]))
+        owner.voices.append(voice)
+    return changed
 
 
 def _made(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) -> list[Voice]:

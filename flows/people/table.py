@@ -43,11 +43,11 @@ def rows_of(people: list[Person], maybe: dict[str, str]) -> list[Row]:
     return sorted(found, key=lambda row: (-row.files, -row.minutes, row.person.id))
 
 
-def speakers_csv(rows: list[Row], samples: list[dict[str, str]]) -> bytes:
+def speakers_csv(rows: list[Row], samples: list[list[str]]) -> bytes:
     """Return the table, with the mark by which spreadsheets know UTF-8; `samples` are rows of its user's own."""
     written = StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow(COLUMNS)
     table.writerows(row.cells() for row in rows)
-    table.writerows([sample.get(column, "") for column in COLUMNS] for sample in samples)
+    table.writerows(samples)
     return written.getvalue().encode("utf-8-sig", errors="surrogateescape")

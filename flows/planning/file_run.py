@@ -9,6 +9,7 @@ from flows.planning.estimates import estimated_s
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
+from tasks.people.labels import names_mark
 from tasks.stage_table import SECOND_PASS, STAGES, inputs_of
 from tasks.storage import urls
 from tasks.storage.outputs import OutputPath, PreviousOutputs
@@ -79,7 +80,7 @@ class FileRun:
     ahead: WriteAhead | None = None
     """The write-ahead note of its outputs."""
     key: str = ""
-    """The digests of its content and of all options of its outputs, once it is read."""
+    """The digests of its content and of all options of its outputs, once it is read; without names of speakers."""
     futures: dict[str, StageFuture] = field(default_factory=dict)
     running: int = 0
     """How many of its task runs are submitted and not finished."""
@@ -132,7 +133,7 @@ class FileRun:
         row = Row(status=self.status, error=self.error)
         if self.written:
             row |= Row(template=self.output.template, pattern=self.output.pattern, refused=None)
-            key = "" if self.written.provisional else self.key
+            key = "" if self.written.provisional else self.key + names_mark(self.written.people)
             outputs = {"outputs": self.written.outputs, "changed": self.written.changed}
             row["written"] = {key: cast(WrittenRow, {**self.written.facts, **outputs})}
         return row

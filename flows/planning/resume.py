@@ -15,8 +15,7 @@ from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Written, outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
-from tasks.people.labels import names_of, naming_of
-from tasks.people.matching import Match
+from tasks.people.labels import names_mark, naming_of, unnamed
 from tasks.quality.assessment import LISTED, Assessment
 from tasks.quality.verdict import WRONG_TEXT
 from tasks.retries import RetryBudget
@@ -89,7 +88,7 @@ class Resume:
             return None
         row = self._ledger.row(file.source.path)
         here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
-        right = [here[key] for key in self._keys(file, here) if key in here]
+        right = self._right(file, here)
         there = self._there(file, right[0]["language"] if right else None)
         found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
@@ -97,13 +96,11 @@ class Resume:
         if EXTENSIONS["quality"] in there and right and not _checked_as_asked(file, right[0].get("quality")):
             for name in SHOW_THE_CHECK:
                 intact.pop(EXTENSIONS[name], None)
-        if right and not self._named_as_asked(file, right[0].get("people")):
-            intact = {}
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
             return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
         ours, theirs, other = self._owned(file)
-        same = frozenset(name for written in right for name in (*written["outputs"], *written["changed"]))
+        same = frozenset(name for written in here.values() for name in (*written["outputs"], *written["changed"]))
         file.previous = PreviousOutputs(ours, same)
         file.missing = self._missing(file)
         for name, each in found.items():
@@ -114,22 +111,26 @@ class Resume:
                 raise not_ours(file.output.render("", name), other)
         return None
 
-    def _named_as_asked(self, file: FileRun, people: list[Match] | None) -> bool:
-        """Return whether the outputs of a file have the names that its speakers have now.
+    def _right(self, file: FileRun, here: Mapping[str, Written]) -> list[Written]:
+        """Return which of the outputs that are `here`, by their keys, have the options and names that are asked for.
 
-        If nobody is to be named now, or its voices are not stored any more, the names that they have stay.
+        If nobody is to be named now, or the voices are not stored any more, names that are there stay.
         """
-        if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
-            return True
-        diarization = StoredResult(self._results, file.source.keys["diarize"]).read()
-        return names_of(people) == names_of(self._naming.matches(diarization))
+        asked = [key for right in self._keys(file, here) for key in here if unnamed(key) == right]
+        if self._naming is not None and "diarize" in file.stages and self._stored(file, "diarize"):
+            matches = self._naming.matches(StoredResult(self._results, file.source.keys["diarize"]).read())
+            asked = [key for key in asked if key == unnamed(key) + names_mark(matches)]
+        return [here[key] for key in asked]
 
     def _keys(self, file: FileRun, here: Mapping[str, Written]) -> list[str]:
-        """Return the keys of outputs that are right for this file; `here` are those that it has."""
+        """Return the keys of outputs that are right for this file, without the names of its speakers.
+
+        `here` are those that it has.
+        """
         wanted, digest, mark = self.wanted(file.options), file.key.partition("-")[0], file.source.key_mark
         keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
         first = f"{digest}-{wanted.first_pass}{mark}"
-        if first in here and _without_doubt(file, here[first].get("quality")):
+        if any(_without_doubt(file, each.get("quality")) for key, each in here.items() if unnamed(key) == first):
             keys.append(first)
         return keys
 

@@ -1,6 +1,5 @@
 """flows/people/, flows/cli/speakers.py: people of an output folder, found in its stored results without a model."""
 
-import base64
 import csv
 import json
 import random
@@ -8,52 +7,20 @@ import shutil
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from batches import batch_of, planned
-from conftest import SAMPLES, copy_distinct
+from batches import planned
+from voices import diarized, recordings, voice
 
 from flows.cli import speakers as command
-from flows.config.parameters import Batch
 from flows.people.grouping import grouped
 from flows.people.registry import next_ids
 from flows.state.folder import OutputFolder
-from tasks.diarization.voices import Voice
-from tasks.diarize import Diarization
 from tasks.people.known import KnownVoice, Person
 from tasks.people.limits import Limits
-from tasks.storage.results import StoredResult, result_store
+from tasks.storage.results import StoredResult
 
 LIMITS = "0.65,0.55"
-
-
-def voice(seed: int, noise: int = 0, seconds: float = 20.0, bandwidth: str = "full") -> Voice:
-    """Return one of a person's voices: `noise` numbers them, and any two have a cosine of about 0.8."""
-    own = np.random.default_rng(seed).normal(size=192)
-    vector = (own + 0.5 * np.random.default_rng([seed, noise]).normal(size=192)).astype("<f4")
-    return Voice(base64.b64encode(vector.tobytes()).decode(), seconds, bandwidth, (1.0, 6.0), "m")  # type: ignore[arg-type]
-
-
-def recordings(folder: Path, number: int) -> Path:
-    """Write so many recordings, all different."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(number):
-        copy_distinct(SAMPLES / "en" / "hello_world.wav", folder / f"{i}.wav", i)
-    return folder
-
-
-def diarized(speech: Path, voices: dict[str, dict[str, Voice]], **options: Any) -> Batch:
-    """Store a diarization with these voices, by file and label, where a run would."""
-    batch = batch_of(speech, diarize={"diarize_model": "some/model", **options})
-    store = result_store(OutputFolder.of(batch).results)
-    for name, file in planned(batch).items():
-        if name in voices:
-            turns = [(2.0 * i, 2.0 * i + 1.5, label) for i, label in enumerate(voices[name])]
-            result = Diarization(turns, voices=voices[name])
-            store.persist_result_record(store.create_result_record(result, key=file.source.keys["diarize"]))
-    return batch
 
 
 def speakers(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
