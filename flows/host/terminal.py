@@ -1,5 +1,6 @@
 """The terminal of a run: the console that everything is printed to, and the one live display below what is printed."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -16,10 +17,20 @@ _lines: list[Progress] = []
 """The lines of `waiting`."""
 
 
+class UnattendedConsole(Console):
+    """A console without which the run goes on: Rich would end the thread that prints, of whatever importance."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more, here or elsewhere, once the program that read standard error has ended."""
+        self.quiet = True
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
+
+
 @cache
 def console() -> Console:
     """Return the console of standard error. There is one: what another prints would run into the live display."""
-    return Console(stderr=True)
+    return UnattendedConsole(stderr=True)
 
 
 def say(text: str, to: Console | None = None) -> None:

@@ -208,6 +208,20 @@ def test_nothing_is_started_for_files_that_cannot_be_read(
         assert json.loads(report.read_text())["files"][0]["status"] == "failed"
 
 
+def test_a_run_goes_on_when_nobody_reads_what_it_prints(alone: dict[str, str], tmp_path: Path) -> None:
+    """As after `| head`: its report is written, and its status is what it would be."""
+    (tmp_path / "bad.wav").write_text("no audio")
+    report = tmp_path / "report.json"
+    for status in (1, 3):
+        closed, pipe = os.pipe()
+        os.close(closed)
+        line = [COMMAND, str(tmp_path / "bad.wav"), "-o", str(tmp_path / "out"), "--report", str(report)]
+        assert subprocess.run(line, env=alone, stderr=pipe, check=False).returncode == status
+        os.close(pipe)
+        assert json.loads(report.read_text())["summary"]["failed"] == 1
+        report.unlink()
+
+
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
