@@ -62,7 +62,7 @@ def test_a_log_gets_a_line_a_minute_with_the_time_and_failures_as_they_happen(
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_terminal_shows_what_is_to_do_the_stages_and_the_files_in_work(width: int) -> None:
-    """In its full width; files that were done before do not count, and the screen is clean for the summary."""
+    """In its width, but for a "^C"; files that were done before do not count; the screen is clean for the summary."""
     text, tracker = io.StringIO(), batch(6)
     for number in (4, 5):
         tracker.skipped(tracker.files[number], WriteResult({}, "en"))
@@ -80,11 +80,11 @@ def test_a_terminal_shows_what_is_to_do_the_stages_and_the_files_in_work(width: 
     assert overall.split()[-1] == "2/4"
     transcribe = next(line for line in reversed(plain) if line.startswith("transcribe "))
     assert transcribe.endswith("1/3 2 running")
-    assert len(transcribe) == width
+    assert len(transcribe) == width - len("^C")
     assert any(line.startswith("2/4 files · 1 failed · ") and "× real time · about " in line for line in plain)
     in_work = next(line for line in reversed(plain) if line.startswith("a [long] name"))
     assert "…  load audio  0:00:0" in in_work
-    assert len(in_work) == width
+    assert len(in_work) == width - len("^C")
 
 
 def test_the_time_left_is_that_of_the_slowest_stage(monkeypatch: pytest.MonkeyPatch) -> None:
