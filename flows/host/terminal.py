@@ -18,10 +18,10 @@ _lines: list[Progress] = []
 
 
 class UnattendedConsole(Console):
-    """A console without which the run goes on: Rich would end the thread that prints, of whatever importance."""
+    """A console on standard error that a run outlives: Rich's own raises SystemExit in the thread that prints."""
 
     def on_broken_pipe(self) -> None:
-        """Print no more, here or elsewhere, once the program that read standard error has ended."""
+        """Print nothing more to standard error, since the program that read it has ended."""
         self.quiet = True
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), self.file.fileno())
