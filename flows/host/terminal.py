@@ -18,10 +18,16 @@ _lines: list[Progress] = []
 
 
 class UnattendedConsole(Console):
-    """A console on standard error that a run outlives: Rich's own raises SystemExit in the thread that prints."""
+    """A console on standard error that a run outlives: Rich's own raises an error in the thread that prints."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError:  # the terminal of a run in the background was closed; Rich knows of pipes alone
+            self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more to standard error, since the program that read it has ended."""
+        """Print nothing more to standard error, since nobody reads it any more."""
         self.quiet = True
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), self.file.fileno())

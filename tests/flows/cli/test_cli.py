@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -208,16 +209,19 @@ def test_nothing_is_started_for_files_that_cannot_be_read(
         assert json.loads(report.read_text())["files"][0]["status"] == "failed"
 
 
-def test_a_run_goes_on_when_nobody_reads_what_it_prints(alone: dict[str, str], tmp_path: Path) -> None:
-    """As after `| head`: its report is written, and its status is what it would be."""
+@pytest.mark.parametrize("opened", [os.pipe, pty.openpty])
+def test_a_run_goes_on_when_nobody_reads_what_it_prints(
+    alone: dict[str, str], tmp_path: Path, opened: Callable[[], tuple[int, int]]
+) -> None:
+    """As after `| head`, or a logout: its report is written, and its status is what it would be."""
     (tmp_path / "bad.wav").write_text("no audio")
     report = tmp_path / "report.json"
     for status in (1, 3):
-        closed, pipe = os.pipe()
+        closed, inside = opened()
         os.close(closed)
         line = [COMMAND, str(tmp_path / "bad.wav"), "-o", str(tmp_path / "out"), "--report", str(report)]
-        assert subprocess.run(line, env=alone, stderr=pipe, check=False).returncode == status
-        os.close(pipe)
+        assert subprocess.run(line, env=alone, stderr=inside, check=False).returncode == status
+        os.close(inside)
         assert json.loads(report.read_text())["summary"]["failed"] == 1
         report.unlink()
 
