@@ -39,7 +39,7 @@ class CheckOptions(Options):
     check_coverage: float = Field(0.7, ge=0, le=1, description="a file with text for a smaller share of speech is bad")
     check_characters: float = Field(5.0, ge=0, description="list speech with fewer characters of text a second")
     check_logprob: float = Field(-0.8, le=0, description="list text of a lower mean log probability")
-    check_compression: float = Field(2.4, gt=1, description="list text that zlib shrinks to less than 1/NUMBER")
+    check_compression: float = Field(2.4, gt=1, description="list text that zlib shrinks to less than 1/X")
     check_unique_words: float = Field(0.4, ge=0, le=1, description="list text with no greater share of unique words")
     check_share: float = Field(
         0.05, ge=0, le=1, description="a file that is in doubt for more of its speech is 'check'"

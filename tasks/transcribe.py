@@ -45,7 +45,7 @@ class TranscribeOptions(WhisperOptions):
     patience: float = Field(1.0, gt=0, description="beam search patience, https://arxiv.org/abs/2204.05424")
     length_penalty: float = Field(1.0, description="length penalty (alpha), https://arxiv.org/abs/1609.08144")
     suppress_tokens: str = Field("-1", description="token ids to suppress, comma-separated; -1: most symbols")
-    suppress_numerals: bool = Field(False, description="spell numbers out, for aligners cannot time digits")
+    suppress_numerals: bool = Field(False, description="spell numbers out, because aligners cannot time digits")
     initial_prompt: str | None = Field(None, description="text that the model takes as said before")
     hotwords: str | None = Field(None, description="hint phrases, such as rare names")
     temperature_fallback: bool = Field(

@@ -66,14 +66,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     evaluation = Evaluation(Collars(options.collar, options.der_collar), pairs.problems)
     for pair in pairs:
         evaluation.add(*score(pair, options.language, evaluation.collars))
-    if evaluation.scores:
-        show(evaluation, standard_output())
     written = {}
     if options.json:
         written[urls.absolute(options.json)] = json.dumps(evaluation.as_dict(), indent=2).encode()
     if options.html:
         written[urls.absolute(options.html)] = page(evaluation)
-    io.write_all(written)
+    io.write_all(written)  # before the tables, whose reader may end early
+    if evaluation.scores:
+        show(evaluation, standard_output())
     for problem in evaluation.problems:
         sys.stderr.write(f"{PROGRAM}: {one_line(problem)}\n")
     if pairs.without_reference:

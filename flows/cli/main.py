@@ -29,7 +29,8 @@ Transcribe, align and diarize audio and video files with WhisperX.
 Each option can also be set as WHISPERX_BATCH_<OPTION> in the environment, or in
 a settings file: the one that WHISPERX_BATCH_SETTINGS_FILE names, else
 whisperx-batch.toml in the user's configuration folder; one in the current
-folder may set what cannot do harm. Options may be written with dashes."""
+folder may only set how files are transcribed. Options may be written with
+dashes."""
 EXAMPLES = """\
 examples:
   whisperx-batch recordings/ -o transcripts --model large-v3 --diarize

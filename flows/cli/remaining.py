@@ -18,7 +18,7 @@ from flows.state.throughput import expected
 
 LOOKING = "looking at the files"
 OPENING_S = 0.5
-"""The rest is opened while models load."""
+"""For so long new files are opened before anything starts; the others are opened while models load."""
 
 
 def show(batch: Batch, entries: list[Entry]) -> int:

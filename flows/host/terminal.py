@@ -1,5 +1,6 @@
 """The terminal of a run: the console that everything is printed to, and the one live display below what is printed."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -16,10 +17,26 @@ _lines: list[Progress] = []
 """The lines of `waiting`."""
 
 
+class UnattendedConsole(Console):
+    """A console on standard error that a run outlives: Rich's own raises an error in the thread that prints."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError:  # the terminal of a run in the background was closed; Rich knows of pipes alone
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more to standard error, since nobody reads it any more."""
+        self.quiet = True
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
+
+
 @cache
 def console() -> Console:
     """Return the console of standard error. There is one: what another prints would run into the live display."""
-    return Console(stderr=True)
+    return UnattendedConsole(stderr=True)
 
 
 def say(text: str, to: Console | None = None) -> None:

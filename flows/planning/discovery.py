@@ -35,6 +35,8 @@ def find_inputs(
     listed_paths = read_batch_file(batch_file)
     given = [*inputs, *listed_paths]
     if not given and not manifest:
+        if batch_file:
+            raise InvalidInput(f"--batch_file {one_line(batch_file)}: it names no file")
         raise InvalidInput("no input: name files, folders or globs, a --batch_file or a --manifest")
     found = [Entry(path) for each in inputs for path in expand(each, patterns, notify)]
     # In a list of thousands, a line that matches nothing fails as one file.
@@ -42,7 +44,8 @@ def find_inputs(
     if given and not found:
         several = [pattern for pattern in (*patterns.include, *patterns.exclude) if "," in pattern]
         hint = f"; {several[0]!r} is one pattern: give each with an option of its own" if several else ""
-        raise NothingToDo(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
+        wanted = "audio or video file" if patterns == MEDIA else "file that --include and --exclude leave"
+        raise NothingToDo(f"no {wanted} in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
     entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")

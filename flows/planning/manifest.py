@@ -14,7 +14,7 @@ from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.inputs import Entry
 from flows.planning.text_files import decoded
 from tasks.diarize import DiarizeOptions
-from tasks.errors import InvalidInput, message_of, one_line
+from tasks.errors import InvalidInput, closest, message_of, one_line
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
@@ -87,10 +87,10 @@ class _Reader:
             header = _without_empty_end([name.strip() for name in next(rows, [])])
             unknown = [name for name in header if name not in COLUMNS]
             if PATH not in header or unknown or len(set(header)) < len(header):
-                wrong = (
-                    f"no column {', '.join(unknown)}" if unknown else f"it must name the column {PATH}, and each once"
-                )
-                self._wrong(1, f"{wrong}; there are {', '.join(COLUMNS)}")
+                wrong = f"it must name the column {PATH}, and each once"
+                if unknown:
+                    wrong = f"unknown column {', '.join(unknown)}{closest(unknown[0], COLUMNS)}"
+                self._wrong(1, f"{wrong}; the columns are {', '.join(COLUMNS)}")
                 return
             for cells in map(_without_empty_end, rows):
                 if cells:

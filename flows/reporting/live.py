@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -21,6 +22,8 @@ from flows.reporting.work import Work
 
 LOG_EVERY_S = 60.0
 """Without a terminal, a line as often as this."""
+CTRL_C = "^C"
+"""What a terminal shows when Ctrl-C is pressed. In a full last line it would move all down, and a line would remain."""
 NAMED = 5
 """At most so many of the files in work are named."""
 
@@ -129,7 +132,7 @@ class Progress:
         clock.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         clock.add_column(justify="right")
         clock.add_row(Text(headline), Text(duration(self.seconds)))
-        return Group(self._bars, clock, self._in_work())
+        return Constrain(Group(self._bars, clock, self._in_work()), self._console.width - len(CTRL_C))
 
     def _in_work(self) -> Table:
         """Return a row for each of the files that have been in work longest."""

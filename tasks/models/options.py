@@ -14,7 +14,7 @@ class ModelOptions(Options):
     model_dir: str | None = Field(None, description="folder where model files are kept (default: the libraries' own)")
     offline: bool = Field(
         False,
-        description="reach for nothing outside: only models that are here, which is checked before the run starts",
+        description="use no network: all models must be on this machine, which is checked before the run starts",
     )
     model_cache_only: bool = Field(
         False, validate_default=True, description="use models that are already there, never download"

@@ -47,7 +47,7 @@ def _filesystem(url: str) -> Any:
         return fsspec.filesystem(protocol, use_listings_cache=False, **_patience(protocol))
     except ImportError:
         extra = EXTRAS.get(protocol)
-        wanted = f"pip install 'whisperx-batch[{extra}]'" if extra else f"install fsspec's package for {protocol}"
+        wanted = f"the extra {extra!r} of whisperx-batch, see docs/inputs.md" if extra else "fsspec's package for it"
         raise UnsupportedLocation(f"{protocol}:// needs a package that is not installed: {wanted}") from None
     except ValueError:
         raise UnsupportedLocation(f"{protocol}:// is no protocol that fsspec knows") from None

@@ -1,6 +1,7 @@
 """The command `whisperx-batch-evaluate`, from the outputs of a run to tables, JSON and a page."""
 
 import json
+import os
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_a_run_is_scored(folders: tuple[Path, Path], tmp_path: Path) -> None:
         assert "caf\\udce9" in shown
     assert f"{figures['all']['wer']['rate']:.1%}" in page.text
     assert "gone: there is no transcript" in page.text
+
+
+def test_files_are_written_although_nobody_reads_the_tables(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """As with `| head`."""
+    closed, pipe = os.pipe()
+    os.close(closed)
+    subprocess.run([f"{COMMAND}-evaluate", *folders, "--json", tmp_path / "a.json"], stdout=pipe, check=False)
+    os.close(pipe)
+    assert json.loads((tmp_path / "a.json").read_text())["files"]
 
 
 def test_two_files_are_compared(folders: tuple[Path, Path]) -> None:

@@ -227,8 +227,13 @@ def test_inputs_that_are_wrong_as_a_whole_are_refused(inputs: list[str], batch_f
 
 def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
     """Nothing to do is most likely a mistake."""
-    with pytest.raises(InvalidInput, match="no audio or video file"):
+    with pytest.raises(InvalidInput, match="no audio or video file in "):
         find_inputs([str(tmp_path)])
+    with pytest.raises(InvalidInput, match="no file that --include and --exclude leave in "):
+        find_inputs([str(tmp_path)], patterns=Patterns(("*.mp3",), ()))
+    (tmp_path / "list.txt").write_text("\n")
+    with pytest.raises(InvalidInput, match=r"--batch_file .*list\.txt: it names no file"):
+        find_inputs([], str(tmp_path / "list.txt"))
 
 
 def test_a_folder_that_cannot_be_read_is_reported_and_the_others_are_searched() -> None:

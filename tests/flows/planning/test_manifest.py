@@ -99,7 +99,8 @@ def test_all_errors_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,language\n", "line 1: no column file; there are path, language"),
+        ("file,language\n", "line 1: unknown column file; the columns are path, language"),
+        ("path,langauge\n", "line 1: unknown column langauge; did you mean language"),
         ("language\n", "line 1.*it must name the column path"),
         ('path\n"a.mp3\n', "line 2: unexpected end"),
         ("", "it must name the column path"),

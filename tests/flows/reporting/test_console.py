@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from flows.planning.file_run import FileRun
-from flows.reporting.console import duration, show_plan, show_summary
+from flows.reporting.console import duration, show_plan, show_summary, speed
 from flows.reporting.live import Progress
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
@@ -62,7 +62,7 @@ def test_a_log_gets_a_line_a_minute_with_the_time_and_failures_as_they_happen(
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_terminal_shows_what_is_to_do_the_stages_and_the_files_in_work(width: int) -> None:
-    """In its full width; files that were done before do not count, and the screen is clean for the summary."""
+    """In its width, but for a "^C"; files that were done before do not count; the screen is clean for the summary."""
     text, tracker = io.StringIO(), batch(6)
     for number in (4, 5):
         tracker.skipped(tracker.files[number], WriteResult({}, "en"))
@@ -80,11 +80,11 @@ def test_a_terminal_shows_what_is_to_do_the_stages_and_the_files_in_work(width: 
     assert overall.split()[-1] == "2/4"
     transcribe = next(line for line in reversed(plain) if line.startswith("transcribe "))
     assert transcribe.endswith("1/3 2 running")
-    assert len(transcribe) == width
+    assert len(transcribe) == width - len("^C")
     assert any(line.startswith("2/4 files · 1 failed · ") and "× real time · about " in line for line in plain)
     in_work = next(line for line in reversed(plain) if line.startswith("a [long] name"))
     assert "…  load audio  0:00:0" in in_work
-    assert len(in_work) == width
+    assert len(in_work) == width - len("^C")
 
 
 def test_the_time_left_is_that_of_the_slowest_stage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,12 +129,15 @@ def test_a_file_counts_for_its_own_duration_once_it_was_opened() -> None:
     assert work.stages["transcribe"].audio_s == 660.0
 
 
-def test_looking_at_a_hundred_thousand_files_costs_little() -> None:
-    """It is done every second while the run goes on."""
-    work = Work(batch(100_000).files)
-    began = time.process_time()
-    work.look()
-    assert time.process_time() - began < 0.1
+def test_looking_at_a_hundred_thousand_files_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is done every second while the run goes on. The quickest look counts: others may be disturbed."""
+    monkeypatch.setattr("flows.reporting.work.LOOK_EVERY_S", 0.0)
+    work, took = Work(batch(100_000).files), []
+    for _ in range(5):
+        began = time.thread_time()
+        work.look()
+        took.append(time.thread_time() - began)
+    assert min(took) < 0.1
 
 
 def test_the_plan_names_what_is_done_and_what_is_not() -> None:
@@ -144,9 +147,10 @@ def test_the_plan_names_what_is_done_and_what_is_not() -> None:
     tracker.failed(tracker.files[1], "the file is empty")
     tracker.skipped(tracker.files[2], WriteResult({}, "en"))
     tracker.files[0].source = replace(tracker.files[0].source, track="aac, track 1 of 2")
+    tracker.files[0].output = OutputPath("/out", "", "new\nline.{format}")
     show_plan(tracker.files, Console(file=text, width=40), every_file=True)
     assert text.getvalue().splitlines() == [
-        "do      0.wav (0:01:00, aac, track 1 of 2): transcribe, align, write -> /out/0.*",
+        "do      0.wav (0:01:00, aac, track 1 of 2): transcribe, align, write -> /out/new\\nline.*",
         "refuse  1.wav: the file is empty",
         "skip    2.wav: done before",
         "1 file to do, 0:01:00 of audio; 1 done before; 1 refused",
@@ -185,8 +189,9 @@ def test_a_run_that_was_cut_short_prints_no_line_for_what_is_left() -> None:
     assert second.startswith("4 files: 0 done, 1 failed, 0 skipped, 3 left for the next run; ")
 
 
-def test_durations_read_as_people_write_them() -> None:
-    """Hours, minutes, seconds."""
+def test_durations_and_speeds_read_as_people_write_them() -> None:
+    """Hours, minutes, seconds; a large model on a CPU is slower than real time."""
+    assert [speed(times) for times in (210.04, 3.58, 0.042)] == [f"{s}× real time" for s in ("210.0", "3.6", "0.04")]
     assert [duration(s) for s in (0.4, 9, 3_723, 180_000)] == ["0:00:00", "0:00:09", "1:02:03", "2 days, 2:00:00"]
 
 
