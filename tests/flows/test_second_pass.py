@@ -42,11 +42,20 @@ def run(files: Path, out: Path, tiny_en: str, **options: Any) -> Done:
 
 @pytest.fixture(scope="module", name="runs")
 def _runs(files: Path, tiny_en: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Done, Done]:
-    """A run without a second pass; with one over its folder; with one from the start in another folder."""
+    """A run without a second pass; with one over its folder; from the start in another folder, with a second model.
+
+    That one has the same weights under another name.
+    """
     out, new = tmp_path_factory.mktemp("old") / "out", tmp_path_factory.mktemp("new") / "out"
+    second_model = new.parent / "model"
+    second_model.symlink_to(tiny_en)
     first = run(files, out, tiny_en)
     shutil.copytree(out, out.parent / "before")
-    return first, run(files, out, tiny_en, second_pass={}), run(files, new, tiny_en, second_pass={})
+    return (
+        first,
+        run(files, out, tiny_en, second_pass={}),
+        run(files, new, tiny_en, second_pass={"second_model": str(second_model)}),
+    )
 
 
 def text(folder: Path, name: str) -> str:
@@ -84,8 +93,9 @@ def test_a_file_without_doubt_passes_untouched(runs: tuple[Done, Done, Done]) ->
 
 
 def test_both_ways_lead_to_the_same_transcript(runs: tuple[Done, Done, Done]) -> None:
-    """Byte for byte."""
+    """Byte for byte; a second model is loaded beside the first."""
     _, second, fresh = runs
+    assert [each.report["summary"]["model_loads"]["transcribe"] for each in (second, fresh)] == [1, 2]
     for name in ("call.json", "call.quality.json"):
         assert (second.out / name).read_bytes() == (fresh.out / name).read_bytes()
 
