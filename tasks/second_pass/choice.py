@@ -77,8 +77,8 @@ def _refusal(stretch: Stretch, first: _Judged, second: _Judged, logprob: float) 
         return f"in doubt for {second.doubt_s:.1f} s, as the first text for {first.doubt_s:.1f} s"
     if second.covered_s < first.covered_s - MOST_LOST_S:
         return f"text for {second.covered_s:.1f} s of speech, the first for {first.covered_s:.1f} s"
-    if not second.words and {*stretch.doubts} == {NO_SPEECH}:
-        return "no text, and nothing but the second voice activity detection is against the first"
+    if not second.words and not {*stretch.doubts} > {NO_SPEECH}:
+        return "no text, and not both the second voice activity detection and another rule are against the first"
     unsure = min((each.avg_logprob for each in stretch.decoded), default=0.0)
     if unsure < logprob:
         return f"Whisper was unsure: mean log probability {unsure:.2f}"

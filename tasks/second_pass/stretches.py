@@ -67,7 +67,7 @@ def stretches_of(quality: Quality, segments: list[Segment], audio_s: float) -> l
         kinds = sorted({each.kind for each in inside})
         words_stand = all(each.kind == "missing" or each.why.startswith(REPETITIVE) for each in inside)
         doubted = [each.why for each in inside]
-        found.append(Stretch(min(start, first), max(end, last), kinds, doubted, words_stand))
+        found.append(Stretch(min(start, first), min(max(end, last), audio_s), kinds, doubted, words_stand))
     _bound(found)
     return found
 

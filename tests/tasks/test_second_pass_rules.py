@@ -142,8 +142,26 @@ def test_text_is_removed_only_if_more_than_the_other_detection_is_against_it(cal
     later = [each for each in CALL if each["start"] > 7]
     kept, removed = (passed_again([each, *later], [], silent) for each in (sure, unsure))
     assert "we will see about it" in texts(kept.transcript.result["segments"])
-    assert "nothing but the second voice activity detection" in kept.quality.second_pass[0].why
+    assert "no text, and not both" in kept.quality.second_pass[0].why
     assert removed.transcript.result["segments"] == later
+
+
+@pytest.mark.parametrize(
+    ("sentence", "heard", "why"),
+    [
+        ("they all call me a Yankee", "At least, you know, they all", "of speech, the first for"),
+        ("I didn't know you were there", "", "no text"),
+    ],
+)
+def test_a_few_words_are_not_lost(call: Samples, sentence: str, heard: str, why: str) -> None:
+    """What is missing then is too short to be in doubt itself, but speech that had text has none."""
+    unsure = [each | {"avg_logprob": -1.5} if sentence in each["text"] else each for each in CALL]
+    (start,) = (each["start"] for each in unsure if each["avg_logprob"] == -1.5)
+    second = passed_again(unsure, [timed(heard, start, start + 1.6)] if heard else [], call)
+    (decision,) = second.quality.second_pass
+    assert not decision.taken
+    assert why in decision.why
+    assert texts(second.transcript.result["segments"]) == texts(CALL)
 
 
 def doubting(*spans: tuple[float, float]) -> Quality:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tasks.audio.types import AudioFile
 from tasks.quality.assessment import Assessment, assess
 from tasks.quality.coverage import Coverage
 from tasks.quality.transcript import Finding
-from tasks.quality.verdict import judge
+from tasks.quality.verdict import Decision, judge
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
@@ -95,6 +96,39 @@ def test_people_see_which_transcripts_are_in_doubt(tracker: Tracker) -> None:
     markdown = report_text(tracker)
     assert markdown.index("## Worth an ear") < markdown.index("- 1.wav, 0:00:10: repetitive “=1+1”")
     assert "| 2.wav | done | bad | en |" in markdown
+
+
+def test_the_report_in_prefect_shows_verdicts_and_coverage_as_bars(tracker: Tracker) -> None:
+    """The longest bar is that of most files; files without speech have no coverage."""
+    tracker.files[3].written = WriteResult({}, "en", quality=assessment(speech_s=0.0, covered_s=0.0))
+    lines = report_text(tracker).splitlines()
+    assert [line for line in lines if line.startswith(("| good", "| check", "| bad"))] == [
+        f"| bad | 1 | {'█' * 10} |",
+        f"| check | 1 | {'█' * 10} |",
+        f"| good | 2 | {'█' * 20} |",
+    ]
+    assert [line for line in lines if "% to" in line] == [
+        f"| 0% to 50% | 1 | {'█' * 10} |",
+        "| 50% to 70% | 0 |  |",
+        "| 70% to 90% | 0 |  |",
+        f"| 90% to 95% | 2 | {'█' * 20} |",
+        "| 95% to 100% | 0 |  |",
+    ]
+
+
+def test_decisions_of_a_second_pass_are_listed_with_the_other_text(tracker: Tracker, tmp_path: Path) -> None:
+    """Those that were taken have the new text, the others the old one."""
+    both = [Decision(10.0 * i, 10.0 * i + 5, ["odd"], bool(i), "why", "old", "new", []) for i in range(2)]
+    quality = replace(judge((), Coverage(10.0, 10.0), check_share=0.05, bad_share=0.3), second_pass=both)
+    tracker.files[3].written = WriteResult({}, "en", quality=assess(quality, "check/v2/1-2"))
+    write_report(tracker, str(tmp_path / "night.json"))
+    found = rows((tmp_path / "night.listening.csv").read_text("utf-8-sig"))
+    assert [(row["time"], row["kind"], row["text"], row["why"]) for row in found if row["file"] == "/in/3.wav"] == [
+        ("0:00:00", "second pass", "old", "new text not taken: why; the other text: new"),
+        ("0:00:10", "second pass", "new", "new text taken: why; the other text: old"),
+    ]
+    report = json.loads((tmp_path / "night.json").read_text())
+    assert [each["taken"] for each in report["files"][3]["second_pass"]] == [False, True]
 
 
 def test_without_checks_there_is_no_list(tmp_path: Path) -> None:
