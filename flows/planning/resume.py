@@ -26,8 +26,6 @@ from tasks.storage.write_ahead import WriteAhead
 from tasks.write import Facts, WriteResult
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
-SHOW_THE_CHECK = ("quality", "html")
-"""The formats whose content depends on the check."""
 TRIES = 60
 """Retries of transient errors while inputs are read, in the whole run."""
 
@@ -89,9 +87,8 @@ class Resume:
         found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
-        if EXTENSIONS["quality"] in there and right and not _checked_as_asked(file, right[0].get("quality")):
-            for name in SHOW_THE_CHECK:
-                intact.pop(EXTENSIONS[name], None)
+        if right and not _checked_as_asked(file, right[0].get("quality")):
+            intact.pop(EXTENSIONS["quality"], None)
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
             return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]

@@ -184,7 +184,8 @@ def test_what_slips_in_loads_nothing(browser: Browser, tmp_path: Path) -> None:
     slipped = """
         new Promise((resolve) => {
           document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
-          document.body.innerHTML += '<img src="https://example.com/x.png">';
+          document.body.innerHTML += '<img src="https://pages.invalid/x.png">';
+          setTimeout(() => resolve("nothing was stopped"), 5000);
         })"""
     with browser.new_context() as context:
         page = context.new_page()
