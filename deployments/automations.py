@@ -7,11 +7,11 @@ from uuid import UUID
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState
+from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from deployments.deploy import check_server
+from deployments.deploy import CANARY, NIGHTLY, check_server
 from deployments.settings import read_settings
 
 RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
@@ -23,6 +23,12 @@ SILENCE = timedelta(seconds=90)
 """Three heartbeats: deployments/work-pool.json asks for one every 30 s, Prefect's shortest interval."""
 NEWS = '{"text": {{ (flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_run.state.message) | tojson }}}'
 """As chat services take it."""
+
+AFTER_CANARY = "whisperx-batch: start the night after the canary"
+GROUPS = {"transcribe": "{}", "align": "{}", "diarize": "none", "check": "{}", "models": "{}"}
+"""The groups of options that the canary tries, with what a run has of each if neither set of options names it."""
+TRIED = """{% set tried = flow_run.parameters %}{% set new = tried.get('new', {}) -%}
+{{ (new['GROUP'] if 'GROUP' in new else tried.get('old', {}).get('GROUP', DEFAULT)) | tojson }}"""
 
 
 def crash_zombies() -> AutomationCore:
@@ -62,26 +68,69 @@ def tell_of_failures(webhook: UUID) -> AutomationCore:
     )
 
 
+def start_night(canary: UUID, nightly: UUID) -> AutomationCore:
+    """Return the automation that starts `nightly`, with the options that were tried, once the canary has passed."""
+    parameters = {
+        group: {
+            "__prefect_kind": "json",
+            "value": {
+                "__prefect_kind": "jinja",
+                "template": TRIED.replace("GROUP", group).replace("DEFAULT", default),
+            },
+        }
+        for group, default in GROUPS.items()
+    }
+    start: ActionTypes = RunDeployment(deployment_id=nightly, parameters=parameters)
+    return AutomationCore(
+        name=AFTER_CANARY,
+        description="A night with new options begins only if the canary was Completed with them.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Completed"},
+            match=RUNS,
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "deployment", "prefect.resource.id": f"prefect.deployment.{canary}"}
+            ),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[start],
+    )
+
+
 def renew(automation: AutomationCore) -> None:
     """Create an automation, or replace the one of its name."""
+    remove(automation.name)
     with get_client(sync_client=True) as client:
-        for earlier in client.read_automations_by_name(automation.name):
-            client.delete_automation(earlier.id)
         client.create_automation(automation)
 
 
+def remove(name: str) -> None:
+    """Delete the automation of this name, if there is one."""
+    with get_client(sync_client=True) as client:
+        for earlier in client.read_automations_by_name(name):
+            client.delete_automation(earlier.id)
+
+
 def main() -> None:
-    """Create both; the second if WHISPERX_BATCH_WEBHOOK_URL says where to."""
+    """Create all of them; those that need a setting only if it is set."""
     check_server()
+    settings = read_settings()
     renew(crash_zombies())
     sys.stdout.write("runs whose process is gone are ended as crashed\n")
-    url = read_settings().webhook_url
-    if url is None:
+    if settings.webhook_url is None:
         sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures\n")
-        return
-    webhook = Webhook(method="POST", url=url).save("whisperx-batch-failures", overwrite=True)
-    renew(tell_of_failures(UUID(str(webhook))))
-    sys.stdout.write("failures are told to WHISPERX_BATCH_WEBHOOK_URL\n")
+    else:
+        webhook = Webhook(method="POST", url=settings.webhook_url).save("whisperx-batch-failures", overwrite=True)
+        renew(tell_of_failures(UUID(str(webhook))))
+        sys.stdout.write("failures are told to WHISPERX_BATCH_WEBHOOK_URL\n")
+    if settings.nightly_after_canary:
+        with get_client(sync_client=True) as client:
+            canary, nightly = (client.read_deployment_by_name(name).id for name in (CANARY, NIGHTLY))
+        renew(start_night(canary, nightly))
+        sys.stdout.write("a run of whisperx-batch/canary that is Completed starts whisperx-batch/nightly\n")
+    else:
+        remove(AFTER_CANARY)
 
 
 if __name__ == "__main__":

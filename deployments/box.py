@@ -4,6 +4,7 @@ supervisord (http://supervisord.org) keeps a Prefect server, a Ray head and a wo
 again what ends. All that must survive is in Prefect's home: its database, logs, the work pool, the deployments.
 """
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -12,13 +13,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import psutil
 from prefect.client.orchestration import get_client
+from prefect.server.schemas.schedules import CronSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.deploy import POOL
+from deployments.deploy import NIGHTLY, POOL
 from deployments.settings import DeploymentSettings, read_settings
 from flows.host.allocator_env import KEEP_MEMORY
 from flows.host.private_folder import private_subfolder
@@ -79,6 +82,7 @@ def up(settings: DeploymentSettings) -> None:
         sys.exit(1)
     with temporary_settings({PREFECT_API_URL: api}):
         _wait("the worker", _has_worker, services)
+        nightly = _nightly(settings)
     _wait("Ray", lambda: httpx.get(f"http://127.0.0.1:{services['RAY_DASHBOARD_PORT']}").is_success, services)
     sys.stdout.write(
         f"Prefect's UI:    {api.removesuffix('/api')}\n"
@@ -87,7 +91,23 @@ def up(settings: DeploymentSettings) -> None:
         f"Logs:            {services['WHISPERX_BATCH_STATE']}\n\n"
         f"Put recordings into {settings.recordings.absolute()}, then:\n\n"
         f"  export PREFECT_API_URL={api} RAY_ADDRESS={services['RAY_ADDRESS']} RAY_AUTH_MODE=token\n"
-        f"  {typed('prefect deployment run whisperx-batch/default --watch')}\n"
+        f"  {typed('prefect deployment run whisperx-batch/default --watch')}\n\n"
+        f"{nightly}\n"
+    )
+
+
+def _nightly(settings: DeploymentSettings) -> str:
+    """Return whether `nightly` starts by itself, when it does next and until when it runs, and how to change that."""
+    with get_client(sync_client=True) as client:
+        active = any(schedule.active for schedule in client.read_deployment_by_name(NIGHTLY).schedules)
+    if not active:
+        return "nightly is off; `make nightly` turns it on."
+    schedule = CronSchedule(cron=settings.nightly_cron, timezone=settings.nightly_timezone)
+    zone = ZoneInfo(settings.nightly_timezone)
+    begins = asyncio.run(schedule.get_dates(1))[0].astimezone(zone)
+    return (
+        f"nightly is on: it starts next on {begins:%A, %d %B, at %H:%M} ({settings.nightly_timezone}), and starts no "
+        f"more files after {settings.nightly_stop_after}.\nTo turn it off: WHISPERX_BATCH_NIGHTLY_ACTIVE=false make up"
     )
 
 

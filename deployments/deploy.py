@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
+import yaml
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
@@ -16,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 POOL = "whisperx-batch"
 TOKEN = "whisperx-batch-hf-token"  # noqa: S105 - the name of the block that holds it
 NIGHTLY = "whisperx-batch/nightly"
+CANARY = "whisperx-batch/canary"
 
 
 def deploy(settings: DeploymentSettings) -> None:
@@ -29,7 +33,24 @@ def deploy(settings: DeploymentSettings) -> None:
     values |= {"nightly_active": str(active).lower()}
     values |= {name: str(getattr(settings, name).absolute()) for name in ("recordings", "transcripts")}
     environment = {f"WHISPERX_BATCH_{name.upper()}": value for name, value in values.items()}
-    _prefect("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml", **environment)
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(_with_options(settings), file)
+        file.flush()
+        _prefect("--no-prompt", "deploy", "--all", "--prefect-file", file.name, **environment)
+
+
+def _with_options(settings: DeploymentSettings) -> dict[str, Any]:
+    """Return deployments/prefect.yaml with the options among the settings in each deployment's parameters."""
+    project: dict[str, Any] = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())
+    options = settings.parameters()
+    for deployment in project["deployments"]:
+        parameters = deployment["parameters"] = dict(deployment["parameters"])  # the file's aliases share one
+        if "old" in parameters:  # the canary's
+            parameters["old"] = {name: group for name, group in options.items() if name != "write"}
+            continue
+        for name, group in options.items():
+            parameters[name] = {**parameters.get(name, {}), **group}
+    return project
 
 
 def check_server() -> None:

@@ -2,13 +2,26 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from prefect.client.schemas.schedules import CronSchedule
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from tzlocal import get_localzone_name
 
 from flows.config.deadline import STOP_AFTER
+from tasks.diarize import DiarizeOptions
+from tasks.options import Options
+from tasks.transcribe import TranscribeOptions
+from tasks.write import WriteOptions
+
+OPTIONS: dict[str, tuple[str, type[Options]]] = {
+    "model": ("transcribe", TranscribeOptions),
+    "language": ("transcribe", TranscribeOptions),
+    "output_format": ("write", WriteOptions),
+    "diarize_model": ("diarize", DiarizeOptions),
+}
+"""The options among the settings: the group of parameters that each belongs to, and its class."""
 
 
 class DeploymentSettings(BaseSettings):
@@ -24,21 +37,45 @@ class DeploymentSettings(BaseSettings):
 
     recordings: Path = Field(Path("recordings"), description="folder that the deployments transcribe")
     transcripts: Path = Field(Path("transcripts"), description="folder for their outputs")
+    model: str | None = Field(None, description="Whisper model of the deployments")
+    language: str | None = Field(None, description="language of all recordings (default: detected for each file)")
+    output_format: str | None = Field(None, description="formats of their outputs, separated by commas")
+    diarize: bool = Field(False, description="whether they label speakers")
+    diarize_model: str | None = Field(None, description="with what; needs `diarize`")
     nightly_cron: str = Field("0 22 * * *", description="when `nightly` starts, as cron has it")
     nightly_timezone: str = Field(
         default_factory=lambda: get_localzone_name() or "UTC", description="where that is the time"
     )
     nightly_stop_after: str = Field("06:30", pattern=STOP_AFTER, description="when `nightly` begins no more files")
     nightly_active: bool | None = Field(None, description="whether `nightly` starts by itself (default: as it was)")
+    nightly_after_canary: bool = Field(False, description="whether `make automations` lets the canary start `nightly`")
     prefect_port: int = Field(4200, validation_alias="PREFECT_SERVER_API_PORT", description="port of the server")
     hf_token: SecretStr | None = Field(None, validation_alias="HF_TOKEN", description="token for gated models")
     ray_port: int = Field(6379, description="port of the Ray head that `make up` starts; its other ports follow it")
     webhook_url: SecretStr | None = Field(None, description="where `make automations` sends what has failed")
 
+    @field_validator(*OPTIONS)
+    @classmethod
+    def _option_is_possible(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.field_name:
+            try:
+                OPTIONS[info.field_name][1](**{info.field_name: value})
+            except ValidationError as error:
+                raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return value
+
     @model_validator(mode="after")
     def _schedule_is_possible(self) -> "DeploymentSettings":
         CronSchedule(cron=self.nightly_cron, timezone=self.nightly_timezone)
         return self
+
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """Return the options that are set as parameters of the flow, by group."""
+        groups: dict[str, dict[str, Any]] = {"diarize": {}} if self.diarize else {}
+        for name, (group, _) in OPTIONS.items():
+            if (value := getattr(self, name)) is not None and (group != "diarize" or self.diarize):
+                groups.setdefault(group, {})[name] = value
+        return groups
 
 
 def read_settings() -> DeploymentSettings:
@@ -48,5 +85,6 @@ def read_settings() -> DeploymentSettings:
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(map(str, problem["loc"])) or "nightly_cron or _timezone"
-            sys.stderr.write(f"{'' if name.isupper() else 'WHISPERX_BATCH_'}{name.upper()}: {problem['msg']}\n")
+            message = problem["msg"].removeprefix("Value error, ")
+            sys.stderr.write(f"{'' if name.isupper() else 'WHISPERX_BATCH_'}{name.upper()}: {message}\n")
         sys.exit(1)

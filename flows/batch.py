@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
-from prefect.states import State
+from prefect.states import Completed, Failed, State
+from pydantic import ValidationError
 
 from flows.config.deadline import seconds_left
 from flows.config.inputs import Inputs
@@ -13,8 +14,9 @@ from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from flows.host.terminal import console
+from flows.people.samples import enrol
 from flows.pipeline import run_stages
-from flows.planning.discovery import read_batch_file
+from flows.planning.discovery import NothingToDo, read_batch_file
 from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries
 from flows.preflight.check import check_absolute, notices
@@ -22,10 +24,13 @@ from flows.preflight.models import check_models
 from flows.prepared import pools_for, take_plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import Ending
+from flows.reporting.failures import Failures
 from flows.reporting.final_state import final_state
 from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan
 from flows.reporting.run_name import first_name, rename
 from flows.reporting.tracker import Tracker
+from flows.services.deployment import with_deployment_options
+from flows.services.engine_log import omit_tracebacks_of_final_states
 from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster import ray_session
 from flows.state.drafts import remove_drafts
@@ -35,8 +40,10 @@ from tasks.align import AlignOptions
 from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions, go_offline
+from tasks.people.options import PeopleOptions
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 OPENING_S = 5.0
@@ -50,7 +57,9 @@ def whisperx_batch(
     transcribe: TranscribeOptions = TranscribeOptions(),
     align: AlignOptions | None = AlignOptions(),
     diarize: DiarizeOptions | None = None,
+    people: PeopleOptions = PeopleOptions(),
     check: CheckOptions | None = CheckOptions(),
+    second_pass: SecondPassOptions | None = None,
     models: ModelOptions = ModelOptions(),
     run: RunSettings = RunSettings(),
     pools: PoolSettings = PoolSettings(),
@@ -60,17 +69,31 @@ def whisperx_batch(
     Ends Completed if every file was done, or left as `stop_after` asks, Cancelled if it was interrupted, and Failed if
     any file failed or the run could not go on.
     """
-    batch = Batch(
-        inputs=inputs,
-        write=write,
-        transcribe=transcribe,
-        align=align,
-        diarize=diarize,
-        check=check,
-        models=models,
-        run=run,
-        pools=pools,
-    )
+    if runtime.deployment.id:
+        omit_tracebacks_of_final_states()
+    try:
+        batch = Batch(
+            inputs=inputs,
+            write=write,
+            transcribe=transcribe,
+            align=align,
+            diarize=diarize,
+            people=people,
+            check=check,
+            second_pass=second_pass,
+            models=models,
+            run=run,
+            pools=pools,
+        )
+        return _run_batch(with_deployment_options(batch) if runtime.deployment.id else batch)
+    except NothingToDo as reason:
+        return Completed(message=f"nothing to do: {reason}")
+    except (*EXPECTED, ValidationError) as error:
+        return Failed(message=in_words(error), data=error)
+
+
+def _run_batch(batch: Batch) -> State[Any]:
+    """Run the batch in the present flow run. Returns its final state; raises InvalidInput if nothing can be started."""
     _begin(batch)
     # While another run holds the folder, a command is refused; a deployment's run waits, since nobody would repeat it.
     waiting = get_run_logger().warning if runtime.deployment.id else None
@@ -78,11 +101,11 @@ def whisperx_batch(
     with logs_forwarded(), exclusive_run(folder.state_dir, runtime.flow_run.id, waiting):
         plan, tracker = take_plan() or _plan(batch, folder)
         tracker.start_clock()
-        rename(batch, len(plan.files))
+        rename(len(plan.files))
         plan.begin()
         artifacts = Artifacts(runtime.flow_run.id)
         try:
-            run_plan(Run(batch, plan, tracker, artifacts, console(), _began(batch)))
+            run_plan(Run(batch, plan, tracker, artifacts, Failures(tracker), console(), _began(batch)))
         finally:
             plan.ledger.share()
     return final_state(tracker)
@@ -99,7 +122,9 @@ def _begin(batch: Batch) -> None:
 
 
 def _plan(batch: Batch, folder: OutputFolder) -> tuple[Plan, Tracker]:
-    plan = Plan(batch, checked_entries(batch), folder.ledger())
+    entries = checked_entries(batch)
+    enrol(batch)
+    plan = Plan(batch, entries, folder.ledger())
     return plan, Tracker.of(plan)
 
 

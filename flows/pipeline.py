@@ -11,8 +11,11 @@ from prefect import runtime
 from flows.admission import Admission
 from flows.config.deadline import calling_after, seconds_left
 from flows.config.parameters import Batch
+from flows.links import Links, ResultPolicy
+from flows.planning.file_run import FileRun
 from flows.planning.read_ahead import remaining
 from flows.pools.group import Pools
+from flows.reporting.console import counted
 from flows.reporting.ending import Ending
 from flows.reporting.live import Progress
 from flows.reporting.run import Run
@@ -23,19 +26,20 @@ from flows.services.task_run_states import TaskRunStates
 from flows.shards import Shards
 from flows.stage_threads import StageFlow, StageThreads
 from flows.stages import (
-    Links,
-    ResultPolicy,
     align_files,
+    align_files_again,
     check_files,
+    check_files_again,
     diarize_files,
     load_audio_files,
     transcribe_files,
+    transcribe_files_again,
     write_files,
 )
 from flows.state.folder import OutputFolder
 from flows.state.throughput import note_speed
 from flows.streams import Stream
-from tasks.stage_table import inputs_of, planned_stages
+from tasks.stage_table import inputs_of
 
 
 def run_stages(run: Run, pools: Pools) -> None:
@@ -53,7 +57,7 @@ def run_stages(run: Run, pools: Pools) -> None:
     progress = Progress(tracker, pools, run.console)
     with (
         progress.shown() if settings.verbose else nullcontext(),
-        run.artifacts.following(progress),
+        run.artifacts.following(progress, partial(_look, run, pools)),
         noticing_cancellation(runtime.flow_run.id, threads.interrupt),
         _stopping(run, pools, admission),
     ):
@@ -74,6 +78,12 @@ def run_stages(run: Run, pools: Pools) -> None:
         tracker.ending = Ending(threads.interrupted, interrupted=True)
     elif threads.error:
         raise threads.error
+
+
+def _look(run: Run, pools: Pools) -> None:
+    """Report new failures, and note how busy the machines are."""
+    run.failures.report()
+    run.tracker.usage.add(pools.usage())
 
 
 @contextmanager
@@ -104,13 +114,15 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
 
 
 def wire(
-    batch: Batch, tracker: Tracker, admitted: Stream, written: Stream, states: TaskRunStates
+    batch: Batch, tracker: Tracker, files: list[FileRun], admitted: Stream, written: Stream, states: TaskRunStates
 ) -> Mapping[StageFlow, Mapping[str, Any]]:
-    """Return the batch's stage flows with their parameters, joined by streams as tasks/stage_table.py says.
+    """Return the stage flows for these files with their parameters, joined by streams as tasks/stage_table.py says.
 
                            ┌── transcribe ── align ──┐
     admitted ─── load audio                          check ── write ── written
                            └──────── diarize ────────┘
+
+    With a second pass, `transcribe again`, `align again` and `check again` are between check and write.
     """
     models = {"models": batch.models}
     parameters: dict[StageFlow, Mapping[str, Any]] = {
@@ -119,16 +131,19 @@ def wire(
         align_files: {"options": batch.align, "transcribe": batch.transcribe, **models},
         diarize_files: {"options": batch.diarize, **models},
         check_files: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
+        transcribe_files_again: {"options": batch.second_pass, "transcribe": batch.transcribe, **models},
+        align_files_again: {"options": batch.align, "transcribe": batch.transcribe, **models},
+        check_files_again: {"options": batch.check, "transcribe": batch.transcribe, "diarize": batch.diarize},
         write_files: {
             "options": batch.write,
             "transcribe": batch.transcribe,
             "align": batch.align,
             "diarize": batch.diarize,
+            "people": batch.people,
+            "second_pass": batch.second_pass,
         },
     }
-    planned = planned_stages(
-        align=batch.align is not None, diarize=batch.diarize is not None, check=batch.check is not None
-    )
+    planned = batch.stages(diarize=batch.diarize is not None)
     stages = [stage for stage in parameters if stage.name in planned]
     feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
     streams = {name: Stream(*names) if names else admitted for name, names in feeders.items()}
@@ -136,6 +151,7 @@ def wire(
 
     def links(stage: str) -> Links:
         downstream = [stream for after, stream in streams.items() if stage in feeders[after]]
-        return Links(streams[stage], downstream or [written], tracker, results, states)
+        planned = counted(sum(stage in file.missing for file in files))
+        return Links(streams[stage], downstream or [written], tracker, results, states, planned)
 
     return {stage: {"links": links(stage.name), **parameters[stage]} for stage in stages}

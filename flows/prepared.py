@@ -81,13 +81,19 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
     planner = NodePlanner(
         batch.pools,
         plan.stages(),
-        len(plan.waiting()),
+        plan.files_left,
         cross_attention=all_by_cross_attention(batch, plan.languages()),
         device=batch.models.device,
+        second_model="second_model" in batch.whisper_models,
     )
     token = os.environ.get("HF_TOKEN")
     options = ActorOptions(
-        batch.models, batch.transcribe, batch.align, batch.diarize, SecretStr(token) if token else None
+        batch.models,
+        batch.transcribe,
+        batch.align,
+        batch.diarize,
+        SecretStr(token) if token else None,
+        batch.second_pass,
     )
     budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else None
     return Pools(planner, options, batch.run.stage_timeout, budget, waits_for_machines=session.joined)

@@ -16,7 +16,7 @@ from flows.admission import Admission
 from flows.planning.file_run import FileRun
 from flows.pools.outcome import exception_of
 from flows.reporting.artifacts import Artifacts
-from flows.reporting.markdown import shard_text
+from flows.reporting.markdown.texts import shard_text
 from flows.reporting.shards import Shard, divided
 from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
@@ -25,12 +25,13 @@ from flows.streams import Stream
 
 logger = logging.getLogger(__name__)
 
-Wire = Callable[[Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
-"""Returns the stage flows with their parameters, from their first stream to their last."""
+Wire = Callable[[list[FileRun], Stream, Stream, TaskRunStates], Mapping[StageFlow, Mapping[str, Any]]]
+"""Returns the stage flows for some files with their parameters, from their first stream to their last."""
 
 
-NEXT_AT = 50
-"""When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two."""
+NEXT_AT = 200
+"""When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two, and
+the driver admits up to 60 files a second."""
 
 
 class Admitted:
@@ -100,7 +101,7 @@ class ShardWork:
     def send(self) -> None:
         """Send the files through the stages, inside the current flow run, wait for them, and until Prefect knows."""
         written, states = Stream("write"), TaskRunStates()
-        stages = self._threads.start(self._wire(self.intake, written, states))
+        stages = self._threads.start(self._wire(self.shard.files, self.intake, written, states))
         try:
             for file in written.drain():
                 self._tracker.done(file, file.futures["write"].fetch())
@@ -115,11 +116,13 @@ class ShardWork:
     def final_state(self) -> State[Any]:
         """Return Failed if any file of the shard failed, Cancelled if it was interrupted, else Completed."""
         statuses = self.shard.statuses
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        left = statuses["waiting"]
+        parts = [f"{count} {status}" for status, count in sorted(statuses.items()) if status != "waiting"]
+        counts = ", ".join(parts + [f"{left} left for the next run"] * bool(left))
         message = f"{len(self.shard.files)} files: {counts}"
-        if self._threads.interrupted and statuses["waiting"]:
+        if self._threads.interrupted and left:
             return Cancelled(message=message)
-        if statuses["failed"] or (statuses["waiting"] and self._threads.error):
+        if statuses["failed"] or (left and self._threads.error):
             return Failed(message=message)
         return Completed(message=message)
 

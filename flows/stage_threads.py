@@ -47,6 +47,7 @@ class StageThreads:
                 thread.start()
                 threads.append(thread)
                 del left[stage]
+                parameters["links"].begun.wait()  # Prefect shows them in the order in which they begin
         finally:  # if one cannot be started, the others would wait for it for ever
             for stage, parameters in left.items():
                 _close(stage, parameters)
@@ -63,6 +64,7 @@ class StageThreads:
             else:
                 self.fail(error)
         finally:
+            parameters["links"].begun.set()
             _close(stage, parameters)
 
     def fail(self, error: BaseException | None) -> None:

@@ -5,97 +5,57 @@ Which stage takes what from which others is in the table in tasks/stage_table.py
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
 from prefect import Task, flow, runtime
 from prefect.states import Cancelled, Completed, Failed, State
+from ray.exceptions import RayError
 
+from flows.links import Links
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
-from flows.reporting.tracker import Tracker
-from flows.services.task_run_states import TaskRunStates
-from flows.streams import Stream
-from tasks.align import AlignOptions, align
-from tasks.check import CheckOptions, check
+from tasks.align import AlignOptions, align, align_again
+from tasks.check import CheckOptions, check, check_again
 from tasks.diarize import DiarizeOptions, diarize
-from tasks.formats.provenance import Provenance
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
-from tasks.stage_table import TABLE
-from tasks.storage.results import storage_of
+from tasks.people.labels import naming_of
+from tasks.people.options import PeopleOptions
+from tasks.second_pass.stretches import doubts_of
+from tasks.stage_table import SECOND_PASS
 from tasks.transcribe import TranscribeOptions, transcribe
+from tasks.transcribe_again import SecondPassOptions, transcribe_again
 from tasks.write import WriteOptions, write
 
 
-@dataclass(frozen=True)
-class ResultPolicy:
-    """Where the stages' results are stored, and whether those that are there are replaced."""
-
-    folder: str
-    refresh: bool
-
-    def applied_to(self, task: Task[..., Any]) -> Task[..., Any]:
-        """Return the task with its results stored there, if it is one whose results are stored."""
-        if not TABLE[task.name].stored:
-            return task
-        return task.with_options(result_storage=storage_of(self.folder), refresh_cache=self.refresh)
-
-
-class Links:
-    """What joins a stage to the others: its streams, where outcomes and states go, and where results are stored.
-
-    It is a flow parameter, and as such has no `__dict__` and is pickled as nothing; see Stream.
-    """
-
-    __slots__ = ("downstream", "results", "states", "tracker", "upstream")
-
-    def __init__(
-        self,
-        upstream: Stream,
-        downstream: list[Stream],
-        tracker: Tracker,
-        results: ResultPolicy,
-        states: TaskRunStates,
-    ) -> None:
-        self.upstream = upstream
-        self.downstream = downstream
-        self.tracker = tracker
-        self.results = results
-        self.states = states
-
-    def __reduce__(self) -> tuple[type[object], tuple[()]]:
-        return object, ()
-
-
 # Prefect would validate the parameters, and so copy the streams; the batch has validated the options.
-@flow(name="load audio", flow_run_name="load audio", validate_parameters=False)
+@flow(name="load audio", flow_run_name="load audio · {links.planned}", validate_parameters=False)
 def load_audio_files(links: Links) -> State[Any]:
     """Decode each file once."""
     return _map_files(load_audio, links, lambda _: {})
 
 
-@flow(name="transcribe", flow_run_name="transcribe", validate_parameters=False)
+@flow(name="transcribe", flow_run_name="transcribe · {links.planned}", validate_parameters=False)
 def transcribe_files(links: Links, options: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Find speech and write down what is said."""
     return _map_files(transcribe, links, lambda file: {"options": file.options.transcribing(options), "models": models})
 
 
-@flow(name="align", flow_run_name="align", validate_parameters=False)
+@flow(name="align", flow_run_name="align · {links.planned}", validate_parameters=False)
 def align_files(links: Links, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Time the words."""
     return _map_files(align, links, lambda _: {"options": options, "transcribe": transcribe, "models": models})
 
 
-@flow(name="diarize", flow_run_name="diarize", validate_parameters=False)
+@flow(name="diarize", flow_run_name="diarize · {links.planned}", validate_parameters=False)
 def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
     return _map_files(diarize, links, lambda file: {"options": file.options.diarizing(options), "models": models})
 
 
-@flow(name="check", flow_run_name="check", validate_parameters=False)
+@flow(name="check", flow_run_name="check · {links.planned}", validate_parameters=False)
 def check_files(
     links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
 ) -> State[Any]:
@@ -107,26 +67,61 @@ def check_files(
     )
 
 
-@flow(name="write", flow_run_name="write", validate_parameters=False)
+@flow(name="transcribe again", flow_run_name="transcribe again", validate_parameters=False)
+def transcribe_files_again(
+    links: Links, options: SecondPassOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> State[Any]:
+    """Decode again what is in doubt; files without doubt go on to `write`."""
+
+    def arguments(file: FileRun) -> dict[str, Any]:
+        return {"options": options, "transcribe": file.options.transcribing(transcribe), "models": models}
+
+    return _map_files(transcribe_again, links, arguments)
+
+
+@flow(name="align again", flow_run_name="align again", validate_parameters=False)
+def align_files_again(
+    links: Links, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> State[Any]:
+    """Time the words of the second pass."""
+    return _map_files(align_again, links, lambda _: {"options": options, "transcribe": transcribe, "models": models})
+
+
+@flow(name="check again", flow_run_name="check again", validate_parameters=False)
+def check_files_again(
+    links: Links, options: CheckOptions, transcribe: TranscribeOptions, diarize: DiarizeOptions | None
+) -> State[Any]:
+    """Choose between the texts of both passes."""
+    return _map_files(
+        check_again,
+        links,
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+    )
+
+
+@flow(name="write", flow_run_name="write · {links.planned}", validate_parameters=False)
 def write_files(
     links: Links,
     options: WriteOptions,
     transcribe: TranscribeOptions,
     align: AlignOptions | None,
     diarize: DiarizeOptions | None,
+    second_pass: SecondPassOptions | None,
+    people: PeopleOptions,
 ) -> State[Any]:
     """Join words and speakers, and write the outputs."""
+    naming = naming_of(people)
 
     def arguments(file: FileRun) -> dict[str, Any]:
-        used = (file.options.transcribing(transcribe), align, file.options.diarizing(diarize))
-        changed = {name: value for group in used if group for name, value in group.changed().items()}
-        made_with = Provenance(model=changed.pop("model", transcribe.model), options=changed)
         return {
             "output": file.output,
             "options": options,
             "previous": file.previous,
             "ahead": file.ahead,
-            "made_with": made_with,
+            "made_with": file.options.made_with(
+                transcribe, align, diarize, second_pass if SECOND_PASS & file.stages else None
+            ),
+            "naming": naming,
         }
 
     return _map_files(write, links, arguments)
@@ -139,7 +134,9 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
     counts. It is not made from the futures, as Prefect would: a flow that returns them keeps them all, and the driver
     must not grow with the number of files.
     """
+    links.begun.set()
     stage, tracker, results, flow_run = task.name, links.tracker, links.results.folder, UUID(runtime.flow_run.id)
+    tracker.stage_runs[stage] = flow_run
     task = links.results.applied_to(task)
     finished = threading.Semaphore(0)
     states: list[str] = []
@@ -154,6 +151,7 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
                 for stream in links.downstream:
                     stream.put(file)
             elif not outcome.state.is_cancelled():
+                file.failed_run = file.failed_run or future.task_run_id
                 tracker.failed(file, f"{stage}: {outcome.error}", lasting=outcome.lasting)
             tracker.stage_finished(file, stage, outcome.seconds)
         finally:
@@ -180,8 +178,19 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
 def _missing(stage: str, links: Links) -> Iterator[FileRun]:
     """Yield the files that need the stage; hand on those that have its result from an earlier run."""
     for file in links.upstream.drain():
+        if stage == "transcribe again" and not _may_be_in_doubt(file):
+            file.leave_out(SECOND_PASS)
         if stage not in file.missing:
             for stream in links.downstream:
                 stream.put(file)
         elif links.tracker.stage_started(file):
             yield file
+
+
+def _may_be_in_doubt(file: FileRun) -> bool:
+    """Return whether this run's check doubts any text of the file, as planning asks of an earlier run's check."""
+    check = file.futures.get("check")
+    try:
+        return check is None or bool(doubts_of(check.fetch()))
+    except (RayError, RuntimeError):  # its machine is gone, or another branch has failed: the stage itself will see
+        return True

@@ -19,6 +19,7 @@ from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.transcribe_again import DecodedAgain
 from tasks.whisper.loading import whisper_model
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,22 @@ def align(
 ) -> Transcript:
     """Time the words of one file; `transcribe` is the batch's own."""
     aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
+    if aligned.provisional:
+        keep_no_result()
+    return aligned
+
+
+@stage_task("align again", kept=True)
+def align_again(
+    file: AudioFile,
+    decoded: DecodedAgain,
+    audio: Audio,
+    options: AlignOptions,
+    transcribe: TranscribeOptions,
+    models: ModelOptions,
+) -> Transcript:
+    """Time the words of the second pass over one file, as `align` does those of the first."""
+    aligned = align_transcript(decoded.transcript, audio.samples, options, transcribe, models)
     if aligned.provisional:
         keep_no_result()
     return aligned

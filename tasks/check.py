@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from tasks.audio.types import Audio, AudioFile
 from tasks.diarize import Diarization, DiarizeOptions
 from tasks.options import Options
-from tasks.quality.coverage import Coverage, coverage, holes, low_coverage
+from tasks.quality.coverage import coverage, holes, low_coverage
 from tasks.quality.density import sparse
 from tasks.quality.invention import impossible, known_phrases, loops, unlikely, unspoken
 from tasks.quality.language import foreign
@@ -20,8 +21,10 @@ from tasks.quality.speakers import one_for_all, unlabelled
 from tasks.quality.timing import low_scores, untimed, wrong_times
 from tasks.quality.transcript import Finding, Segment, segments_of
 from tasks.quality.verdict import Quality, judge
+from tasks.second_pass.choice import choose
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.transcribe_again import DecodedAgain
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +63,26 @@ def check_transcript(
 
     `transcribe` says which voice activity detection the transcription used: speech is looked for with another one.
     """
+    if transcribe.task == "translate":
+        transcript = replace(transcript, language="en")
     segments = segments_of(transcript.result, transcript.language)
     speech = second_speech(audio.samples, segments, first=transcribe.vad_method)
+    return _judge(transcript, audio, speech, diarization, options, fewest_speakers)
+
+
+def _judge(
+    transcript: Transcript,
+    audio: Audio,
+    speech: list[Span],
+    diarization: Diarization | None,
+    options: CheckOptions,
+    fewest_speakers: int,
+) -> Quality:
+    segments = segments_of(transcript.result, transcript.language)
     found = coverage(segments, speech)
     findings = [
-        *_in_text(segments, speech, found, transcript.language, options),
+        *low_coverage(found, least_share=options.check_coverage),
+        *_in_text(segments, speech, transcript.language, options),
         *wrong_times(segments),
         *low_scores(segments),
         *untimed(segments, transcript.aligned_by),
@@ -75,13 +93,10 @@ def check_transcript(
     return judge(findings, found, check_share=options.check_share, bad_share=options.bad_share)
 
 
-def _in_text(
-    segments: list[Segment], speech: list[Span], found: Coverage, language: str, options: CheckOptions
-) -> Iterator[Finding]:
+def _in_text(segments: list[Segment], speech: list[Span], language: str, options: CheckOptions) -> Iterator[Finding]:
     without_text = holes(segments, speech, hole_s=options.check_hole)
     yield from without_text
     yield from sparse(segments, speech, language, characters=options.check_characters, known=without_text)
-    yield from low_coverage(found, least_share=options.check_coverage)
     yield from unspoken(segments, speech)
     yield from known_phrases(segments)
     yield from loops(segments, language, unique_words=options.check_unique_words, compression=options.check_compression)
@@ -101,10 +116,79 @@ def check(
     diarize: DiarizeOptions | None,
 ) -> Quality:
     """Check the transcript of one file; `transcribe` and `diarize` are the file's own options."""
-    fewest = (diarize.num_speakers or diarize.min_speakers or 1) if diarize else 1
     if transcript.provisional:
         keep_no_result()
-    quality = check_transcript(transcript, audio, diarization, options, transcribe, fewest)
+    quality = check_transcript(transcript, audio, diarization, options, transcribe, _fewest(diarize))
     if quality.verdict != "good":
         logger.warning("%s: %s", quality.verdict, "; ".join(quality.reasons))
     return quality
+
+
+def _fewest(diarize: DiarizeOptions | None) -> int:
+    """Return how many speakers there are at least."""
+    return (diarize.num_speakers or diarize.min_speakers or 1) if diarize else 1
+
+
+@dataclass
+class SecondPass:
+    """A transcript with the better of two texts for each stretch in doubt, and the check of it with the decisions."""
+
+    transcript: Transcript
+    quality: Quality
+
+
+def choose_texts(
+    transcript: Transcript,
+    decoded: DecodedAgain,
+    again: Transcript,
+    audio: Audio,
+    diarization: Diarization | None,
+    options: CheckOptions,
+    transcribe: TranscribeOptions,
+    fewest_speakers: int = 1,
+) -> SecondPass:
+    """Return the transcript with the text of the second pass where the check doubts it less, by tasks/second_pass.
+
+    `again` has the text of `decoded`, aligned if the transcript is.
+    """
+    language = decoded.language
+    speech = second_speech(audio.samples, segments_of(transcript.result, language), first=transcribe.vad_method)
+    result, decisions = choose(
+        transcript.result,
+        decoded.stretches,
+        again.result["segments"],
+        language,
+        speech,
+        lambda segments: _in_text(segments, speech, language, options),
+        options.check_logprob,
+    )
+    chosen = replace(
+        transcript,
+        language=language if result["segments"] else transcript.language,
+        result=result,
+        aligned_by=transcript.aligned_by or again.aligned_by,
+        provisional=transcript.provisional or again.provisional,
+        note=None if result["segments"] else transcript.note,
+    )
+    quality = _judge(chosen, audio, speech, diarization, options, fewest_speakers)
+    return SecondPass(chosen, replace(quality, second_pass=decisions))
+
+
+@stage_task("check again", kept=True)
+def check_again(
+    file: AudioFile,
+    audio: Audio,
+    transcript: Transcript,
+    decoded: DecodedAgain,
+    again: Transcript | DecodedAgain,
+    diarization: Diarization | None,
+    options: CheckOptions,
+    transcribe: TranscribeOptions,
+    diarize: DiarizeOptions | None,
+) -> SecondPass:
+    """Choose between the texts of one file; `again` is the aligned text, or `decoded` itself without alignment."""
+    again = again.transcript if isinstance(again, DecodedAgain) else again
+    second = choose_texts(transcript, decoded, again, audio, diarization, options, transcribe, _fewest(diarize))
+    if second.transcript.provisional:
+        keep_no_result()
+    return second

@@ -104,6 +104,9 @@ def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
 
     turns = pd.DataFrame(diarization.turns, columns=["start", "end", "speaker"])
     assign_word_speakers(turns, transcript.result, diarization.embeddings)
+    if "word_segments" in transcript.result:  # after `whisperx.align` the same objects; in a stored result copies
+        words = [word for segment in transcript.result["segments"] for word in segment["words"]]
+        transcript.result["word_segments"] = words
 
 
 @stage_task("diarize", kept=True)

@@ -1,7 +1,7 @@
 """The base class of all options."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,6 +42,14 @@ class Options(BaseModel):
     def key_fields(self) -> dict[str, Any]:
         """Return the options that count for the keys of results."""
         return self.model_dump(exclude=set(self.marked(NotInKey)))
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were set when this was made, also to their defaults."""
+        return {name: value for name, value in self if name in self.model_fields_set}
+
+    def over(self, others: dict[str, Any]) -> Self:
+        """Return these options, with those of `others` that were not set here. Raises ValidationError."""
+        return type(self)(**{**others, **self.given()})
 
     def changed(self) -> dict[str, Any]:
         """Return the options that count for the keys of results and are not at their defaults."""

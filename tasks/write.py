@@ -2,13 +2,13 @@
 
 import os
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
 from string import Formatter
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
+from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
 from tasks.formats.html.recording import Recording
@@ -16,12 +16,13 @@ from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
+from tasks.people.labels import Naming, names_of, rename
+from tasks.people.matching import Match
 from tasks.quality.assessment import Assessment, assess
 from tasks.quality.verdict import Quality
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
-from tasks.storage.urls import is_url
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
 
@@ -143,6 +144,8 @@ class Facts(TypedDict):
     """Anything else to report, such as sound without any text."""
     quality: Assessment | None
     """What the check has found; None if there was none."""
+    people: list[Match] | None
+    """Who its speakers are; None if nobody was to be named."""
 
 
 @dataclass(frozen=True)
@@ -156,19 +159,14 @@ class WriteResult:
     aligned_by: str | None = None
     note: str | None = None
     quality: Assessment | None = None
+    people: list[Match] | None = None
     provisional: bool = False
     """The aligner could not be loaded: a later run tries it again."""
 
     @property
     def facts(self) -> Facts:
         """What the report says of them."""
-        return Facts(
-            language=self.language,
-            speakers=self.speakers,
-            aligned_by=self.aligned_by,
-            note=self.note,
-            quality=self.quality,
-        )
+        return cast(Facts, {name: getattr(self, name) for name in Facts.__annotations__})
 
 
 @stage_task("write", kept=False)  # its outputs themselves show whether a file is done
@@ -182,21 +180,39 @@ def write(
     ahead: WriteAhead | None = None,
     made_with: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
+    second: SecondPass | None = None,
+    naming: Naming | None = None,
 ) -> WriteResult:
-    """Join speakers and words of one file and write its outputs, noted `ahead`.
+    """Join speakers and words of one file, name those whom `naming` knows, and write its outputs, noted `ahead`.
 
-    `made_with` knows the model and the options. Raises OutputNotOurs, OSError, NotInCaptions.
+    `made_with` knows the model and the options; the transcript and the check of a second pass replace the first.
+    Raises OutputNotOurs, OSError, NotInCaptions, PeopleChanged.
     """
+    people = None
+    if second is not None:
+        transcript, quality = second.transcript, second.quality
     if diarization is not None:
         assign_speakers(transcript, diarization)
+    if diarization is not None and naming is not None:
+        people = naming.matches(diarization)
+        diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
     title = "".join(c if c.isprintable() else "_" for c in name)
-    provenance = replace(made_with, source=file.name, source_date=_day(file), words_timed_by=transcript.aligned_by)
+    provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     recording = Recording.beside(file.path, outputs.get("html", ""), file.track_number)
     contents = {
         EXTENSIONS[name]: encode(
-            name, transcript, diarization, options.layout(), title, file.duration_s, provenance, quality, recording
+            name,
+            transcript,
+            diarization,
+            options.layout(),
+            title,
+            file.duration_s,
+            provenance,
+            quality,
+            people,
+            recording,
         )
         for name in options.formats()
     }
@@ -207,6 +223,7 @@ def write(
         aligned_by=transcript.aligned_by,
         note=transcript.note,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
+        people=people,
     )
 
     def note(new: dict[str, bytes]) -> None:
@@ -215,9 +232,3 @@ def write(
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)
-
-
-def _day(file: AudioFile) -> date | None:
-    """Return the day that a file was last changed; that of an object in a store is not known."""
-    known = file.mtime_ns and not is_url(file.path)
-    return datetime.fromtimestamp(file.mtime_ns / 1e9, tz=UTC).date() if known else None

@@ -13,10 +13,12 @@ from flows.planning.selection import checked_entries
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run
+from tasks.check import SecondPass
 from tasks.diarize import Diarization
 from tasks.quality.verdict import Quality
 from tasks.storage.results import result_store
 from tasks.transcribe import Transcript
+from tasks.transcribe_again import DecodedAgain
 from tasks.write import write
 
 
@@ -46,28 +48,28 @@ def planned(batch: Batch) -> dict[str, FileRun]:
 QUALITY = Quality("good", [], [], 1.0, 1.0)
 
 
-def do(batch: Batch, *stages: str) -> None:
+def do(batch: Batch, *stages: str, quality: Quality = QUALITY) -> None:
     """Put results of these stages where a run would, with the real store and the real writers.
 
-    A file that is written has been checked.
+    A file that is written has been checked, with this result.
     """
     files = planned(batch)
     store = result_store(OutputFolder.of(batch).results)
     ledger = OutputFolder.of(batch).ledger()
     ledger.begin({})
-    results = {"diarize": Diarization([]), "check": QUALITY}
+    results = {"diarize": Diarization([]), "check": quality, "transcribe again": DecodedAgain("en", [])}
     if "write" in stages and batch.check:
         stages = (*stages, "check")
     for file in files.values():
         transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
         for stage in stages:
             if stage != "write":
-                result = results.get(stage, transcript)
+                result = SecondPass(transcript, quality) if stage == "check again" else results.get(stage, transcript)
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:
-            quality = QUALITY if "check" in file.stages else None
+            found = quality if "check" in file.stages else None
             file.written = write.fn(
-                file.source, file.output, transcript, None, batch.write, file.previous, file.ahead, quality=quality
+                file.source, file.output, transcript, None, batch.write, file.previous, file.ahead, quality=found
             )
             file.status = "done"
             ledger.note(file.source.path, **file.outcome())

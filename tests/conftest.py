@@ -300,6 +300,7 @@ def _hub(tiny_en: str, small_models: Path, monkeypatch: pytest.MonkeyPatch) -> I
     hub = LocalHub(
         {
             "Systran/faster-whisper-tiny.en": Path(tiny_en),
+            "Systran/faster-whisper-small": Path(tiny_en),
             "speech/align-tiny": small_models / "align-tiny",
             DIARIZER: small_models / "diarize-tiny",
         },

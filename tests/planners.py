@@ -16,6 +16,10 @@ class Fixed:
     files: int = 1000
     wanted: dict[str, float] = field(default_factory=lambda: {"CPU": 1.0})
 
+    def files_left(self) -> int:
+        """Return how many files there are."""
+        return self.files
+
     @property
     def stages(self) -> frozenset[str]:
         """The stages of all pools."""

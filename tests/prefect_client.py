@@ -63,12 +63,25 @@ class Prefect:
 
     def start(self, deployment: str, **parameters: Any) -> UUID:
         """Start a run as the README says."""
-        given = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
-        options = [word for each in given for word in ("--param", each)]
-        printed = self.program("prefect", "deployment", "run", f"whisperx-batch/{deployment}", *options)
+        printed = self.program(*_run_command(deployment, parameters))
         found = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", printed)
         assert found, printed
         return UUID(found[0])
+
+    def watch(self, deployment: str, **parameters: Any) -> tuple[UUID, subprocess.CompletedProcess[str]]:
+        """Start a run and watch it until it ends; return what was printed on a wide terminal."""
+        program, *line = _run_command(deployment, parameters)
+        ran = subprocess.run(
+            [str(Path(sys.executable).parent / program), *line, "--watch"],
+            cwd=ROOT,
+            env={**self.environment, "COLUMNS": "500"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = re.search(r"UUID: ([0-9a-f-]{36})", ran.stdout)
+        assert found, ran.stdout + ran.stderr
+        return UUID(found[1]), ran
 
     def wait(self, run: UUID, reached: Callable[[dict[str, Any]], bool], timeout: float = 240) -> dict[str, Any]:
         """Wait until a run has reached something, and return it."""
@@ -89,9 +102,10 @@ class Prefect:
         return {each["key"]: each for each in found}
 
     def stages(self, run: UUID) -> dict[str, dict[str, Any]]:
-        """Return the stages' runs of a run by their names."""
+        """Return the stages' or shards' runs of a run by their names without the number of files, in their order."""
         parents = {"flow_runs": {"parent_flow_run_id": {"any_": [str(run)]}}}
-        return {each["name"]: each for each in self.post("/flow_runs/filter", **parents)}
+        found = self.post("/flow_runs/filter", **parents, sort="START_TIME_ASC")
+        return {each["name"].partition(" · ")[0]: each for each in found}
 
     def tasks(self, stage: dict[str, Any], number: int) -> dict[str, str]:
         """Return the states of a stage's task runs by their names, once so many are recorded as completed."""
@@ -101,3 +115,9 @@ class Prefect:
                 break
             time.sleep(0.2)
         return {each["name"]: each["state_name"] for each in found}
+
+
+def _run_command(deployment: str, parameters: dict[str, Any]) -> list[str]:
+    given = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
+    options = [word for each in given for word in ("--param", each)]
+    return ["prefect", "deployment", "run", f"whisperx-batch/{deployment}", *options]

@@ -14,6 +14,7 @@ OTHER_PROGRAMS = {
     *("block", "build", "detach", "extra", "file", "group", "locked", "inexact", "no-default-groups"),
     *(
         "param",
+        "start-at",
         "pool",
         "type",
         "watch",

@@ -11,10 +11,10 @@ from fastapi.encoders import jsonable_encoder
 
 from flows.admission import Admission
 from flows.config.parameters import Batch
+from flows.links import Links, ResultPolicy
 from flows.pipeline import wire
 from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
-from flows.stages import Links, ResultPolicy
 from flows.streams import Stream
 from tasks.stage_table import STAGES, TABLE, inputs_of, planned_stages
 
@@ -28,15 +28,17 @@ def test_each_stage_comes_after_those_that_it_takes_from() -> None:
 
 def test_what_a_stage_left_out_would_make_comes_from_another_or_is_none() -> None:
     """Without alignment the transcript as it is is written; without diarization no speakers."""
-    assert inputs_of("write", planned_stages(align=True, diarize=True, check=True)) == {
+    assert inputs_of("write", planned_stages(align=True, diarize=True, check=True, second_pass=True)) == {
         "transcript": "align",
         "diarization": "diarize",
         "quality": "check",
+        "second": "check again",
     }
-    assert inputs_of("write", planned_stages(align=False, diarize=False, check=False)) == {
+    assert inputs_of("write", planned_stages(align=False, diarize=False, check=False, second_pass=False)) == {
         "transcript": "transcribe",
         "diarization": None,
         "quality": None,
+        "second": None,
     }
 
 
@@ -54,6 +56,19 @@ def test_what_a_stage_left_out_would_make_comes_from_another_or_is_none() -> Non
                 "write": ["written"],
             },
         ),
+        (
+            {"second_pass": {}},
+            {
+                "load audio": ["transcribe", "align", "check", "transcribe again", "align again", "check again"],
+                "transcribe": ["align"],
+                "align": ["check", "transcribe again", "check again", "write"],
+                "check": ["transcribe again", "write"],
+                "transcribe again": ["align again", "check again"],
+                "align again": ["check again"],
+                "check again": ["write"],
+                "write": ["written"],
+            },
+        ),
         ({"align": None, "check": None}, {"load audio": ["transcribe"], "transcribe": ["write"], "write": ["written"]}),
     ],
 )
@@ -64,7 +79,7 @@ def test_the_stages_are_joined_as_the_table_says(
     batch = Batch.model_validate({"write": {"output_dir": str(tmp_path)}, **options})
     tracker, written = Tracker([]), Stream("write")
     admission = Admission([], SimpleNamespace(), refuse=tracker.failed)
-    stages = wire(batch, tracker, admission, written, TaskRunStates())
+    stages = wire(batch, tracker, [], admission, written, TaskRunStates())
     links = {flow.name: parameters["links"] for flow, parameters in stages.items()}
     names = {id(each.upstream): name for name, each in links.items()} | {id(written): "written"}
     assert {name: [names[id(stream)] for stream in each.downstream] for name, each in links.items()} == downstream
@@ -73,13 +88,21 @@ def test_the_stages_are_joined_as_the_table_says(
 
 def test_only_results_that_are_stored_are_looked_for() -> None:
     """Whether a file is written, its outputs tell; decoded audio is too large to keep."""
-    assert [name for name, stage in TABLE.items() if stage.stored] == ["transcribe", "diarize", "align", "check"]
+    assert [name for name, stage in TABLE.items() if stage.stored] == [
+        *("transcribe", "diarize", "align", "check"),
+        *("transcribe again", "align again", "check again"),
+    ]
 
 
 def test_links_travel_without_what_they_join() -> None:
     """As Prefect sends them: pickled with the flow's parameters, and encoded for the API."""
     links = Links(
-        Stream(), [Stream("load audio")], Tracker([]), ResultPolicy("/results", refresh=False), TaskRunStates()
+        Stream(),
+        [Stream("load audio")],
+        Tracker([]),
+        ResultPolicy("/results", refresh=False),
+        TaskRunStates(),
+        "3 files",
     )
     assert not isinstance(pickle.loads(pickle.dumps(links)), Links)
     with suppress(TypeError, ValueError):

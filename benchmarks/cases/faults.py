@@ -34,6 +34,8 @@ class Clip:
     """Decode all of it as one chunk, without voice activity detection, so that Whisper invents text."""
     dropped: bool = False
     """The middle third of the words of each chunk is cut from the text before it is aligned."""
+    looped: bool = False
+    """Or replaced with a loop."""
 
 
 def samples_of(sound: Sound) -> Samples:
@@ -100,6 +102,7 @@ def faulty(speech: dict[str, Clip]) -> Iterator[Clip]:
     for name, clip in speech.items():
         if clip.language == "en" and len(clip.samples) > SPEECH_S * SAMPLE_RATE:
             yield Clip(f"{name} with a hole", "passage cut from the text", clip.samples, "en", dropped=True)
+            yield Clip(f"{name} with a loop", "loop put into the text", clip.samples, "en", looped=True)
         if clip.language != "en":
             passage = np.concatenate([call, clip.samples])
             yield Clip(f"call, then {name}", "foreign passage", passage, "en", whole=True)

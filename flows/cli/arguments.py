@@ -13,7 +13,7 @@ from tasks.errors import closest
 
 VALUES = {
     "FILE": "batch_file manifest report of_report",
-    "FOLDER": "output_dir model_dir results_dir input_roots",
+    "FOLDER": "output_dir model_dir speakers results_dir input_roots",
     "PATTERN": "include exclude",
     "MODEL": "model align_model diarize_model",
     "LANGUAGE": "language",
@@ -53,15 +53,20 @@ class Parser(argparse.ArgumentParser):
                 names_of = [each for each in (f"--{name}", SHORT.get(name)) if each]
                 group.add_argument(*names_of, dest=name, default=argparse.SUPPRESS, **keywords)
 
-    def read(self, arguments: list[str]) -> dict[str, Any]:
-        """Return what is given, by option; `inputs` has the rest. Dashes in an option's name count as underscores."""
+    def parse(self, arguments: list[str]) -> argparse.Namespace:
+        """Return the arguments, of which options and others may be mixed; dashes in names count as underscores."""
         namespace, unknown = self.parse_known_intermixed_args(list(with_underscores(arguments)))
         if unknown:
             # What follows an unknown option is most likely its value.
             named = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
-            meant = closest(named[0].lstrip("-"), [action.dest for action in self._actions]) if named else ""
+            options = [action.dest for action in self._actions if action.option_strings]
+            meant = closest(named[0].lstrip("-"), options) if named else ""
             self.error(f"unrecognized arguments: {' '.join(named or unknown)}{meant.replace('mean ', 'mean --')}")
-        return {name: None if value == "None" else value for name, value in vars(namespace).items()}
+        return namespace
+
+    def read(self, arguments: list[str]) -> dict[str, Any]:
+        """Return what is given, by option; `inputs` has the rest."""
+        return {name: None if value == "None" else value for name, value in vars(self.parse(arguments)).items()}
 
 
 class PrintCompletion(argparse.Action):

@@ -7,7 +7,7 @@ import warnings
 from functools import partial
 from typing import NoReturn
 
-from flows.cli.arguments import Parser, with_underscores
+from flows.cli.arguments import Parser
 from flows.cli.exit_status import exit_with
 
 PROGRAM = "whisperx-batch-clean"
@@ -36,7 +36,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--older_than", type=float, default=DAYS, metavar="DAYS", help="keep results that are younger (default: 30)"
     )
     parser.add_argument("--dry_run", action="store_true", help="say what would be removed, and remove nothing")
-    return parser.parse_args(list(with_underscores(arguments)))
+    return parser.parse(arguments)
 
 
 def _clean(output_dir: str, results_dir: str | None, days: float, *, dry_run: bool) -> None:

@@ -7,6 +7,7 @@ import warnings
 from functools import partial
 from typing import NoReturn
 
+from flows.cli.arguments import Parser
 from flows.cli.exit_status import exit_with
 from flows.cli.parsing import language
 
@@ -20,7 +21,7 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="Show how the transcripts of two output folders of the same recordings differ: the share of words, "
         "with examples; speakers; verdicts and coverage where the format quality was written; speed where the runs' "
@@ -38,7 +39,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="exit with 1 if a larger share of all words differs, such as 0.02 (default: no limit)",
     )
     parser.add_argument("--json", metavar="FILE", help="write all of it to this file")
-    return parser.parse_args(arguments)
+    return parser.parse(arguments)
 
 
 def _compare(options: argparse.Namespace) -> int:

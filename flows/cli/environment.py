@@ -14,7 +14,7 @@ OTHERS = {
     *("settings_file", "languages"),
     # Those of the deployments: deployments/settings.py, deployments/box.py.
     *("recordings", "transcripts", "ray_port", "ray_folder", "webhook_url", "bin", "state"),
-    *("nightly_cron", "nightly_timezone", "nightly_stop_after", "nightly_active"),
+    *("nightly_cron", "nightly_timezone", "nightly_stop_after", "nightly_active", "nightly_after_canary"),
 }
 """Variables with our prefix that are not options of the command."""
 

@@ -7,6 +7,7 @@ import warnings
 from functools import partial
 from typing import NoReturn
 
+from flows.cli.arguments import Parser
 from flows.cli.exit_status import exit_with
 from flows.cli.parsing import language, seconds
 
@@ -20,7 +21,7 @@ def main() -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="Compute error rates of transcripts against references: of words (WER) and characters (CER); where "
         "both have speakers also cpWER, tcpWER and the diarization error rate (DER). Both are read from txt, srt, vtt, "
@@ -48,7 +49,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to this file")
     parser.add_argument("--html", metavar="FILE", help="write a page with the tables, and the worst files word by word")
-    return parser.parse_args(arguments)
+    return parser.parse(arguments)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -136,6 +136,7 @@ def _stop_notice(stop_after: str | None) -> list[str]:
 
 def _run_batch(command: "Command", inputs: list[str]) -> int:
     from flows.cli.remaining import LOOKING, plan_remaining, report_nothing_remains, show
+    from flows.people.samples import enrol
     from flows.planning.discovery import check_any_there
     from flows.planning.flow_parameters import as_parameters, lists_removed
     from flows.planning.plan import Plan
@@ -150,7 +151,8 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
         entries = checked_entries(batch, say)
         if not command.only:
             check_any_there(entries)
-    for notice in [*notices(batch), *(_stop_notice(batch.run.stop_after) if batch.run.verbose else [])]:
+    until = _stop_notice(batch.run.stop_after) if batch.run.verbose else []
+    for notice in [*command.notices(), *notices(batch), *until]:
         say(notice)
     if command.dry_run:
         return show(batch, entries)
@@ -158,12 +160,18 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     with exclusive_run(folder.state_dir), lists_removed(folder.state_dir):
         # The flow goes on with this plan, in another folder: no path in it may be relative.
         parameters = as_parameters(batch)
+        with waiting("looking at the samples of voices", quiet=not batch.run.verbose):
+            enrol(parameters)
         plan = Plan(parameters, entries, folder.ledger())
         tracker = Tracker.of(plan)
         plan_remaining(batch, plan, tracker)
         if not (plan.needs_all_stages() or plan.stages()):
             report_nothing_remains(batch, plan, tracker, console())
             return exit_status(tracker.new_failures, tracker.known_failures)
+        if plan.stages() == {"write"} and not plan.needs_all_stages():
+            from flows.cli.rewriting import write_again
+
+            return write_again(parameters, plan, tracker)
         # What runs from here on imports modules, and reads settings, from the current folder.
         os.chdir(empty_folder())
         with waiting("loading Ray and Prefect", quiet=not batch.run.verbose):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PROGRAM = "whisperx-batch-models"
 SHOWN = {
     *("model", "language", "languages", "task", "align_model", "no_align", "diarize", "diarize_model"),
+    *("second_pass", "second_model"),
     *("model_dir", "offline", "hf_token", "help"),
 }
 

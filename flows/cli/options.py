@@ -15,7 +15,9 @@ from tasks.align import AlignOptions
 from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
+from tasks.people.options import PeopleOptions
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 WHISPERX = """
@@ -41,7 +43,9 @@ class Command(
     TranscribeOptions,
     AlignOptions,
     DiarizeOptions,
+    PeopleOptions,
     CheckOptions,
+    SecondPassOptions,
     WriteOptions,
     ModelOptions,
     PoolSettings,
@@ -56,6 +60,9 @@ class Command(
     no_align: bool = Field(False, description="no word timings")
     diarize: bool = Field(False, description="label words and segments with speakers")
     no_check: bool = Field(False, description="no verdict on the transcripts")
+    second_pass: bool = Field(
+        False, description="decode again what the check doubts, and take the new text where the check doubts it less"
+    )
     hf_token: SecretStr | None = Field(
         None, description="Hugging Face token for gated models; better set HF_TOKEN, which no process list shows"
     )
@@ -72,9 +79,18 @@ class Command(
             "outputs": [*WriteOptions.model_fields, "report"],
             "languages and speakers": [
                 "languages",
-                *(name for group in (TranscribeOptions, AlignOptions, DiarizeOptions) for name in group.model_fields),
+                *(
+                    name
+                    for group in (TranscribeOptions, AlignOptions, DiarizeOptions, PeopleOptions)
+                    for name in group.model_fields
+                ),
             ],
-            "check of the transcripts": ["no_check", *CheckOptions.model_fields],
+            "check of the transcripts": [
+                "no_check",
+                *CheckOptions.model_fields,
+                "second_pass",
+                *SecondPassOptions.model_fields,
+            ],
             "run": [name for name in cls.model_fields if name not in PoolSettings.model_fields],
             "pools": [*PoolSettings.model_fields],
         }
@@ -106,7 +122,9 @@ class Command(
             transcribe=TranscribeOptions(**self._given(TranscribeOptions)),
             align=AlignOptions(**self._given(AlignOptions)) if aligned else None,
             diarize=self._diarizing(),
+            people=PeopleOptions(**self._given(PeopleOptions)),
             check=None if self.no_check else CheckOptions(**self._given(CheckOptions)),
+            second_pass=self._decoding_again(),
             write=WriteOptions(**self._given(WriteOptions)),
             models=ModelOptions(**self._given(ModelOptions)),
             pools=PoolSettings(**self._given(PoolSettings)),
@@ -118,6 +136,17 @@ class Command(
         if not (self.diarize or self.manifest or self.only):
             return None
         return DiarizeOptions(**self._given(DiarizeOptions) | {"by_default": self.diarize})
+
+    def notices(self) -> list[str]:
+        """Return a notice for each option of diarization that is set although no file is diarized."""
+        if self._diarizing():
+            return []
+        return [f"--{name} has no effect without --diarize" for name in self._given(DiarizeOptions)]
+
+    def _decoding_again(self) -> SecondPassOptions | None:
+        """Return the options of the second pass; None without one. Its model asks for it, too."""
+        asked = self.second_pass or self.second_model
+        return SecondPassOptions(**self._given(SecondPassOptions)) if asked else None
 
     def _given(self, group: type[BaseModel]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in group.model_fields if name in self.model_fields_set}

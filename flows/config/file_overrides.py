@@ -5,10 +5,13 @@ from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
+from tasks.align import AlignOptions
 from tasks.audio.tracks import AudioTrack
 from tasks.diarize import DiarizeOptions
+from tasks.formats.provenance import Provenance
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 
 G = TypeVar("G", bound=Options)
 
@@ -45,6 +48,20 @@ class FileOverrides(Options):
         if batch is None or not (batch.by_default if self.diarize is None else self.diarize):
             return None
         return self._over(batch)
+
+    def made_with(
+        self,
+        transcribe: TranscribeOptions,
+        align: AlignOptions | None,
+        diarize: DiarizeOptions | None,
+        second_pass: SecondPassOptions | None,
+    ) -> Provenance:
+        """Return what a transcript says of its origin, with the batch's options and these overrides."""
+        used = (self.transcribing(transcribe), align, self.diarizing(diarize))
+        changed = {name: value for group in used if group for name, value in group.changed().items()}
+        if second_pass:
+            changed["second_pass"] = second_pass.second_model or True
+        return Provenance(model=changed.pop("model", transcribe.model), options=changed)
 
     def _over(self, batch: G) -> G:
         own = {name: value for name, value in self if value is not None and name in type(batch).model_fields}

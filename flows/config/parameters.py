@@ -10,7 +10,10 @@ from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
+from tasks.people.options import PeopleOptions
+from tasks.stage_table import planned_stages
 from tasks.transcribe import TranscribeOptions
+from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
 
@@ -22,7 +25,9 @@ class Batch(Options):
     transcribe: TranscribeOptions = TranscribeOptions()
     align: AlignOptions | None = AlignOptions()
     diarize: DiarizeOptions | None = None
+    people: PeopleOptions = PeopleOptions()
     check: CheckOptions | None = CheckOptions()
+    second_pass: SecondPassOptions | None = None
     models: ModelOptions = ModelOptions()
     run: RunSettings = RunSettings()
     pools: PoolSettings = PoolSettings()
@@ -36,6 +41,25 @@ class Batch(Options):
             raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
         if self.diarize is None and "rttm" in self.write.formats():
             raise ValueError("output_format rttm holds speaker turns: set diarize too, or leave rttm out")
+        if self.diarize is None and self.people.speakers is not None:
+            raise ValueError("speakers names those whom diarization finds: set diarize too")
         if self.check is None and "quality" in self.write.formats():
             raise ValueError("output_format quality holds the check of the transcript: set check too, or leave it out")
+        if self.second_pass and (self.check is None or self.transcribe.task == "translate"):
+            raise ValueError("second_pass decodes what check doubts in a transcript: set check, and no translation")
         return self
+
+    def stages(self, *, diarize: bool) -> frozenset[str]:
+        """Return the stages of a file that is diarized, or not, if nothing of it is stored."""
+        return planned_stages(
+            align=self.align is not None,
+            diarize=diarize,
+            check=self.check is not None,
+            second_pass=self.second_pass is not None,
+        )
+
+    @property
+    def whisper_models(self) -> dict[str, str]:
+        """The Whisper models of the batch, by the option that names each."""
+        second = self.second_pass.second_model if self.second_pass else None
+        return {"model": self.transcribe.model} | ({"second_model": second} if second else {})

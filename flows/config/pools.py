@@ -8,7 +8,7 @@ from tasks.options import Options
 class PoolSettings(Options):
     """The actors of each stage and what each reserves; unset values are derived from the machines."""
 
-    load_audio_num_tasks: int = Field(2, ge=1, description="files that are decoded at a time")
+    load_audio_num_tasks: int = Field(2, ge=1, description="files that are decoded at a time, for each GPU")
     load_audio_num_cpus: float = Field(0.5, gt=0, description="CPUs reserved for each of them")
     transcribe_actor_size: int | None = Field(None, ge=1, description="actors that transcribe (default: one a GPU)")
     transcribe_num_gpus: float | None = Field(None, ge=0, description="GPUs each reserves (default: 0.4)")

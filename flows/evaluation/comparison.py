@@ -146,14 +146,18 @@ def _version(folder: str, name: str, recording: Recording) -> Version:
 def _transcripts(folder: str) -> Files:
     """Return the transcripts of a run, without the report that may be among them."""
     found = files_below(folder)
-    if _speed(folder) is not None:
-        del found["report"]
-    return found
+    if _summary(folder):
+        del found["report"][".json"]  # a recording may have the same name
+    return {name: files for name, files in found.items() if files}
 
 
 def _speed(folder: str) -> float | None:
-    """Return seconds of audio a second, from a run's report that is in the folder as report.json."""
-    return _ratio(_json(os.path.join(folder, "report.json")).get("summary") or {}, "audio_s", "wall_s")
+    """Return seconds of audio a second, from a run's report in the folder, report.json; None if it decoded none."""
+    return _ratio(_summary(folder), "audio_s", "wall_s") or None
+
+
+def _summary(folder: str) -> dict[str, Any]:
+    return _json(os.path.join(folder, "report.json")).get("summary") or {}
 
 
 def _ratio(values: dict[str, Any], above: str, below: str) -> float | None:

@@ -27,7 +27,9 @@ def ensure_models(batch: Batch, languages: list[str]) -> Iterator[str | ModelUna
     pairs = aligners_for(languages or record.languages, batch.align, batch.transcribe)
 
     def unseen() -> list[ModelRequirement]:
-        named = required_models(batch.transcribe, pairs, batch.diarize, model_dir)
+        named = required_models(
+            batch.transcribe, pairs, batch.diarize, model_dir, batch.whisper_models.get("second_model")
+        )
         return [need for need in named if key(need.source) not in seen]
 
     # In a loop: the parts of a diarization pipeline are known only once it is here.

@@ -22,7 +22,12 @@ class ModelRequirement:
 
     def __str__(self) -> str:
         """Say which model, and what for."""
-        what = {"transcribe": "Whisper", "align": f"aligner of {self.language!r}", "diarize": "diarization"}
+        what = {
+            "transcribe": "Whisper",
+            "transcribe again": "Whisper of the second pass",
+            "align": f"aligner of {self.language!r}",
+            "diarize": "diarization",
+        }
         return f"{self.source.name} ({what[self.stage]})"
 
     @property
@@ -36,6 +41,7 @@ def required_models(
     aligners: Iterable[tuple[str, str | None]],
     diarize: DiarizeOptions | None,
     model_dir: str | None,
+    second_model: str | None = None,
 ) -> list[ModelRequirement]:
     """Return the models that are needed, with `aligners` as (language, name or None for WhisperX's own).
 
@@ -43,6 +49,8 @@ def required_models(
     that is itself not here yet.
     """
     found = [ModelRequirement("transcribe", whisper_source(transcribe.model))]
+    if second_model:
+        found.append(ModelRequirement("transcribe again", whisper_source(second_model)))
     for language, name in aligners:
         source = aligner_source(language, name)
         found += [ModelRequirement("align", source, language)] if source else []

@@ -16,6 +16,10 @@ from tasks.storage import filesystems, io, urls
 logger = logging.getLogger(__name__)
 
 
+class NothingToDo(InvalidInput):
+    """The inputs name no file; a command is wrong then, but the folder of a deployment may be empty."""
+
+
 def find_inputs(
     inputs: list[str],
     batch_file: str | None = None,
@@ -26,7 +30,7 @@ def find_inputs(
     """Return the files that are named, in order and once each, by path, folder (searched), glob, list or manifest.
 
     A file need not exist: that is its own failure. `notify` is told of folders that cannot be searched. Raises
-    InvalidInput.
+    InvalidInput, of which NothingToDo if there is no file.
     """
     listed_paths = read_batch_file(batch_file)
     given = [*inputs, *listed_paths]
@@ -38,7 +42,7 @@ def find_inputs(
     if given and not found:
         several = [pattern for pattern in (*patterns.include, *patterns.exclude) if "," in pattern]
         hint = f"; {several[0]!r} is one pattern: give each with an option of its own" if several else ""
-        raise InvalidInput(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
+        raise NothingToDo(f"no audio or video file in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
     entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")

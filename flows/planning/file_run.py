@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
+from uuid import UUID
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.planning.estimates import estimated_s
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
-from tasks.stage_table import STAGES, inputs_of
+from tasks.stage_table import SECOND_PASS, STAGES, inputs_of
 from tasks.storage import urls
 from tasks.storage.outputs import OutputPath, PreviousOutputs
 from tasks.storage.results import StoredResult
 from tasks.storage.write_ahead import WriteAhead
 from tasks.write import WriteResult
 
+FIRST_PASS = frozenset(STAGES) - SECOND_PASS
 Status = Literal["waiting", "done", "skipped", "failed", "left"]
 
 
@@ -60,15 +62,17 @@ class FileRun:
     begun: bool = False
     """It was admitted to the stages."""
     error: str | None = None
+    failed_run: UUID | None = None
+    """The task run that failed."""
     lasting: bool = False
     """The failure is due to its content: later runs report it without trying again."""
     failed_before: bool = False
     """It failed in an earlier run in such a way, and was not tried again."""
     written: WriteResult | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
-    stages: frozenset[str] = frozenset(STAGES)
+    stages: frozenset[str] = FIRST_PASS
     """The stages that it goes through if nothing of it is stored."""
-    missing: frozenset[str] = frozenset(STAGES)
+    missing: frozenset[str] = FIRST_PASS
     """Those that it still has to go through."""
     previous: PreviousOutputs | None = None
     """What earlier runs wrote for it; None: all existing outputs are replaced."""
@@ -111,6 +115,11 @@ class FileRun:
             for parameter, provider in inputs_of(stage, self.stages).items()
         }
 
+    def leave_out(self, stages: frozenset[str]) -> None:
+        """Record that the file turns out not to need these stages."""
+        self.stages -= stages
+        self.missing -= stages
+
     def outputs(self) -> list[str]:
         """Return the paths of its outputs, once it is done."""
         if not self.written:
@@ -144,5 +153,7 @@ class FileRun:
             "note": self.written.note if self.written else None,
             "verdict": quality["verdict"] if quality else None,
             "reasons": quality["reasons"] if quality else [],
+            "people": self.written.people if self.written else None,
+            "second_pass": quality.get("second_pass", []) if quality else [],
             "failed_before": self.failed_before,
         }

@@ -28,11 +28,14 @@ def as_parameters(batch: Batch) -> Batch:
         "write": batch.write.model_copy(update={"output_dir": folder.location}),
         "transcribe": batch.transcribe.model_copy(update={"model": _if_there(batch.transcribe.model)}),
         "align": batch.align and batch.align.with_models(_if_there),
+        "people": batch.people.model_copy(update={"speakers": _absolute_if_set(batch.people.speakers)}),
         "models": batch.models.model_copy(update={"model_dir": _absolute_if_set(batch.models.model_dir)}),
         "run": batch.run.model_copy(
             update={"report": _absolute_if_set(batch.run.report), "results_dir": folder.results}
         ),
     }
+    if batch.second_pass and (second_model := batch.second_pass.second_model):
+        changed["second_pass"] = batch.second_pass.model_copy(update={"second_model": _if_there(second_model)})
     if batch.diarize:
         model = _if_there(batch.diarize.diarize_model)
         changed["diarize"] = batch.diarize.model_copy(update={"diarize_model": model})

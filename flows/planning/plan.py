@@ -38,7 +38,7 @@ class Plan:
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out, template = urls.absolute(batch.write.output_dir), batch.write.output_template
         self.resume = Resume(batch, ledger)
-        self._batch = batch
+        self.batch = batch
         self._track_choice = lru_cache(maxsize=256)(self._choose_track)
         self.files = [
             FileRun(
@@ -58,7 +58,7 @@ class Plan:
         self._recalled = False
 
     def _choose_track(self, options: FileOverrides) -> TrackChoice:
-        return options.transcribing(self._batch.transcribe).track_choice
+        return options.transcribing(self.batch.transcribe).track_choice
 
     def begin(self) -> None:
         """Note in the ledger which files this run will do, and how; the caller must hold the run lock."""
@@ -164,6 +164,10 @@ class Plan:
         """Return the files still to do, longest first, so that no long one ends the batch alone."""
         waiting = [file for file in self.files if file.status == "waiting"]
         return sorted(waiting, key=lambda file: file.expected_s, reverse=True)
+
+    def files_left(self) -> int:
+        """Return how many files are still to be done."""
+        return sum(file.status == "waiting" for file in self.files)
 
     def audio_left(self) -> float:
         """Return how many seconds of audio are still to be decoded."""

@@ -1,6 +1,7 @@
 """What exists already for each file: its outputs, or stored stage results from which they can be made."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -11,12 +12,16 @@ from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.wanted import Wanted
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
-from flows.state.ledger_rows import outputs_of
+from flows.state.ledger_rows import Written, outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
-from tasks.quality.assessment import Assessment
+from tasks.people.labels import names_of, naming_of
+from tasks.people.matching import Match
+from tasks.quality.assessment import LISTED, Assessment
+from tasks.quality.verdict import WRONG_TEXT
 from tasks.retries import RetryBudget
-from tasks.stage_table import TABLE, inputs_of, planned_stages
+from tasks.second_pass.stretches import doubts_of
+from tasks.stage_table import SECOND_PASS, TABLE, inputs_of
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import Stopped, version_of
 from tasks.storage.outputs import PreviousOutputs, not_ours
@@ -42,14 +47,14 @@ class Resume:
         self._write = batch.write
         self._results = OutputFolder.of(batch).results
         self._overwrite = batch.run.overwrite
+        self._naming = naming_of(batch.people)
         self._ledger = ledger
         self._stop = threading.Event()
         self.patience = RetryBudget(TRIES)
 
     def all_stages(self, file: FileOverrides) -> frozenset[str]:
         """Return the stages that a file with these options goes through if nothing of it is stored."""
-        diarize = file.diarizing(self._batch.diarize) is not None
-        return planned_stages(align=self._batch.align is not None, diarize=diarize, check=self._batch.check is not None)
+        return self._batch.stages(diarize=file.diarizing(self._batch.diarize) is not None)
 
     def stop(self) -> None:
         """Read no further."""
@@ -82,13 +87,15 @@ class Resume:
             return None
         row = self._ledger.row(file.source.path)
         here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
-        right = [here[key] for key in self._keys(file) if key in here]
+        right = [here[key] for key in self._keys(file, here) if key in here]
         there = self._there(file, right[0]["language"] if right else None)
         found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
         changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
         if right and not _checked_as_asked(file, right[0].get("quality")):
             intact.pop(EXTENSIONS["quality"], None)
+        if right and not self._named_as_asked(file, right[0].get("people")):
+            intact = {}
         if there and intact.keys() | changed.keys() == there.keys():
             facts = {name: right[0].get(name) for name in Facts.__annotations__}
             return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
@@ -104,11 +111,24 @@ class Resume:
                 raise not_ours(file.output.render("", name), other)
         return None
 
-    def _keys(self, file: FileRun) -> list[str]:
-        """Return the keys of outputs that are right for this file."""
-        before = self.wanted(file.options).before
-        digest = file.key.partition("-")[0]
-        return [file.key, f"{digest}-{before.outputs}{file.source.key_mark}"] if before else [file.key]
+    def _named_as_asked(self, file: FileRun, people: list[Match] | None) -> bool:
+        """Return whether the outputs of a file have the names that its speakers have now.
+
+        If nobody is to be named now, or its voices are not stored any more, the names that they have stay.
+        """
+        if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
+            return True
+        diarization = StoredResult(self._results, file.source.keys["diarize"]).read()
+        return names_of(people) == names_of(self._naming.matches(diarization))
+
+    def _keys(self, file: FileRun, here: Mapping[str, Written]) -> list[str]:
+        """Return the keys of outputs that are right for this file; `here` are those that it has."""
+        wanted, digest, mark = self.wanted(file.options), file.key.partition("-")[0], file.source.key_mark
+        keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
+        first = f"{digest}-{wanted.first_pass}{mark}"
+        if first in here and _without_doubt(file, here[first].get("quality")):
+            keys.append(first)
+        return keys
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
         """Return the version of the file at each output's path; nothing if the paths need a language not yet known."""
@@ -137,8 +157,14 @@ class Resume:
     def _missing(self, file: FileRun) -> frozenset[str]:
         """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored.
 
-        A file whose outputs were written without a check is not decoded again for one, unless its output is asked for.
+        A file whose outputs were written without a check is not decoded again for one, unless its output or a second
+        pass is asked for; a second pass is for files whose check, if it is stored, doubts any text.
         """
+        if SECOND_PASS & file.stages:
+            checked = self._stored(file, "check") and StoredResult(self._results, file.source.keys["check"]).read()
+            if not checked or doubts_of(checked):
+                return self._needed(file, "write", file.stages)
+            file.leave_out(SECOND_PASS)
         stages = file.stages - {"check"}
         missing = self._needed(file, "write", stages)
         if "check" not in file.stages:
@@ -195,6 +221,13 @@ def _checked_as_asked(file: FileRun, quality: Assessment | None) -> bool:
     They count for no other output: else a changed limit would have every output written again.
     """
     return "check" not in file.stages or (quality is not None and quality["key"] == file.source.keys["check"])
+
+
+def _without_doubt(file: FileRun, quality: Assessment | None) -> bool:
+    """Return whether a file's check, with the limits of this batch, doubts nothing that a second pass may mend."""
+    if quality is None or quality["key"] != file.source.keys.get("check") or len(quality["listed"]) >= LISTED:
+        return False
+    return not any(each["kind"] in WRONG_TEXT and each["start"] is not None for each in quality["listed"])
 
 
 def reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry, Inputs
 from flows.config.parameters import Batch
-from flows.planning.discovery import check_below, find_inputs
+from flows.planning.discovery import NothingToDo, check_below, find_inputs
 from flows.planning.patterns import Patterns
 from flows.preflight.check import check
 from flows.state.folder import OutputFolder
@@ -53,7 +53,7 @@ def _of_earlier_runs(inputs: Inputs, ledger: Ledger) -> list[Entry]:
     paths = [known.get(path, path) for path in sorted(reported)]
     selected = [path for path in paths if selects(inputs, path, ledger)]
     if not selected:
-        raise InvalidInput("--only failed: every file is done; there is nothing to do")
+        raise NothingToDo("--only failed: every file is done; there is nothing to do")
     return [Entry(path, FileOverrides.model_validate(ledger.row(path).get("options", {}))) for path in selected]
 
 

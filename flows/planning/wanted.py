@@ -14,6 +14,8 @@ class Wanted:
 
     stages: dict[str, str]
     outputs: str
+    first_pass: str
+    """`outputs` without a second pass: right, too, for files without doubt."""
     before: "Wanted | None" = None
     """The same as version 0.1 computed it, if it differs, so that results of that version are found."""
 
@@ -40,4 +42,11 @@ class Wanted:
         outputs = options_digest("write", stages, batch.write.layout())  # without the check, which changes none of them
         if batch.check:
             stages["check"] = options_digest("check", batch.check.key_inputs(), stages)
-        return cls(stages, outputs)
+        if batch.second_pass is None:
+            return cls(stages, outputs, outputs)
+        again = batch.second_pass.second_inputs(transcribe, batch.models)
+        stages["transcribe again"] = options_digest("transcribe again", again, stages["check"])
+        if batch.align:
+            stages["align again"] = options_digest("align again", stages["align"], stages["transcribe again"])
+        stages["check again"] = options_digest("check again", stages)
+        return cls(stages, options_digest("write", outputs, stages["check again"]), outputs)

@@ -65,6 +65,13 @@ class Call:
     """A process that ran it has died: it is run with nothing beside it, to see whether it was the cause."""
     crashes: int = 0
     """How many processes have died while they ran it and nothing else."""
+    node_deaths: int = 0
+    """How many machines have died while they ran it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has its outcome, and is not repeated."""
+        return self.state.done() and not self.repeated
 
     @property
     def audio_bytes(self) -> int:

@@ -15,7 +15,7 @@ import ray
 from prefect.states import State
 
 from flows.pools.call import Call
-from flows.pools.failure_policy import is_loss
+from flows.pools.failure_policy import is_loss, survivors
 from flows.pools.nodes.node_set import NodeSet
 from flows.pools.nodes.node_sets import NodeSets
 from flows.pools.nodes.planner import Planner
@@ -44,8 +44,9 @@ class Dispatcher:
     An actor that hangs is killed. What happens to the calls of an actor that dies is decided by FailurePolicy.
     """
 
-    def __init__(self, planner: Planner, options: ActorOptions, audio_budget_bytes: int | None) -> None:
-        self.sets = NodeSets(planner, options, audio_budget_bytes, self._post, self._give_up)
+    def __init__(self, planner: Planner, options: ActorOptions, budget_bytes: int | None, *, may_grow: bool) -> None:
+        """For the parameters see NodeSets."""
+        self.sets = NodeSets(planner, options, budget_bytes, self._post, self._give_up, may_grow=may_grow)
         self._router = Router(self.sets.by_node)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -139,7 +140,7 @@ class Dispatcher:
                 call.cancel(str(self.cancelled))
 
     def _update(self, nodes: list[Node]) -> None:
-        for call in self.sets.update(nodes) if not self.cancelled else ():
+        for call in survivors(self.sets.update(nodes)) if not self.cancelled else ():
             self._router.route(call)
 
     def _give_up(self, node_set: NodeSet, replica: Replica, error: Exception) -> None:
@@ -210,7 +211,7 @@ class Dispatcher:
     def _cancel(self, reason: str) -> None:
         self.cancelled, self._cancelled_at = reason, self._cancelled_at or time.monotonic()
         for call in self._router.withdraw():
-            call.cancel(reason)
+            call.cancel(reason, has_run=call.node_deaths > 0)
         for pool in self._pools():
             pool.cancel_waiting(reason)
         for call in self.unfinished():

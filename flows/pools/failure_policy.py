@@ -30,14 +30,17 @@ DIED = (RayActorError, WorkerCrashedError, OutOfMemoryError)
 MAX_CRASHES = 2
 """How many actors a call may crash that ran nothing else: where others ran too, it may not be the cause."""
 WORKER_DIED = f"worker died ({MAX_CRASHES} times)"
+MAX_NODE_DEATHS = 3
+"""How many machines may die while they run a call, before it is taken for the cause."""
+NODES_DIED = f"{MAX_NODE_DEATHS} machines of the cluster died while they worked on it"
 
 
 class FailurePolicy:
     """Decides whether a call that went wrong on a machine is run again or fails. Only for the dispatcher's thread.
 
     When an actor dies, Ray restarts it, and the calls that it had are run again, each alone: one that crashes its actor
-    again is the cause, and fails; the others complete. That the machine has died is no call's fault: the dispatcher
-    runs its calls elsewhere. `give_up` is called with an actor that cannot be started, and the reason.
+    again is the cause, and fails; the others complete. When the machine has died, its calls are run elsewhere, within
+    the limit of `survivors`. `give_up` is called with an actor that cannot be started, and the reason.
     """
 
     def __init__(self, node: Node, pool_of: Mapping[str, Pool], give_up: Callable[[Replica, Exception], None]) -> None:
@@ -107,6 +110,19 @@ class FailurePolicy:
             # A stage that takes too long may wait for a share, and a GPU that fails may be at fault itself.
             lasting = reason == WORKER_DIED and not killed
             call.fail(f"{reason}: {killed}" if killed else reason, lasting=lasting)
+
+
+def survivors(calls: list[Call]) -> list[Call]:
+    """Fail those of these calls whose machines have died too often while they ran them, and return the others.
+
+    The Router runs those whose machine has died at most one at a time on a machine. So of those that ran beside the
+    cause once, none meets it again, and the limit is reached by the cause alone.
+    """
+    for call in calls:
+        if call.node_deaths >= MAX_NODE_DEATHS:
+            # Not lasting: a machine may have too little memory, or be taken back.
+            call.fail(NODES_DIED)
+    return [call for call in calls if call.node_deaths < MAX_NODE_DEATHS]
 
 
 def is_loss(error: BaseException) -> bool:

@@ -6,11 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar
 
 import ray
 from prefect.states import Cancelled
 from ray.exceptions import RayError
 
+from flows.host.usage import Usage
 from flows.pools.call import Call, timeout_for
 from flows.pools.dispatcher import Dispatcher
 from flows.pools.nodes.planner import Planner
@@ -20,6 +22,8 @@ from flows.pools.worker import ActorFacts, ActorOptions
 from flows.services.ray_nodes import alive_nodes
 
 logger = logging.getLogger(__name__)
+
+A = TypeVar("A")
 
 
 class Pools:
@@ -37,12 +41,13 @@ class Pools:
         """Start the actors on the machines that are there. Raises CannotBePlaced if they fit on none.
 
         `audio_budget_bytes` limits the decoded audio on each machine (default: a third of its object store). If
-        `waits_for_machines`, a cluster without a machine of the kind that is wanted counts as one that may get some.
+        `waits_for_machines`, a cluster without a machine of the kind that is wanted counts as one that may get some. It
+        is asked for as many as the files can use.
         """
         self.planner = planner
         self._stage_timeout = stage_timeout
         self._closed = False
-        self._dispatcher = Dispatcher(planner, options, audio_budget_bytes)
+        self._dispatcher = Dispatcher(planner, options, audio_budget_bytes, may_grow=waits_for_machines)
         self._sets = self._dispatcher.sets
         nodes = alive_nodes()
         self._sets.update(nodes)
@@ -50,7 +55,7 @@ class Pools:
             offered = any({"CPU": node.cpus, "GPU": node.gpus}[name] for node in nodes for name in planner.wanted)
             if offered or not waits_for_machines:
                 raise CannotBePlaced(next(iter(self._sets.refused.values()), "the cluster has no machine"))
-            self._sets.request()
+            self._sets.ask_for_machines(time.monotonic())
 
     @property
     def stages(self) -> frozenset[str]:
@@ -127,15 +132,12 @@ class Pools:
 
     def facts(self, timeout: float = 10) -> list[ActorFacts]:
         """Return the facts of every actor that answers in time."""
-        asked = [replica.actor.facts.remote() for replica in self._replicas]
-        ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout)
-        answers = []
-        for answer in ready:
-            try:
-                answers.append(ray.get(answer))
-            except RayError as error:
-                logger.warning("an actor did not answer: %s", error)
-        return answers
+        return _answers([replica.actor.facts.remote() for replica in self._replicas], timeout)
+
+    def usage(self, timeout: float = 2) -> list[Usage]:
+        """Return how busy each machine is of which an actor answers in time."""
+        ready = ([replica for replica in each.replicas if replica.ready] for each in list(self._sets.by_node.values()))
+        return _answers([replicas[0].actor.usage.remote() for replicas in ready if replicas], timeout)
 
     def close(self) -> list[ActorFacts]:
         """Let the actors send their states and logs to Prefect, end them, and return their last facts.
@@ -157,3 +159,15 @@ class Pools:
         for call in unfinished:
             call.report_state(Cancelled(message=self._dispatcher.cancelled))
         return facts
+
+
+def _answers(asked: list["ray.ObjectRef[A]"], timeout: float) -> list[A]:
+    """Return those of these results of actors that come in time."""
+    ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout) if asked else ([], [])
+    answers: list[A] = []
+    for answer in ready:
+        try:
+            answers.append(ray.get(answer))
+        except RayError as error:
+            logger.warning("an actor did not answer: %s", error)
+    return answers

@@ -18,6 +18,8 @@ class Bundle:
     pools: list[str] = field(default_factory=list)
     cpus: float = 0.0
     gpus: float = 0.0
+    spare_gpus: float = 0.0
+    """The rest of its GPU, for surplus actors."""
 
     def add(self, spec: PoolSpec) -> None:
         """Reserve for one more actor."""
@@ -28,14 +30,17 @@ class Bundle:
     @property
     def resources(self) -> dict[str, float]:
         """The bundle as Ray takes it."""
-        reserved = {name: amount for name, amount in (("CPU", self.cpus), ("GPU", self.gpus)) if amount}
+        gpus = round(self.gpus + self.spare_gpus, 4)
+        reserved = {name: amount for name, amount in (("CPU", self.cpus), ("GPU", gpus)) if amount}
         return reserved or {"CPU": 0.001}  # Ray takes no empty bundle
 
 
 def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
     """Return the bundles to reserve: one for actors that share a GPU, one for each of the others.
 
-    Without bundles, Ray could scatter free shares over several GPUs until no actor fits on any. Raises CannotBePlaced.
+    Without bundles, Ray could scatter free shares over several GPUs until no actor fits on any. Where a pool may grow,
+    the whole GPU is reserved: Ray would put surplus actors on the GPU with the smallest rest that is enough, not one on
+    each. Raises CannotBePlaced.
     """
     gpus = [Bundle() for _ in range(sum(node.gpus for node in nodes))]
     alone: list[Bundle] = []
@@ -61,6 +66,9 @@ def place(pools: list[PoolSpec], nodes: list[Node]) -> list[Bundle]:
     if whole + sum(1 for bundle in gpus if bundle.pools) > len(gpus):
         raise CannotBePlaced(_too_many_gpus(pools, nodes))
     _check_cpus(pools, bundles, nodes)
+    growing = {spec.name for spec in pools if spec.surplus_num_gpus}
+    for bundle in gpus:
+        bundle.spare_gpus = round(1 - bundle.gpus, 4) if growing.intersection(bundle.pools) else 0.0
     return bundles
 
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from flows.pools.autoscaler import MIN_FREE_MEMORY, Autoscaler
+from flows.pools.autoscaler import Autoscaler
 from flows.pools.call import Call
 from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.worker import ActorOptions
-from flows.services.ray_records import free_on
 from tasks.stage_table import STAGES
 
 logger = logging.getLogger(__name__)
@@ -24,10 +23,8 @@ logger = logging.getLogger(__name__)
 class Pool:
     """The actors of some stages on one machine. Only for the dispatcher's thread."""
 
-    def __init__(self, spec: PoolSpec, replicas: list[Replica], node: str) -> None:
-        """`node` is the machine's identifier."""
+    def __init__(self, spec: PoolSpec, replicas: list[Replica]) -> None:
         self.spec = spec
-        self._node = node
         self.replicas = replicas
         self.suspects: deque[Call] = deque()
         """Calls whose actor died: each is run with nothing beside it, which shows which of them is the cause."""
@@ -115,25 +112,24 @@ class Pool:
             self._autoscaler.record(call.audio_s)
 
     def replica_to_copy(self, now: float, audio_left: Callable[[], float]) -> Replica | None:
-        """Return an actor whose GPU should be asked for free memory, if another actor should be started beside it."""
+        """Return an actor whose GPU should be asked for free memory, if more actors should be started."""
         ready = self.ready
         grows = self._autoscaler and self._autoscaler.should_grow(
             waiting=len(self._waiting), actors=len(ready), now=now, audio_left=audio_left
         )
         return ready[0] if grows else None
 
-    def grow(self, options: ActorOptions, memory_free: float) -> Replica | None:
-        """Start a surplus actor and return it; None, and no further tries, if its GPU or Ray has no room for it."""
-        spec = replace(self.spec, num_gpus=self.spec.surplus_num_gpus)
-        free = free_on(self._node)
-        fits = free.get("GPU", 0) >= spec.num_gpus and free.get("CPU", 0) >= spec.num_cpus
-        if memory_free < MIN_FREE_MEMORY or not fits:
-            logger.info("files wait for the pool %s; there is no room for an actor more", self.spec.name)
+    def grow(self, options: ActorOptions, places: list[PlacementGroupSchedulingStrategy]) -> list[Replica]:
+        """Start a surplus actor in each place, one on each GPU, and return them; without places none, now or later."""
+        if not places:
+            logger.info("files wait for the pool %s; there is no room for more actors", self.spec.name)
             self.stop_growing()
-            return None
-        self.replicas.append(start_replica(spec, options, NodeAffinitySchedulingStrategy(self._node, soft=False)))
-        logger.info("files wait for the pool %s: it gets an actor more, %d in all", spec.name, len(self.replicas))
-        return self.replicas[-1]
+            return []
+        spec = replace(self.spec, num_gpus=self.spec.surplus_num_gpus)
+        started = [start_replica(spec, options, place, surplus=True) for place in places]
+        self.replicas += started
+        logger.info("files wait for the pool %s: it has %d actors from now on", spec.name, len(self.replicas))
+        return started
 
     def stop_growing(self) -> None:
         """Add no more actors."""

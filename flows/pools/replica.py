@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.host.allocator_env import runtime_env
 from flows.pools.call import Call
@@ -74,11 +74,11 @@ class Replica:
 
 
 def start_replica(
-    spec: PoolSpec, options: ActorOptions, place: PlacementGroupSchedulingStrategy | NodeAffinitySchedulingStrategy
+    spec: PoolSpec, options: ActorOptions, place: PlacementGroupSchedulingStrategy, *, surplus: bool = False
 ) -> Replica:
-    """Start an actor in a reserved place, or, as a surplus actor, on a machine, if Ray has room there."""
+    """Start an actor in a reserved place, which has no CPUs for a surplus actor."""
     actor = StageActor.options(
-        num_cpus=spec.num_cpus,
+        num_cpus=0 if surplus else spec.num_cpus,
         num_gpus=spec.num_gpus,
         max_concurrency=spec.slots,
         max_restarts=-1,
@@ -87,4 +87,4 @@ def start_replica(
         runtime_env=runtime_env(),
         scheduling_strategy=place,
     ).remote(spec.parallel, options.models.threads or spec.threads, offline=options.models.offline)
-    return Replica(actor, spec, surplus=isinstance(place, NodeAffinitySchedulingStrategy))
+    return Replica(actor, spec, surplus=surplus)

@@ -14,6 +14,8 @@ memory of another process. Chosen, not measured: no more than two cores were ava
 
 GPU_SHARES = {"transcribe": 0.4, "align": 0.3, "diarize": 0.1}
 """The share of a GPU that an actor of each pool reserves by default."""
+SECOND_MODEL_NUM_GPUS = 0.2
+"""What an actor that transcribes reserves in addition for a second model: the 3.1 GB of large-v3 on a GPU of 16 GB."""
 SURPLUS_NUM_GPUS = 0.1
 """The share of a GPU that a surplus actor reserves: two or three fit on a GPU beside the default pools."""
 
@@ -52,6 +54,7 @@ def plan_pools(
     *,
     cross_attention: bool,
     use_gpus: bool,
+    second_model: bool = False,
 ) -> list[PoolSpec]:
     """Return the pools for the stages that so many files need.
 
@@ -67,38 +70,50 @@ def plan_pools(
     if not gpus and not settings.chosen():
         return [_all_stages(nodes, tuple(stage for stage in STAGES if stage in needed), files)]
     stages = _model_stages(needed, cross_attention=cross_attention)
-    pools = [_load_audio(settings, writes="diarize" not in needed)]
-    pools += [_model_pool(name, stages[name], settings, gpus) for name in stages]
+    cpus = sum(node.cpus for node in nodes)
+    pools = [_load_audio(settings, gpus, cpus, writes="diarize" not in needed)]
+    pools += [_model_pool(name, stages[name], settings, gpus, second_model=second_model) for name in stages]
     chosen = {name for name in stages if getattr(settings, f"{name}_num_cpus") is not None}
-    return _fit_cpus(pools, {"load audio", *chosen}, sum(node.cpus for node in nodes))
+    return _fit_cpus(pools, {"load audio", *chosen}, cpus)
 
 
 def _model_stages(needed: Collection[str], *, cross_attention: bool) -> dict[str, tuple[str, ...]]:
     """Return the stages of each pool whose models are needed, by the pool's name."""
+    align = "align", *(stage for stage in ("align again",) if stage in needed)
+    transcribe = "transcribe", *(stage for stage in ("transcribe again",) if stage in needed)
     stages = {
-        "transcribe": ("transcribe", "align") if cross_attention else ("transcribe",),
-        "align": () if cross_attention else ("align",),
+        "transcribe": (*transcribe, *align) if cross_attention else transcribe,
+        "align": () if cross_attention else align,
         "diarize": ("diarize", "write"),  # speakers are joined where pyannote.audio is imported anyway
     }
     return {name: of_pool for name, of_pool in stages.items() if {*of_pool} & {*needed} - {"write"}}
 
 
-def _load_audio(settings: PoolSettings, *, writes: bool) -> PoolSpec:
+def _load_audio(settings: PoolSettings, gpus: int, cpus: float, *, writes: bool) -> PoolSpec:
+    """Return the pool that decodes and checks: an actor for each GPU, as far as it takes a quarter of the CPUs.
+
+    Five minutes of sound take a core some 0.2 s to decode and 0.4 s to check, and a GPU less to transcribe and align.
+    """
+    num_cpus = settings.load_audio_num_tasks * settings.load_audio_num_cpus
     return PoolSpec(
         "load audio",
-        ("load audio", "check", "write") if writes else ("load audio", "check"),
-        size=1,
+        ("load audio", "check", "check again", "write") if writes else ("load audio", "check", "check again"),
+        size=max(1, min(gpus, floor(cpus / 4 / num_cpus))),
         slots=settings.load_audio_num_tasks + 1,
         parallel=settings.load_audio_num_tasks,
-        num_cpus=settings.load_audio_num_tasks * settings.load_audio_num_cpus,
+        num_cpus=num_cpus,
     )
 
 
-def _model_pool(name: str, stages: tuple[str, ...], settings: PoolSettings, gpus: int) -> PoolSpec:
+def _model_pool(
+    name: str, stages: tuple[str, ...], settings: PoolSettings, gpus: int, *, second_model: bool
+) -> PoolSpec:
     size, num_gpus, num_cpus = (getattr(settings, f"{name}_{key}") for key in ("actor_size", "num_gpus", "num_cpus"))
     grows = bool(gpus and num_gpus is None and size is None)
     if num_gpus is None:
         num_gpus = GPU_SHARES[name] if gpus else 0.0
+        if gpus and second_model and name == "transcribe":
+            num_gpus = round(num_gpus + SECOND_MODEL_NUM_GPUS, 2)
     slots, parallel = (8, 4) if name == "transcribe" and num_gpus else (3, 1)
     return PoolSpec(
         name,

@@ -13,6 +13,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import State
 from pydantic import SecretStr
 
+from flows.host.usage import Usage, machine_usage
 from flows.pools.outcome import Outcome
 from flows.pools.task_engine import Sessions
 from flows.services.prefect_events import flush
@@ -24,7 +25,8 @@ from tasks.models.cache import load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions, go_offline
 from tasks.transcribe import TranscribeOptions
-from tasks.whisper.loading import pipelines
+from tasks.transcribe_again import SecondPassOptions
+from tasks.whisper.loading import pipelines, whisper_model
 
 LIBRARIES = ("tasks", "whisperx", "faster_whisper", "pyannote", "huggingface_hub", "transformers")
 
@@ -39,6 +41,7 @@ class ActorOptions:
     diarize: DiarizeOptions | None
     token: SecretStr | None = None
     """The driver's Hugging Face token, for gated models: the nodes of a cluster may have none."""
+    second_pass: SecondPassOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class StageProcess:
     def _load(stages: tuple[str, ...], options: ActorOptions) -> None:
         if "transcribe" in stages:
             pipelines(options.transcribe, options.models).fill()
+        if "transcribe again" in stages and options.second_pass:
+            whisper_model(options.second_pass.model_after(options.transcribe), options.models)
         language = options.transcribe.fixed_language
         if "align" in stages and options.align and language:
             select_timing_method(language, options.align.named(language, language), options.transcribe, options.models)
@@ -122,6 +127,11 @@ class StageProcess:
         flush()
         stages = {stage: count for stage, count in load_counts.items() if stage in ("transcribe", "align", "diarize")}
         return ActorFacts(os.getpid(), stages)
+
+    @ray.method(concurrency_group="control")
+    def usage(self) -> Usage:
+        """Return how busy its machine is."""
+        return machine_usage()
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:

@@ -1,5 +1,6 @@
 """Checks of a batch before its files are opened, and notices of options that have no effect."""
 
+import os
 from collections.abc import Iterable
 
 from flows.config.inputs import Entry
@@ -21,6 +22,8 @@ def check(batch: Batch, entries: list[Entry]) -> None:
     check_names(batch)
     check_folder("output_dir", batch.write.output_dir)
     check_folder("results_dir", OutputFolder.of(batch).results)
+    if batch.people.speakers and not os.path.isdir(batch.people.speakers):
+        raise InvalidInput(f"--speakers {one_line(batch.people.speakers)}: no such folder")
     if batch.run.report:
         check_report(batch.run.report)
     if batch.inputs.of_report and not batch.inputs.only:
@@ -41,6 +44,7 @@ def check_absolute(batch: Batch, listed: Iterable[str]) -> None:
         ("inputs.of_report", inputs.of_report),
         ("inputs.manifest", inputs.manifest),
         ("write.output_dir", batch.write.output_dir),
+        ("people.speakers", batch.people.speakers),
         ("models.model_dir", batch.models.model_dir),
         *(("inputs.inputs", path) for path in inputs.inputs),
         *(("inputs.input_roots", path) for path in inputs.input_roots),

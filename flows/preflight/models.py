@@ -24,16 +24,25 @@ from tasks.models.registry import (
 from tasks.models.sources import Repository
 from tasks.models.ungated import CAMPPLUS, WHEEL, UngatedPipeline
 
-OPTIONS = {"transcribe": "model", "align": "align_model", "diarize": "diarize_model"}
+OPTIONS = {
+    "transcribe": "model",
+    "transcribe again": "second_model",
+    "align": "align_model",
+    "diarize": "diarize_model",
+}
 
 
 def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str] = ()) -> None:
     """Raise InvalidInput if a model is unavailable that these stages need for files in these languages.
 
-    Offline, every model must be on this machine; otherwise the Hub must not refuse one that the user names or that is
-    gated. A Hub that this machine cannot reach is no error if a Ray cluster is joined: its machines may have the model.
+    Offline, every model must be on this machine; otherwise the Hub must offer those that are not. A Hub that this
+    machine cannot reach is no error if a Ray cluster is joined: its machines may have the model.
     """
     if batch.align and CROSS_ATTENTION in batch.align.aligners().values() and "align" in stages:
+        stages |= {"transcribe"}
+    if "align again" in stages:
+        stages |= {"align"}
+    if "transcribe again" in stages and "second_model" not in batch.whisper_models:
         stages |= {"transcribe"}
     if batch.models.offline:
         check_here(batch, stages, languages)
@@ -50,20 +59,25 @@ def check_models(batch: Batch, stages: frozenset[str], languages: Collection[str
 def check_names(batch: Batch) -> None:
     """Raise InvalidInput for a path that holds no model, and for an unknown name of a Whisper model."""
     _check_not_shadowed(batch)
-    if not os.path.exists(batch.transcribe.model) and "/" not in batch.transcribe.model:
-        from faster_whisper.utils import available_models
-
-        if batch.transcribe.model not in available_models():
-            raise InvalidInput(
-                f"--model {batch.transcribe.model}: no such folder, and no such Whisper model"
-                f"{closest(batch.transcribe.model, available_models())}; there are {', '.join(available_models())}"
-            )
-    check_model("model", batch.transcribe.model, ("model.bin",))
+    for option, model in batch.whisper_models.items():
+        _check_whisper(option, model)
     for aligner in batch.align.aligners().values() if batch.align else ():
         if aligner != CROSS_ATTENTION:
             check_model("align_model", aligner, ("config.json",))
     if batch.diarize:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
+
+
+def _check_whisper(option: str, model: str) -> None:
+    if not os.path.exists(model) and "/" not in model:
+        from faster_whisper.utils import available_models
+
+        if model not in available_models():
+            raise InvalidInput(
+                f"--{option} {model}: no such folder, and no such Whisper model"
+                f"{closest(model, available_models())}; there are {', '.join(available_models())}"
+            )
+    check_model(option, model, ("model.bin",))
 
 
 def _check_not_shadowed(batch: Batch) -> None:
@@ -83,9 +97,10 @@ def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
     """Yield (option, name) for the names in this batch that the libraries take for certain models of the Hub."""
     from faster_whisper.utils import available_models
 
-    if batch.transcribe.model in available_models():
-        yield "model", batch.transcribe.model
-        yield "model", repository_of(batch.transcribe.model)
+    for option, model in batch.whisper_models.items():
+        if model in available_models():
+            yield option, model
+            yield option, repository_of(model)
     if batch.align:
         yield from (("align_model", name) for name in default_aligners().values())
     known = (DiarizeOptions.model_fields["diarize_model"].default, CAMPPLUS)
@@ -94,13 +109,15 @@ def _names_on_the_hub(batch: Batch) -> Iterator[tuple[str, str]]:
 
 
 def _check_hub(batch: Batch, stages: frozenset[str], languages: Collection[str]) -> None:
-    """Ask the Hub for the models that the user names, or that are gated; the others are known to be there.
+    """Ask the Hub for the models that are not on this machine, apart from aligners that WhisperX chooses.
 
-    Raises InvalidInput, HubUnreachable.
+    Those are known to be there, and if one cannot be loaded, Whisper's own attention times the words. Raises
+    InvalidInput, HubUnreachable.
     """
     model_dir = batch.models.model_dir
-    if "transcribe" in stages and "/" in batch.transcribe.model:
-        _ask(ModelRequirement("transcribe", whisper_source(batch.transcribe.model)), model_dir)
+    for stage, model in zip(("transcribe", "transcribe again"), batch.whisper_models.values(), strict=False):
+        if stage in stages:
+            _ask(ModelRequirement(stage, whisper_source(model)), model_dir)
     for language, name in aligners_for(sorted(languages), batch.align, batch.transcribe) if "align" in stages else ():
         if name and (source := aligner_source(language, name)):
             _ask(ModelRequirement("align", source, language), model_dir)

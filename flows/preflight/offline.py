@@ -15,7 +15,11 @@ def check_here(batch: Batch, stages: frozenset[str], said: Collection[str]) -> N
     record = read_record(model_dir)
     languages = sorted(said if batch.transcribe.fixed_language else {*said, *record.languages})
     named = required_models(
-        batch.transcribe, aligners_for(languages, batch.align, batch.transcribe), batch.diarize, model_dir
+        batch.transcribe,
+        aligners_for(languages, batch.align, batch.transcribe),
+        batch.diarize,
+        model_dir,
+        batch.whisper_models.get("second_model"),
     )
     gone = [
         f"  {need}: {', '.join(lacks)}"
@@ -57,6 +61,8 @@ def _command(batch: Batch, languages: list[str]) -> str:
         words += ["--no_align"]
     elif batch.align.align_model:
         words += ["--align_model", batch.align.align_model]
+    if "second_model" in batch.whisper_models:
+        words += ["--second_pass", "--second_model", batch.whisper_models["second_model"]]
     if batch.diarize:
         words += ["--diarize", "--diarize_model", batch.diarize.diarize_model]
     return shlex.join(words)

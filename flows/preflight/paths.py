@@ -78,13 +78,22 @@ def check_reachable(option: str, url: str) -> None:
 
 
 def check_report(report: str) -> None:
-    """Raise InvalidInput unless a report can be written to this file."""
+    """Raise InvalidInput unless a report can be written to this file; one that is no report is not replaced."""
     if urls.is_url(report):
         check_reachable("report", report)
         return
     if os.path.isdir(report):
         raise InvalidInput(f"--report {one_line(report)}: this is a folder; name a file")
+    if os.path.isfile(report) and not _is_report(report):
+        raise InvalidInput(f"--report {one_line(report)}: this file is not the report of a run; name another one")
     _check_writable("report", report, Path(report).parent)
+
+
+def _is_report(path: str) -> bool:
+    """Return whether a file begins as reports do, or is empty."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        start = "".join(file.read(100).split())
+    return not start or start.startswith('{"files":')
 
 
 def check_model(option: str, model: str, holds: tuple[str, ...]) -> None:

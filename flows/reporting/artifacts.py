@@ -3,7 +3,7 @@
 import contextvars
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from flows.reporting.live import Progress
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["plan", "progress", "shards", "report"]
+Kind = Literal["plan", "progress", "shards", "report", "canary"]
 FOLLOW_EVERY_S = 10.0
 
 
@@ -64,12 +64,12 @@ class Artifacts:
         self._ids[kind] = created.id
 
     @contextmanager
-    def following(self, progress: Progress) -> Iterator[None]:
-        """Update the artifacts of a run's progress for the length of a `with`."""
+    def following(self, progress: Progress, look: Callable[[], object]) -> Iterator[None]:
+        """Update the artifacts of a run's progress, and call `look`, every few seconds for the length of a `with`."""
         ended = threading.Event()
 
         def show() -> None:
-            self.show("progress", progress.percent(), progress.headline())
+            self.show("progress", progress.percent(), progress.text())
             if shards := progress.shards():
                 self.show("shards", shards, progress.headline())
 
@@ -77,8 +77,10 @@ class Artifacts:
             show()
             while not ended.wait(FOLLOW_EVERY_S):
                 show()
+                look()
 
-        following = threading.Thread(target=follow, name="progress artifact", daemon=True)
+        run = contextvars.copy_context().run
+        following = threading.Thread(target=run, args=(follow,), name="progress artifact", daemon=True)
         following.start()
         try:
             yield

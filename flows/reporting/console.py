@@ -12,6 +12,7 @@ from flows.planning.file_run import FileRun
 from flows.reporting.listening import assessed
 from flows.reporting.report import summary_of
 from flows.reporting.tracker import Tracker
+from tasks.errors import one_line
 from tasks.stage_table import STAGES
 
 DOUBTFUL_SHOWN = 20
@@ -27,7 +28,7 @@ def duration(seconds: float) -> str:
 
 def speed(times: float) -> str:
     """Return how many seconds of audio are done in a second, as text."""
-    return f"{times:.1f}× real time"
+    return f"{times:.{1 if times >= 1 else 2}f}× real time"
 
 
 def audio_of(files: Iterable[FileRun]) -> str:
@@ -53,7 +54,7 @@ def show_plan(files: list[FileRun], console: Console, *, every_file: bool = Fals
             else:
                 stages = ", ".join(stage for stage in STAGES if stage in file.missing and stage != "load audio")
                 sound = ", ".join(filter(None, [duration(file.source.duration_s), file.source.track]))
-                outputs = file.output.render("{language}", "*")
+                outputs = one_line(file.output.render("{language}", "*"))
                 _line(console, f"do      {file.source.name} ({sound}): {stages} -> {outputs}")
     _line(console, plan_line(files))
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Tracker
-from tasks.quality.assessment import Assessment, Listed
-from tasks.quality.verdict import WEIGHTS, clock
+from tasks.quality.assessment import Assessment, Decided, Listed
+from tasks.quality.verdict import DECISION, WEIGHTS, clock
 from tasks.storage import urls
 
 COLUMNS = ("file", "time", "start", "end", "verdict", "kind", "text", "why")
@@ -52,10 +52,24 @@ def worth_hearing(tracker: Tracker) -> list[tuple[FileRun, Assessment, Listed]]:
 
 def worst_stretches(checked: Iterable[tuple[File, Assessment]]) -> list[tuple[File, Assessment, Listed]]:
     """Return the stretches of files, by the verdict on the file, then by their weight and length."""
-    found = [(file, quality, each) for file, quality in checked for each in quality["listed"]]
+    found = [
+        (file, quality, each)
+        for file, quality in checked
+        for each in (*quality["listed"], *map(_listed, quality.get("second_pass", ())))
+    ]
     return sorted(
         found, key=lambda one: (ORDER.index(one[1]["verdict"]), one[2]["start"] is not None, -_weight(one[2]))
     )
+
+
+def _listed(decided: Decided) -> Listed:
+    """Return what the transcript has for a stretch of the second pass, and as the reason the other text."""
+    if decided["taken"]:
+        text, outcome, other = decided["after"], "taken", decided["before"]
+    else:
+        text, outcome, other = decided["before"], "not taken", decided["after"]
+    why = f"new text {outcome}: {decided['why']}; the other text: {other or 'none'}"
+    return Listed(kind=DECISION, why=why, start=decided["start"], end=decided["end"], text=text)
 
 
 def _weight(listed: Listed) -> float:

@@ -14,7 +14,8 @@ from rich.text import Text
 from flows.host.terminal import log, showing, wait_for
 from flows.pools.group import Pools
 from flows.reporting.console import duration, speed
-from flows.reporting.markdown import shards_text
+from flows.reporting.markdown.progress import progress_text
+from flows.reporting.markdown.texts import shards_text
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
 
@@ -102,6 +103,10 @@ class Progress:
         if running and len(self._tracker.shards) > 1:
             parts.append(f"shard {' and '.join(running)} of {len(self._tracker.shards)}")
         return " · ".join(parts)
+
+    def text(self) -> str:
+        """Return the headline, the stages and the files in work, as Markdown."""
+        return progress_text(self.headline(), self._work, self._pools.running)
 
     def shards(self) -> str:
         """Return how far each shard is, as Markdown; nothing if there is but one."""

@@ -1,17 +1,47 @@
 """The report of a run, as `--report` writes it."""
 
 import json
+import time
+from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
+from flows.config.parameters import Batch
 from flows.reporting.listening import beside, listening_list, totals
 from flows.reporting.tracker import Tracker
+from tasks.stage_table import STAGES
 from tasks.storage import io, urls
+
+PROGRAMS = ("whisperx-batch", "whisperx", "pyannote.audio", "torch", "ray", "prefect")
+"""Those whose releases are in the report."""
+GROUPS = ("transcribe", "align", "diarize", "check", "write", "models")
+"""The groups of options that are in the report: those that may change the outputs."""
 
 
 def report_of(tracker: Tracker) -> dict[str, Any]:
-    """Return the report: `files`, in the order of the inputs, `summary`, and where the `index` of the pages is."""
+    """Return the report: `files`, in the order of the inputs, `summary`, `run` (what made them), `index`."""
     records = [file.record() for file in sorted(tracker.files, key=lambda file: file.index)]
-    return {"files": records, "summary": summary_of(tracker), "index": tracker.index}
+    return {"files": records, "summary": summary_of(tracker), "run": run_of(tracker), "index": tracker.index}
+
+
+def run_of(tracker: Tracker) -> dict[str, Any]:
+    """Return when the run started and ended, its options and the releases of what made the outputs."""
+    return {
+        "started": _iso(tracker.started),
+        "ended": None if tracker.statuses["waiting"] else _iso(time.time()),
+        "options": _options(tracker.batch) if tracker.batch else {},
+        "versions": {program: version(program) for program in PROGRAMS},
+    }
+
+
+def _options(batch: Batch) -> dict[str, Any]:
+    groups: dict[str, Any] = batch.model_dump(mode="json", include=set(GROUPS))
+    groups["write"]["output_dir"] = urls.shown(batch.write.output_dir)
+    return groups
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
 
 
 def summary_of(tracker: Tracker) -> dict[str, Any]:
@@ -26,6 +56,7 @@ def summary_of(tracker: Tracker) -> dict[str, Any]:
         "verdicts": checked.verdicts,
         "speech_s": round(checked.speech_s, 3),
         "speech_with_text_s": round(checked.covered_s, 3),
+        "stages_s": {stage: round(tracker.stage_s[stage], 3) for stage in STAGES if tracker.stage_s[stage]},
         "model_loads": dict(tracker.model_loads),
     }
 

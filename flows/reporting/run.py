@@ -18,9 +18,10 @@ from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
 from flows.reporting.ending import Ending
+from flows.reporting.failures import Failures
 from flows.reporting.index.page import publish_index
 from flows.reporting.listening import assessed
-from flows.reporting.markdown import plan_text, report_text
+from flows.reporting.markdown.texts import plan_text, report_text
 from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
@@ -31,7 +32,7 @@ from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.urls import shown
 
 LOGGED = 100
-"""At most so many failures are in the run's log; the report has all."""
+"""At most so many transcripts in doubt are in the run's log; the report has all."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Run:
     plan: Plan
     tracker: Tracker
     artifacts: Artifacts
+    failures: Failures
     console: Console
     began: float
 
@@ -79,6 +81,7 @@ def publish_plan(run: Run) -> None:
     if run.batch.run.verbose:
         show_plan(tracker.files, run.console)
     get_run_logger().info(plan_line(tracker.files))
+    run.failures.report()
     run.artifacts.show("plan", plan_text(tracker, _expected_finish(run)), plan_line(tracker.files))
 
 
@@ -86,7 +89,9 @@ def _expected_finish(run: Run) -> str:
     if not run.plan.waiting():
         return "nothing is to be done now"
     stop = f"; no file is begun after {run.batch.run.stop_after}" if run.batch.run.stop_after else ""
-    estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
+    estimate = None
+    if "transcribe" in run.plan.stages():  # the speed of whole runs says nothing of one that only checks
+        estimate = expected(OutputFolder.of(run.batch).state_dir, run.plan.resume.options, run.plan.audio_left())
     if estimate is None:
         return "not known before the first files are through: see the progress" + stop
     seconds, times = estimate
@@ -102,10 +107,8 @@ def publish_outcome(run: Run) -> None:
     tracker.fail_remaining()
     fail_missing_outputs(tracker)
     show_summary(tracker, run.console)
+    run.failures.report()
     publish_index(run.batch, run.plan.ledger, tracker, run.console)
-    failed = [file for file in tracker.files if file.status == "failed" and not file.failed_before]
-    for file in failed[:LOGGED]:
-        get_run_logger().error("%s: %s", file.source.name, file.error)
     doubtful = [(file, quality) for file, quality in assessed(tracker) if quality["verdict"] != "good"]
     for file, quality in [each for each in doubtful if each[0].status == "done"][:LOGGED]:
         get_run_logger().warning("%s: %s: %s", file.source.name, quality["verdict"], "; ".join(quality["reasons"]))

@@ -10,11 +10,12 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
 from flows.config.inputs import Inputs
-from flows.config.parameters import Batch
 from flows.reporting.console import counted
 from tasks.errors import one_line
 from tasks.storage.urls import shown
 from tasks.write import WriteOptions
+
+SEPARATOR = " · "
 
 
 def first_name() -> str:
@@ -23,9 +24,9 @@ def first_name() -> str:
     return _name(Inputs.model_validate(given["inputs"]), WriteOptions.model_validate(given["write"]))
 
 
-def rename(batch: Batch, files: int) -> None:
+def rename(files: int) -> None:
     """Add to the present run's name how many files it is about."""
-    name = f"{_name(batch.inputs, batch.write)} · {counted(files)}"
+    name = f"{runtime.flow_run.name.partition(SEPARATOR)[0]}{SEPARATOR}{counted(files)}"
     # Only a name: a run goes on under the first one while the server is away.
     with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
         client.update_flow_run(UUID(runtime.flow_run.id), name=name)

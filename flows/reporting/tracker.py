@@ -2,10 +2,13 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from uuid import UUID
 
 from flows.config.file_overrides import FileOverrides
+from flows.config.parameters import Batch
+from flows.host.usage import UsageHistory
 from flows.planning.file_run import FileRun, Status
 from flows.planning.plan import Plan
 from flows.reporting.ending import Ending
@@ -30,6 +33,7 @@ class Tracker:
         files: list[FileRun],
         ledger: Ledger | None = None,
         made_with: Callable[[FileOverrides], str] | None = None,
+        batch: Batch | None = None,
     ) -> None:
         """`made_with` returns the digest of a file's options and of the programs that read it."""
         self.files = files
@@ -38,6 +42,8 @@ class Tracker:
         self.statuses: Counter[str] = Counter(file.status for file in files)
         self.known_failures = sum(file.failed_before for file in files)
         """How many of the failed files had failed in an earlier run, and were not tried again."""
+        self.newly_failed = [file for file in files if file.status == "failed" and not file.failed_before]
+        """The files that have failed in this run, in the order in which they did."""
         self.finished: Counter[str] = Counter()
         """How many files each stage has finished, done or failed."""
         self.audio_s = 0.0
@@ -49,15 +55,24 @@ class Tracker:
         self.shards: list[Shard] = []
         """The shards, once the stages run: more than one for a large batch."""
         self.model_loads: Counter[str] = Counter()
+        self.stage_s: defaultdict[str, float] = defaultdict(float)
+        """Seconds that each stage has worked on files; on several at a time they add up."""
+        self.stage_runs: dict[str, UUID] = {}
+        """The flow run of each stage, in a run of one shard."""
+        self.usage = UsageHistory()
+        """How busy the machines of the run were."""
+        self.batch = batch
+        """What made the files; None where that is not known."""
         self.on_release: Callable[[FileRun], object] = lambda _: None
         """Called with each file that has an outcome and no task run left."""
+        self.started = time.time()
         self._started = time.monotonic()
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, plan: Plan) -> "Tracker":
         """Return a tracker of a plan's files, also of those with an outcome; it notes new ones in the plan's ledger."""
-        return cls(plan.files, plan.ledger, plan.resume.made_with)
+        return cls(plan.files, plan.ledger, plan.resume.made_with, plan.batch)
 
     def stage_started(self, file: FileRun) -> bool:
         """Record that a stage takes up a file. Returns False if it must not: the file failed in another branch."""
@@ -71,6 +86,7 @@ class Tracker:
         with self._lock:
             file.timings_s[stage] = seconds
             self.finished[stage] += 1
+            self.stage_s[stage] += seconds
             file.running -= 1
         self._release(file)
 
@@ -119,6 +135,7 @@ class Tracker:
             self.audio_s -= file.decoded_s
             file.error = one_line(f"its output {output} was removed while the run went on; run the same command again")
             file.written = None
+            self.newly_failed.append(file)
         if self._ledger:
             self._ledger.note(file.source.path, status=file.status, error=file.error)
 
@@ -133,6 +150,8 @@ class Tracker:
                 return
             self._set(file, status)
             file.error, file.written = error, written
+            if status == "failed" and not file.failed_before:
+                self.newly_failed.append(file)
             if status == "done":
                 self.audio_s += file.decoded_s
         if self._ledger:
@@ -165,7 +184,7 @@ class Tracker:
 
     def start_clock(self) -> None:
         """Measure the run from now: the plan may have been made before Ray and the server were started."""
-        self._started = time.monotonic()
+        self.started, self._started = time.time(), time.monotonic()
 
     @property
     def wall_s(self) -> float:

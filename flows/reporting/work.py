@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from flows.planning.file_run import FileRun
-from tasks.stage_table import STAGES, inputs_of
+from tasks.stage_table import SECOND_PASS, STAGES, inputs_of
 
 LOOK_EVERY_S = 1.0
 """Files are looked at so often at most: there may be 100,000."""
@@ -129,9 +129,13 @@ class Work:
             return [each for each in found if each[1]]  # the others have just come through
 
     def seconds_left(self) -> float | None:
-        """Return how long the slowest stage will take for the rest; None before each has finished a file."""
+        """Return how long the slowest stage will take for the rest; None before each has finished a file.
+
+        Those of the second pass count once they have: most files do not need them.
+        """
         now = time.monotonic()
-        left = [stage.seconds_left(now) for stage in self.stages.values()]
+        counted = [stage for name, stage in self.stages.items() if stage.finished or name not in SECOND_PASS]
+        left = [stage.seconds_left(now) for stage in counted]
         return None if None in left else max(filter(None, left), default=0.0)
 
 

@@ -3,6 +3,7 @@
 import httpx
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
+from pydantic import ValidationError
 
 from tasks.errors import InvalidInput
 from tasks.oom import is_out_of_memory
@@ -49,6 +50,8 @@ def in_words(error: BaseException) -> str:
     """Return what ended a run, on one line, for a user who knows neither Ray nor Prefect."""
     if isinstance(error, EXPECTED):
         return str(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
     if isinstance(error, (httpx.HTTPError, PrefectException)):
         return (
             f"the Prefect server at {PREFECT_API_URL.value()} does not answer as it should ({brief(error)}); "

@@ -52,6 +52,9 @@ FOR_ONE_RUN = {
 }
 LASTING_SERVER = {
     **QUICK_SERVER,
+    # So that `prefect deployment run --watch` shows a run's log, and in it the failures.
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
+    "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",
     # Old runs are deleted with their task runs, logs and artifacts, a few runs at a time: one may have 1,000 task runs,
     # and SQLite lets nobody write meanwhile. Events too, where somebody lets them be stored.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",

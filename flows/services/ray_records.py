@@ -64,12 +64,6 @@ def holders(actors: list[Any]) -> list[str]:
     return [f"{drivers.get(job, 'another')} ({in_words(amounts)})" for job, amounts in held.items() if amounts.total()]
 
 
-def free_on(node_id: str) -> dict[str, float]:
-    """Return the CPUs, GPUs and so on of a machine that nobody has reserved."""
-    free: dict[str, dict[str, float]] = state.available_resources_per_node()  # type: ignore[no-untyped-call]
-    return free.get(node_id, {})
-
-
 def draining_nodes() -> Collection[str]:
     """Return the identifiers of the machines that are about to leave."""
     nodes: dict[str, int] = state.get_draining_nodes()

@@ -29,7 +29,13 @@ class Reservation:
     @property
     def placed(self) -> bool:
         """Whether the resources are reserved, as Ray's head says."""
-        return bool(placement_group_table(self._group)["state"] == "CREATED")
+        return bool(self.node)
+
+    @property
+    def node(self) -> str:
+        """The identifier of the machine that holds the first bundle; empty before they are placed."""
+        table = placement_group_table(self._group)
+        return str(table["bundles_to_node_id"][0]) if table["state"] == "CREATED" else ""
 
     def shortage(self, actors: list[Any]) -> str:
         """Return what is needed, what is free, and who holds the rest; `actors` are those of this run."""

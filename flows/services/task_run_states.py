@@ -92,8 +92,8 @@ def _count(client: SyncPrefectClient, flow_run: UUID) -> int:
 
 
 def _ended_ids(client: SyncPrefectClient, flow_run: UUID) -> set[UUID]:
-    found: set[UUID] = set()
+    found: list[UUID] = []
     of_run, ended = _filters(flow_run)
     while page := client.read_task_runs(flow_run_filter=of_run, task_run_filter=ended, limit=PAGE, offset=len(found)):
-        found |= {run.id for run in page}
-    return found
+        found += [run.id for run in page]  # with repetitions, where more are recorded between two pages
+    return {*found}

@@ -1,12 +1,14 @@
 """What the stages know of a recording and hand to each other: the file, its samples."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.audio.container import CannotBeOpened
 from tasks.storage import io
+from tasks.storage.urls import is_url
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
@@ -39,6 +41,12 @@ class AudioFile:
     def key_mark(self) -> str:
         """The end of its keys: empty where the samples are those that the ffmpeg program decodes."""
         return f"{f'-track{self.track_number}' if self.track_number else ''}{'-retimed' if self.retimed else ''}"
+
+    @property
+    def day(self) -> date | None:
+        """The day that the file was last changed; that of an object in a store is not known."""
+        known = self.mtime_ns and not is_url(self.path)
+        return datetime.fromtimestamp(self.mtime_ns / 1e9, tz=UTC).date() if known else None
 
     def check_unchanged(self) -> None:
         """Raise CannotBeOpened if the file has changed since it was planned."""

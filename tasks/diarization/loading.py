@@ -62,9 +62,14 @@ def find_voices(
 
     Raises GpuOutOfMemory.
     """
+    from tasks.diarization.pyannote_internals import embedding_digest
+
     with pipelines.acquire() as pipeline:
         embed = getattr(pipeline.model, "_embedding", None)
-        return with_smaller_batches(1, lambda _: voices_of(turns, samples, embed)) if embed else {}
+        if embed is None:
+            return {}
+        model = embedding_digest(embed)
+        return with_smaller_batches(1, lambda _: voices_of(turns, samples, embed, model))
 
 
 @contextmanager

@@ -4,10 +4,11 @@ All that depends on its internals is here, and tests/tasks/diarization/test_pyan
 original. Import it only where a pipeline is loaded: it imports PyTorch.
 """
 
+import hashlib
 import math
 import warnings
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,22 @@ def used_masks(active: Any, least: int | None) -> Any:
         alone = masks * (masks.sum(axis=2, keepdims=True) < 2)  # noqa: PLR2004
         masks = np.where(alone.sum(axis=1, keepdims=True) > least, alone, masks)
     return np.ascontiguousarray(masks.transpose(0, 2, 1))
+
+
+@cache
+def embedding_digest(embedding: Any) -> str:
+    """Return a digest of the weights of a pipeline's embedding model; empty for a kind whose weights are not PyTorch's.
+
+    Voices of different weights cannot be compared, whatever pipeline or folder the weights come from.
+    """
+    network = getattr(embedding, "model_", None)
+    if not isinstance(network, torch.nn.Module):
+        return ""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, values in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -46,14 +46,18 @@ class Voice:
     seconds: float
     bandwidth: Literal["telephone", "full"]
     clip: Piece
+    model: str = ""
+    """Digest of the weights of the embedding network; not known in results of before they were noted."""
 
     def vector(self) -> npt.NDArray[np.float32]:
         """Return the embedding, shape (dimension,)."""
         return np.frombuffer(base64.b64decode(self.embedding), "<f4")
 
 
-def voices_of(turns: Iterable[Turn], samples: Samples, embed: Callable[[Any], Any]) -> dict[str, Voice]:
-    """Return the voices of those speakers who say enough alone.
+def voices_of(
+    turns: Iterable[Turn], samples: Samples, embed: Callable[[Any], Any], model: str = ""
+) -> dict[str, Voice]:
+    """Return the voices of those speakers who say enough alone, made with the network `model`.
 
     `samples` are 16 kHz mono. `embed` turns a tensor of them in [-1, 1), shape (1, 1, samples), into an array of shape
     (1, dimension), as the embedding models of pyannote.audio's pipelines do.
@@ -74,6 +78,7 @@ def voices_of(turns: Iterable[Turn], samples: Samples, embed: Callable[[Any], An
             round(len(speech) / SAMPLE_RATE, 3),
             bandwidth(speech),
             (round(start, 3), round(min(end, start + MAX_CLIP_S), 3)),
+            model,
         )
     return found
 

@@ -23,6 +23,7 @@ from tasks.formats.subtitles.ttml import ttml
 from tasks.formats.textgrid import textgrid
 from tasks.formats.word_table import word_table
 from tasks.formats.writers import Layout, Result, as_whisperx
+from tasks.people.matching import Match
 from tasks.quality.verdict import Quality
 from tasks.transcribe import Transcript
 
@@ -38,6 +39,7 @@ class Material:
     duration_s: float
     provenance: Provenance
     quality: Quality | None
+    people: list[Match] | None
     recording: Recording
 
     @property
@@ -76,7 +78,7 @@ ENCODERS: dict[str, Callable[[Material], bytes]] = {
     "nvivo": lambda of: nvivo(of.result),
     "ctm": lambda of: ctm(of.result, of.title),
     "seglst": lambda of: seglst(of.result, of.title),
-    "quality": lambda of: quality_json(of.quality),
+    "quality": lambda of: quality_json(of.quality, of.people),
     "html": lambda of: html(of.result, of.layout, of.title, of.duration_s, of.provenance, of.quality, of.recording),
 }
 """The formats, in the order in which `--help` lists them."""
@@ -105,11 +107,15 @@ def encode(
     duration_s: float,
     provenance: Provenance = NOTHING_KNOWN,
     quality: Quality | None = None,
+    people: list[Match] | None = None,
     recording: Recording = UNKNOWN_RECORDING,
 ) -> bytes:
     """Encode an output in the named format; the same arguments give the same bytes.
 
-    `transcript` is labelled with speakers already, if there is a `diarization`. `title` is one printable line.
+    `transcript` is labelled with speakers already, if there is a `diarization`; `people` says who they are, for the
+    format `quality`. `title` is one printable line.
     """
     result = {**transcript.result, "language": transcript.language}  # WhisperX's own may be wrong, or missing
-    return ENCODERS[name](Material(result, diarization, layout, title, duration_s, provenance, quality, recording))
+    return ENCODERS[name](
+        Material(result, diarization, layout, title, duration_s, provenance, quality, people, recording)
+    )

@@ -3,11 +3,15 @@
 import json
 from dataclasses import asdict
 
+from tasks.people.matching import Match
 from tasks.quality.verdict import Quality
 
 
-def quality_json(quality: Quality | None) -> bytes:
-    """Return the check's result; nothing without one."""
+def quality_json(quality: Quality | None, people: list[Match] | None = None) -> bytes:
+    """Return the check's result, and who the speakers are if anybody was to be named; nothing without a check."""
     if quality is None:
         return b""
-    return json.dumps(asdict(quality), ensure_ascii=False, indent=2).encode(errors="surrogatepass")
+    found = asdict(quality) | ({} if people is None else {"people": people})
+    if not quality.second_pass:
+        del found["second_pass"]
+    return json.dumps(found, ensure_ascii=False, indent=2).encode(errors="surrogatepass")

@@ -1,8 +1,9 @@
 """What report and ledger keep of the check of a file."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-from tasks.quality.verdict import Quality
+from tasks.quality.transcript import shortened
+from tasks.quality.verdict import Decision, Quality
 
 LISTED = 20
 """At most so many findings are kept, the worst; the format `quality` has all of them."""
@@ -18,6 +19,18 @@ class Listed(TypedDict):
     text: str
 
 
+class Decided(TypedDict):
+    """What the second pass has made of a stretch, with the beginnings of both texts."""
+
+    start: float
+    end: float
+    taken: bool
+    why: str
+    doubts: list[str]
+    before: str
+    after: str
+
+
 class Assessment(TypedDict):
     """The verdict on a file and its reasons; `key` is that of the check's result, which stands for its limits."""
 
@@ -26,12 +39,14 @@ class Assessment(TypedDict):
     speech_s: float
     covered_s: float
     listed: list[Listed]
+    second_pass: NotRequired[list[Decided]]
+    """Missing if there was none."""
     key: str
 
 
 def assess(quality: Quality, key: str) -> Assessment:
     """Return what is kept of a check with this key."""
-    return Assessment(
+    assessment = Assessment(
         verdict=quality.verdict,
         reasons=quality.reasons,
         speech_s=quality.speech_s,
@@ -41,4 +56,19 @@ def assess(quality: Quality, key: str) -> Assessment:
             for each in quality.findings[:LISTED]
         ],
         key=key,
+    )
+    if quality.second_pass:
+        assessment["second_pass"] = list(map(_decided, quality.second_pass))
+    return assessment
+
+
+def _decided(decision: Decision) -> Decided:
+    return Decided(
+        start=decision.start,
+        end=decision.end,
+        taken=decision.taken,
+        why=decision.why,
+        doubts=decision.doubts,
+        before=shortened(decision.before),
+        after=shortened(decision.after),
     )

@@ -23,6 +23,7 @@ COMPOUNDING = frozenset("de nl sv no nn da is fi et hu af lb fo tr".split())
 FASTEST_WORDS, FASTEST_CHARACTERS, FAST_S = 7.0, 40.0, 2.0
 """A second; nobody speaks faster for two seconds or more. A sentence of a lively telephone call had 6.7 words a second
 for 1.3 s."""
+NO_SPEECH, REPETITIVE = "text where there is no speech", "repetitive"
 UNSURE_S = 1.0
 """Shorter segments have so few tokens that their mean log probability is chance."""
 UNSURE_THROUGHOUT = 0.75
@@ -37,7 +38,7 @@ def unspoken(segments: list[Segment], speech: list[Span]) -> Iterator[Finding]:
     for segment in segments:
         spoken = seconds(within(speech, segment.start, segment.end))
         if segment.seconds >= LEAST_SILENT_S and spoken < MOST_SPEECH * segment.seconds:
-            yield _doubt(segment, "text where there is no speech")
+            yield _doubt(segment, NO_SPEECH)
 
 
 def known_phrases(segments: list[Segment]) -> Iterator[Finding]:
@@ -56,11 +57,11 @@ def loops(segments: list[Segment], language: str, *, unique_words: float, compre
             continue
         why = None
         if language not in SPACELESS and (share := len(set(words)) / len(words)) <= unique_words:
-            why = f"repetitive: {len(set(words))} different words in {len(words)}, {share:.0%}"
+            why = f"{REPETITIVE}: {len(set(words))} different words in {len(words)}, {share:.0%}"
         elif (ratio := compression_ratio(text)) > compression:
-            why = f"repetitive: compresses to 1/{ratio:.1f}"
+            why = f"{REPETITIVE}: compresses to 1/{ratio:.1f}"
         elif (times := _most_repeated(words)) > NGRAM_TIMES:
-            why = f"repetitive: the same {NGRAM} words {times} times"
+            why = f"{REPETITIVE}: the same {NGRAM} words {times} times"
         if why:
             yield Finding("invented", why, window[0].start, window[-1].end, shortened(text))
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tasks.quality.coverage import Coverage
@@ -11,13 +11,47 @@ from tasks.quality.transcript import Finding
 
 Verdict = Literal["good", "check", "bad"]
 
-WEIGHTS = {"missing": 1.0, "invented": 1.0, "language": 1.0, "timing": 0.3, "speakers": 0.3, "sound": 0.3}
+DECISION = "second pass"
+"""The kind of a decision on the listening list."""
+WEIGHTS = {
+    **dict.fromkeys(("missing", "invented", "language"), 1.0),
+    **dict.fromkeys(("timing", "speakers", "sound", DECISION), 0.3),
+}
 """How much a second of each kind of finding matters in the order of what is worth an ear. Chosen: wrong text harms more
 than a wrong time or speaker."""
 WRONG_TEXT = frozenset(("missing", "invented", "language"))
 """The kinds that can make a file bad."""
 LEAST_SPEECH_S = 1.0
 """Shares are those of so much speech at least."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A piece of text from the second pass, in seconds, and what its decoder says of it."""
+
+    start: float
+    end: float
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A stretch that the check doubted, in seconds, and whether the text of the second pass was taken for it."""
+
+    start: float
+    end: float
+    doubts: list[str]
+    taken: bool
+    why: str
+    before: str
+    """The text of the first pass."""
+    after: str
+    """The text of the second pass."""
+    decoded: list[Decoded]
 
 
 @dataclass(frozen=True)
@@ -31,6 +65,8 @@ class Quality:
     """Seconds of speech that the second voice activity detection finds."""
     covered_s: float
     """How many of them have text."""
+    second_pass: list[Decision] = field(default_factory=list)
+    """What the second pass has decided, in order of time; the findings are those of the text that came of it."""
 
 
 def judge(findings: Iterable[Finding], found: Coverage, *, check_share: float, bad_share: float) -> Quality:

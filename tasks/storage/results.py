@@ -34,7 +34,15 @@ MADE_WITH = {"ctranslate2": "4.8", "faster-whisper": "1.2", "pyannote-audio": "4
 """Releases whose results the keys of `VERSION` stand for. Any other release stands in the key itself, so that results
 of today are found again until one of them is upgraded. A fix release (4.0.7 to 4.0.8) does not count: it would redo
 whole archives for nothing."""
-CLASSES = frozenset({"tasks.transcribe.Transcript", "tasks.diarize.Diarization", "tasks.quality.verdict.Quality"})
+CLASSES = frozenset(
+    {
+        "tasks.transcribe.Transcript",
+        "tasks.diarize.Diarization",
+        "tasks.quality.verdict.Quality",
+        "tasks.transcribe_again.DecodedAgain",
+        "tasks.check.SecondPass",
+    }
+)
 """The classes that a stored result may have."""
 
 
@@ -146,6 +154,14 @@ class StoredResult:
         except (FileNotFoundError, ValueError):
             return False
         return True
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the data in place. Raises OSError, ValueError if it is not one of ours."""
+        content = io.read(self._location)
+        name, data = _parse(content)
+        change(data)
+        record = json.loads(content) | {"result": json.dumps({"__class__": name, "data": data})}
+        io.write_all({self._location: json.dumps(record).encode()})
 
     def remove_unless_ours(self) -> None:
         """Remove the record if `read` would refuse it. Raises OSError."""

@@ -36,8 +36,7 @@ def decode_speech(
     model = whisper.model
     tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task=task, language=language)
     if suppress_numerals:
-        suppressed = {*find_numeral_symbol_tokens(tokenizer), *decoding.suppress_tokens}
-        decoding = replace(decoding, suppress_tokens=list(suppressed))
+        decoding = replace(decoding, suppress_tokens=without_numerals(decoding.suppress_tokens, tokenizer))
     chunks = [audio[int(chunk["start"] * SAMPLE_RATE) : int(chunk["end"] * SAMPLE_RATE)] for chunk in speech]
     segments: list[Segment] = []
     decoded = whisper.decode(chunks, tokenizer, decoding, batch_size)
@@ -50,6 +49,11 @@ def decode_speech(
         with compute_limits.slots:
             segments = list(decode_again(model, chunks, segments, tokenizer, decoding))
     return [{key: _plain(value) for key, value in segment.items()} for segment in segments]
+
+
+def without_numerals(suppressed: list[int], tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens to suppress, with all that hold a digit or a symbol that is read with a number."""
+    return list({*find_numeral_symbol_tokens(tokenizer), *suppressed})
 
 
 def _plain(value: Any) -> Any:

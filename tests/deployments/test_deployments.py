@@ -68,6 +68,7 @@ def _box(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path) -> Iterat
     try:
         printed = box.program("python", "-m", "deployments.box", "up")
         assert "prefect deployment run whisperx-batch/default" in printed
+        assert "nightly is off; `make nightly` turns it on." in printed
         yield box
     finally:
         box.program("python", "-m", "deployments.box", "down")
@@ -166,10 +167,11 @@ def test_a_run_transcribes_what_is_in_the_folder(box: Prefect, first: dict[str, 
 
 
 def test_a_run_shows_its_stages_and_files(box: Prefect, first: dict[str, Any]) -> None:
-    """A subflow for each stage, with a task run for each file."""
+    """A subflow for each stage, in the order of the pipeline, with a task run for each file."""
     stages = box.stages(first["first"]["id"])
-    assert set(stages) == {"load audio", "transcribe", "align", "diarize", "check", "write"}
-    for stage in stages.values():
+    assert list(stages) == ["load audio", "transcribe", "align", "diarize", "check", "write"]
+    for name, stage in stages.items():
+        assert stage["name"] == f"{name} · 4 files"
         assert (stage["state_type"], stage["state"]["message"]) == ("COMPLETED", "4 files")
         assert box.tasks(stage, 4) == dict.fromkeys([*FILES, QUIET], "Completed")
 
@@ -185,9 +187,13 @@ def test_a_run_explains_itself(box: Prefect, first: dict[str, Any]) -> None:
         files = shown["whisperx-batch-report"]["data"].partition("## Files")[2]
         row = next(line for line in files.splitlines() if name in line)
         assert re.match(
-            r"\| \w+\.wav \| done \| \w+ \| en \| \d \| align-tiny \| 0:00:06 \| [\d.]+ × \| srt vtt txt tsv json \|",
+            r"\| \w+\.wav \| done \| \w+ \| en \| \d \| 0:00:06 \|",
             row,
         )
+    report = shown["whisperx-batch-report"]["data"]
+    assert re.search(r"\| \[transcribe\]\(/runs/flow-run/[0-9a-f-]{36}\) \| 4 \| [\d:]+ \| █+ \d+% \|", report)
+    assert re.search(r"`CPU [▁▂▃▄▅▆▇█]+ \d+%`", report)
+    assert "- transcribe: 4 of 4 files" in shown["whisperx-batch-progress"]["description"]
 
 
 def test_what_a_library_warns_of_is_in_the_log_of_the_file(box: Prefect, first: dict[str, Any]) -> None:
@@ -232,6 +238,85 @@ def test_the_next_plan_says_when_it_will_end(box: Prefect, first: dict[str, Any]
     )
 
 
+@pytest.fixture(scope="module", name="watched")
+def _watched(
+    box: Prefect, options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], subprocess.CompletedProcess[str], Path]:
+    """A run of `default` over a good file and two bad ones, watched until it ended."""
+    folder = cut_speech(tmp_path_factory.mktemp("bad"), "good.wav")
+    (folder / "broken.mp3").write_bytes(bytes(4000))
+    (folder / "letter.wav").write_text("Dear Sir or Madam,\n" * 99)
+    given = {"inputs": {"inputs": [str(folder)]}, "write": {"output_format": "docx"}, **options}
+    run, ran = box.watch("default", **given)
+    return box.ended(run), ran, folder
+
+
+def test_a_run_with_bad_files_ends_with_them_and_without_a_traceback(
+    box: Prefect, watched: tuple[dict[str, Any], subprocess.CompletedProcess[str], Path]
+) -> None:
+    """In its log, in the worker's, and at the terminal of who watches it; each bad file has a red row."""
+    run, ran, _ = watched
+    assert (run["state_type"], run["state"]["message"]) == ("FAILED", "3 files: 1 done, 2 failed")
+    assert ran.returncode == 1
+    logs = box.post("/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}}, sort="TIMESTAMP_ASC")
+    lines = [log["message"] for log in logs]
+    for name in ("broken.mp3", "letter.wav"):
+        reason = f"{name}: not audio that FFmpeg reads"
+        assert sum(line.startswith(reason) for line in lines) == 1
+        assert reason in ran.stdout
+    assert lines[-1] == "Finished in state Failed('3 files: 1 done, 2 failed')"
+    worker = Path(box.environment["PREFECT_HOME"], "whisperx-batch", "worker.log").read_text()
+    assert not any("Traceback" in text for text in (*lines, ran.stdout, worker.partition(str(run["id"]))[2]))
+    runs = box.post("/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
+    assert {each["name"] for each in runs if each["state_type"] == "FAILED"} == {"broken.mp3", "letter.wav"}
+    report = box.artifacts(run["id"])["whisperx-batch-report"]["data"]
+    assert all(f"(/runs/task-run/{each['id']})" in report for each in runs if each["state_type"] == "FAILED")
+
+
+def test_options_of_a_run_are_added_to_those_of_the_deployment(
+    box: Prefect, watched: tuple[dict[str, Any], subprocess.CompletedProcess[str], Path]
+) -> None:
+    """The outputs have the format of the run, and are in the folder of the deployment."""
+    assert watched[0]["parameters"]["write"] == {"output_format": "docx"}
+    outputs = Path(box.environment["WHISPERX_BATCH_TRANSCRIPTS"])
+    assert [path.name for path in outputs.glob("good.*")] == ["good.docx"]
+
+
+def test_files_that_are_known_to_be_bad_turn_no_later_run_red(
+    box: Prefect, watched: tuple[dict[str, Any], subprocess.CompletedProcess[str], Path], options: dict[str, Any]
+) -> None:
+    """Nor does an empty folder; who watches is told by status 0."""
+    given = {"inputs": {"inputs": [str(watched[2])]}, "write": {"output_format": "docx"}, **options}
+    again = box.ended(box.start("default", **given))
+    assert (again["state_type"], again["state_name"]) == ("COMPLETED", "FailedBefore")
+    (watched[2] / "empty").mkdir()
+    run, ran = box.watch("default", inputs={"inputs": [str(watched[2] / "empty")]})
+    assert box.ended(run)["state"]["message"] == f"nothing to do: no audio or video file in {watched[2] / 'empty'}"
+    assert ran.returncode == 0
+
+
+def test_the_night_waits_for_the_canary(box: Prefect, automated: None, tmp_path: Path) -> None:
+    """Once it is Completed, `nightly` starts with the options that it has tried."""
+    box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"] = "true"
+    box.program("python", "-m", "deployments.automations")
+    new = {"transcribe": {"model": "tiny", "language": "de"}, "align": None}
+    canary = box.ended(box.start("canary", inputs={"inputs": [str(tmp_path)]}, new=new))
+    assert (canary["state_type"], "nothing to do" in canary["state"]["message"]) == ("COMPLETED", True)
+    started: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 30
+    while not started and time.monotonic() < deadline:
+        time.sleep(0.5)
+        runs = box.post("/flow_runs/filter", deployments={"name": {"any_": ["nightly"]}}, sort="ID_DESC")
+        started = [run for run in runs if run["parameters"].get("transcribe") == new["transcribe"]]
+    (night,) = started
+    box.post(f"/flow_runs/{night['id']}/set_state", state={"type": "CANCELLED"}, force=True)
+    groups = ("align", "diarize", "check", "models", "run")
+    assert [night["parameters"][group] for group in groups] == [None, None, {}, {}, {"stop_after": "06:30"}]
+    del box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"]
+    box.program("python", "-m", "deployments.automations")
+    assert len(box.post("/automations/filter")) == 2
+
+
 def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list[dict[str, Any]]]) -> None:
     """To the webhook, with the reason; a relative path would be one in the worker's own folder."""
     run = box.ended(box.start("default", inputs={"inputs": ["not/absolute"]}))
@@ -245,12 +330,12 @@ def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list
 def test_the_form_has_every_option_with_its_description_and_order(box: Prefect) -> None:
     """As the server has it, which makes the form of it."""
     schema = box.get("/deployments/name/whisperx-batch/default")["parameter_openapi_schema"]
-    groups = ["inputs", "write", "transcribe", "align", "diarize", "check", "models", "run", "pools"]
+    groups = ["inputs", "write", "transcribe", "align", "diarize", "check", "second_pass", "models", "run", "pools"]
     assert list(schema["properties"]) == groups
     for group in schema["definitions"].values():
         assert [field["position"] for field in group["properties"].values()] == list(range(len(group["properties"])))
         assert all(field["description"] for field in group["properties"].values())
-    for stage in ("align", "diarize", "check"):
+    for stage in ("align", "diarize", "check", "second_pass"):
         assert {"type": "null"} in schema["properties"][stage]["anyOf"]
 
 
@@ -287,14 +372,39 @@ def test_nightly_starts_at_the_same_local_time_when_the_clocks_change(box: Prefe
 
 
 def test_nightly_is_turned_on_by_one_command_and_stays_on(box: Prefect) -> None:
-    """`make nightly`; a later `make up` leaves it on."""
+    """`make nightly`, which says when it starts, until when it runs and how to turn it off; `make up` leaves it on."""
     box.environment["WHISPERX_BATCH_NIGHTLY_ACTIVE"] = "true"
-    box.program("python", "-m", "deployments.deploy")
+    printed = box.program("python", "-m", "deployments.box", "up")
+    assert re.search(
+        r"starts next on \w+day, \d\d \w+, at 21:30 \(Europe/Berlin\), .* no more files after 06:30", printed
+    )
+    assert "WHISPERX_BATCH_NIGHTLY_ACTIVE=false make up" in printed
     del box.environment["WHISPERX_BATCH_NIGHTLY_ACTIVE"]
     box.program("python", "-m", "deployments.deploy")
     nightly = box.get("/deployments/name/whisperx-batch/nightly")
     assert [each["active"] for each in nightly["schedules"]] == [True]
     assert nightly["parameters"]["run"] == {"stop_after": "06:30"}
+
+
+def test_options_of_the_deployments_are_settings(box: Prefect) -> None:
+    """As deployments/.env has them; the canary's are what it compares with."""
+    settings = {"MODEL": "large-v3", "OUTPUT_FORMAT": "srt,docx", "DIARIZE": "true"}
+    box.environment |= {f"WHISPERX_BATCH_{name}": value for name, value in settings.items()}
+    box.program("python", "-m", "deployments.deploy")
+    deployed = {
+        name: box.get(f"/deployments/name/whisperx-batch/{name}")["parameters"]
+        for name in ("default", "nightly", "canary")
+    }
+    for name in ("default", "nightly"):
+        assert deployed[name]["transcribe"] == {"model": "large-v3"}
+        assert deployed[name]["write"]["output_format"] == "srt,docx"
+        assert Path(deployed[name]["write"]["output_dir"]).is_absolute()
+        assert deployed[name]["diarize"] == {}
+    assert deployed["canary"]["old"] == {"transcribe": {"model": "large-v3"}, "diarize": {}}
+    for name in settings:
+        del box.environment[f"WHISPERX_BATCH_{name}"]
+    box.program("python", "-m", "deployments.deploy")
+    assert "transcribe" not in box.get("/deployments/name/whisperx-batch/default")["parameters"]
 
 
 def test_a_run_whose_process_is_gone_is_ended(box: Prefect, zombie: UUID) -> None:
@@ -322,6 +432,8 @@ def test_the_token_is_nowhere_but_in_its_block(box: Prefect, first: dict[str, An
         ("NIGHTLY_CRON", "at ten", "cron"),
         ("NIGHTLY_TIMEZONE", "Mars/Olympus", "Mars/Olympus"),
         ("NIGHTLY_STOP_AFTER", "noon", "NIGHTLY_STOP_AFTER"),
+        ("OUTPUT_FORMAT", "doc", "WHISPERX_BATCH_OUTPUT_FORMAT: there is no format 'doc'"),
+        ("LANGUAGE", "Klingon", "WHISPERX_BATCH_LANGUAGE: "),
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_starts(name: str, value: str, words: str) -> None:

@@ -1,6 +1,7 @@
 """A Ray cluster of several machines on this one, whose machines are added and killed as lines of the input say.
 
-`add CPUS GPUS`, `kill NODE_ID` and `drain NODE_ID` are each answered by a line of JSON; it ends with the input.
+`add CPUS GPUS`, `kill NODE_ID`, `await NODE_ID` (until it has died, for at most two minutes) and `drain NODE_ID` are
+each answered by a line of JSON; it ends with the input.
 """
 
 import json
@@ -41,6 +42,10 @@ def main() -> None:
             (raylet,) = nodes[arguments[0]].all_processes["raylet"]
             os.kill(raylet.process.pid, signal.SIGKILL)
             say({"killed": arguments[0]})
+        elif order == "await":
+            (raylet,) = nodes[arguments[0]].all_processes["raylet"]
+            raylet.process.wait(120)
+            say({"died": arguments[0]})
         else:
             ray = Path(sys.executable).parent / "ray"
             drain = [ray, "drain-node", "--address", cluster.address, "--node-id", arguments[0]]

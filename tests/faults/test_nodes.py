@@ -115,3 +115,25 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     assert max(decoded) < drained + 4
     assert again.written() == run.written()
     assert len(again.written()) == len(NAMES)
+
+
+def test_a_file_that_kills_machines_is_given_up_after_three_of_them(
+    machines: Machines, options: list[str], api_url: str, alone: dict[str, str], tmp_path: Path
+) -> None:
+    """Those that ran beside it are done, though each time there is one machine alone for all of them."""
+    alone |= {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
+    few = tmp_path / "few.txt"
+    files = [Path(options[0], name) for name in NAMES[:12]]
+    few.write_text("\n".join(map(str, files)))
+    machines.sleep(kills=files[4], transcribe=1.5)
+    node = machines.add()
+    run = Run(machines, ["--batch_file", str(few), *options[1:]], alone, tmp_path / "out")
+    for _ in range(3):
+        machines.wait_for_death(node)
+        node = machines.add()
+    assert run.end() == 1, run.said
+    machines.kill(node)
+    report = json.loads(Path(f"{run.out}.report.json").read_text())
+    errors = {each["path"]: each["error"] for each in report["files"] if each["error"]}
+    assert errors == {str(files[4]): "transcribe: 3 machines of the cluster died while they worked on it"}
+    assert report["summary"]["done"] == len(files) - 1

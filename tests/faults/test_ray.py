@@ -12,6 +12,7 @@ import pytest
 import ray
 from planners import Fixed
 from prefect.settings import PREFECT_API_AUTH_STRING
+from ray.util import placement_group_table
 
 from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
@@ -142,7 +143,7 @@ def test_a_run_whose_machines_do_not_come_back_ends(monkeypatch: pytest.MonkeyPa
     try:
         error = pools.broken.result(timeout=60)
         assert str(error) == "the machines that ran the pools are gone, and no other has joined in 0 min"
-        assert said == ["waiting for a machine with room for the pools (0 min): Ray is asked for 1 CPU"]
+        assert said == ["waiting for a machine with room for the pools (0 min): Ray is asked for 8 machines with 1 CPU"]
     finally:
         pools.close()
 
@@ -162,8 +163,48 @@ def test_a_cluster_without_a_machine_for_the_pools_is_waited_for_without_a_limit
     pools = Pools(large, BATCH, waits_for_machines=True)
     pools.start(audio_left=float, notify=said.append)
     try:
-        assert waited(lambda: any("Ray is asked for 64 GPUs; the pools reserve more GPUs" in line for line in said))
+        assert waited(
+            lambda: any("asked for 8 machines with 64 GPUs; the pools reserve more GPUs" in line for line in said)
+        )
         assert not pools.broken.done()
         assert not pools.wait_placed(timeout=0)
+    finally:
+        pools.close()
+
+
+def asked() -> int:
+    """Return how many reservations wait for a machine."""
+    return sum(group["state"] == "PENDING" for group in placement_group_table().values())
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_cluster_is_asked_for_as_many_machines_as_the_files_left_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few at a time, and fewer towards the end of the batch."""
+    monkeypatch.setattr("flows.pools.nodes.machine_requests.ASK_EVERY_S", 0.2)
+    planner = Fixed([PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)], wanted={"GPU": 64.0})
+    pools = Pools(planner, BATCH, waits_for_machines=True)
+    pools.start(audio_left=float)
+    try:
+        assert waited(lambda: asked() == 8)
+        planner.files = 200  # three machines and this one
+        assert waited(lambda: asked() == 3)
+        planner.files = 60
+        assert waited(lambda: asked() == 0)
+    finally:
+        pools.close()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_cluster_with_room_that_the_run_does_not_use_is_asked_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would start machines that are not used either."""
+    monkeypatch.setattr("flows.pools.nodes.machine_requests.ASK_EVERY_S", 0.2)
+    planner = Fixed([PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)], wanted={"CPU": 0.5})
+    pools = Pools(planner, BATCH, waits_for_machines=True)
+    pools.start(audio_left=float)
+    try:
+        assert waited(lambda: not pools._sets._requests._repeated)
+        assert waited(lambda: asked() == 0)
+        time.sleep(1)
+        assert (asked(), len(pools._sets._requests)) == (0, 0)
     finally:
         pools.close()

@@ -137,10 +137,10 @@ def test_threads_of_one_process_share_whisper_and_the_aligner(aligned: Done) -> 
     assert len(aligned.seen.actor_pids) == 1
 
 
-def test_pools_reserve_exactly_their_shares_of_the_gpu(diarized: Done) -> None:
-    """0.4 + 0.3 + 0.1 of one GPU while the batch runs, and nothing after it."""
-    assert min(diarized.seen.free_gpus) == pytest.approx(0.2)
-    assert Counter(round(free, 4) for free in diarized.seen.free_gpus).most_common(1)[0][0] == 0.2
+def test_pools_that_may_grow_reserve_the_gpu_and_give_it_back(diarized: Done) -> None:
+    """The rest of it is for surplus actors."""
+    assert min(diarized.seen.free_gpus) == 0
+    assert Counter(round(free, 4) for free in diarized.seen.free_gpus).most_common(1)[0][0] == 0
     for _ in range(100):
         if ray.available_resources()["GPU"] == 1.0:
             break

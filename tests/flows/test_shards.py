@@ -1,16 +1,20 @@
-"""flows/shards.py, by the real command: a large batch in several subflows is one run in all that its user sees."""
+"""flows/shards.py: a large batch in several subflows is one run in all that its user sees."""
 
 import json
+import shutil
 import subprocess
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import COMMAND, cut_speech
 from prefect.settings import PREFECT_API_AUTH_STRING
 from prefect_client import Prefect
+from runs import Done, run_batch, transcribing
 
 NAMES = [f"piece {i:02}.wav" for i in range(24)]
 STAGES = {"load audio", "transcribe", "align", "check", "write"}
@@ -128,3 +132,57 @@ def test_a_run_in_shards_is_cancelled_resumed_and_reported_as_one(
     assert prefect.stages(run["id"]).keys() == STAGES | {"diarize"}
     assert "whisperx-batch-shards" not in prefect.artifacts(run["id"])
     assert len(list(command.out.glob("*.json"))) == 24
+
+
+def states(prefect: Prefect, done: Done) -> list[str]:
+    """Return the states and messages of the shards that a run has started, in their order."""
+    shards = sorted(prefect.stages(done.run.id).items())
+    return [f"{shard['state_type']} {shard['state']['message']}" for _, shard in shards]
+
+
+def lose_model(model: Path, out: Path, count: int) -> None:
+    """Once so many files are written, remove the model, and kill the process that has loaded it."""
+    while len(list(out.glob("*.json"))) < count:
+        time.sleep(0.05)
+    model.rename(model.with_name("removed"))
+    for process in psutil.Process().children(recursive=True):
+        if any("ray::StageProcess" in part for part in process.cmdline()):
+            process.kill()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_run_in_shards_that_stops_or_breaks_starts_no_further_shard(
+    api_url: str, tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First by `--stop_after`; the next run, whose model is lost on the way, fails no file and leaves the rest too."""
+    auth = str(PREFECT_API_AUTH_STRING.value())
+    prefect = Prefect({"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": auth})
+    files, model = cut_speech(tmp_path / "files", *NAMES), Path(shutil.copytree(tiny_en, tmp_path / "model"))
+    options = {"transcribe": transcribing(str(model)), "align": None, "models": {"device": "cpu"}}
+    with monkeypatch.context() as patch:
+        for module in ("batch", "pipeline"):
+            patch.setattr(f"flows.{module}.seconds_left", lambda _stop_after, _began: 3.0)
+        stopped = run_batch(files, tmp_path / "out", **options, run={"shard_size": 3, "stop_after": "06:30"})
+    done = stopped.report["summary"]["done"]
+    assert 0 < done < len(NAMES)
+    assert stopped.state.message == f"24 files: {done} done, {len(NAMES) - done} left for the next run"
+    begun = states(prefect, stopped)
+    assert len(begun) == -(-done // 3)
+    assert set(begun[:-1]) <= {"COMPLETED 3 files: 3 done"}
+    assert begun[-1].startswith(f"COMPLETED 3 files: {(done - 1) % 3 + 1} done")
+
+    losing = threading.Thread(target=lose_model, args=(model, tmp_path / "out", done + 1))
+    losing.start()
+    broken = run_batch(files, tmp_path / "out", **options, run={"shard_size": 3})
+    losing.join()
+    summary = broken.report["summary"]
+    assert summary["ended_early"].startswith("the pool 'all stages' cannot load its models: ")
+    assert (summary["skipped"], summary["failed"]) == (done, 0)
+    assert summary["done"] >= 1
+    assert summary["left"] == len(NAMES) - done - summary["done"] > 0
+    assert broken.run.state_name == "Failed"
+    begun = states(prefect, broken)
+    assert len(begun) < -(-(len(NAMES) - done) // 3)
+    assert all(state.startswith(("COMPLETED", "FAILED")) for state in begun)
+    assert begun[-1].startswith("FAILED")
+    assert begun[-1].endswith("left for the next run")

@@ -60,7 +60,8 @@ READERS: dict[str, Reader] = {
 """By the end of a file's name."""
 BEST_FIRST = (".json", *(suffix for suffix in READERS if suffix not in {".json", RTTM}))
 """Which of a transcript's formats is read, if there are several: that which says most."""
-NOT_TRANSCRIPTS = (".quality.json",)
+NOT_TRANSCRIPTS = (".quality.json", ".maxqda.txt", ".atlasti.txt", ".nvivo.txt")
+"""Outputs for other programs, beside a transcript in a format that is read."""
 
 
 def suffix_of(path: str) -> str | None:

@@ -7,7 +7,9 @@ from functools import partial
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from flows.pools.autoscaler import MIN_FREE_MEMORY
 from flows.pools.call import Call
 from flows.pools.failure_policy import FailurePolicy
 from flows.pools.placement import bundles_of, place
@@ -46,13 +48,10 @@ class NodeSet:
         self._post = post
         self._closed = False
         self.specs = specs
+        self._bundles = bundles
         self._reservation = Reservation([bundle.resources for bundle in bundles], node.id)
         self.pools = [
-            Pool(
-                spec,
-                [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)],
-                node.id,
-            )
+            Pool(spec, [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
             for spec in specs
         ]
         self.pool_of = {stage: pool for pool in self.pools for stage in pool.spec.stages}
@@ -62,6 +61,8 @@ class NodeSet:
         budget = budget_bytes or node.store_bytes // 3
         self.budget_bytes = budget - budget // 20  # the object store frees released objects a little later
         self._files: set[Call] = set()
+        self._suspect: Call | None = None
+        """The last call that came here after a machine had died that ran it."""
         for replica in self.replicas:
             self.startup.load(replica)
 
@@ -95,7 +96,17 @@ class NodeSet:
     def accepts(self, call: Call) -> bool:
         """Return whether a call that could run on any machine should be run here now."""
         pool = self.pool_of.get(call.stage)
-        return bool(pool and pool.has_room) and not self.node.draining and self._has_memory(call)
+        has_room = bool(pool and pool.has_room) and self._has_memory(call)
+        return has_room and not self.node.draining and self.isolates(call)
+
+    def isolates(self, call: Call) -> bool:
+        """Return whether no other call here has lost a machine, if this one has.
+
+        So if this call kills machines, those beside it lose their first one with it.
+        """
+        other = self._suspect
+        there = other and other is not call and other.node == self.node.id and not other.ended
+        return not (call.node_deaths and there)
 
     def _has_memory(self, call: Call) -> bool:
         held = sum(file.audio_bytes for file in self._held())
@@ -115,7 +126,13 @@ class NodeSet:
         call.node = self.node.id
         if call.audio_bytes:
             self._files.add(call)
+        if call.node_deaths:
+            self._suspect = call
         self.pool_of[call.stage].enqueue(call)
+
+    def running(self) -> list[Call]:
+        """Return the calls that its actors run, also those of which it is not known whether they still do."""
+        return [call for replica in self.replicas for call in (*replica.calls, *replica.in_doubt)]
 
     def check_actors(self, now: float) -> None:
         """Kill actors that hang, let those that Ray has restarted load their models, drop those that are overdue."""
@@ -130,7 +147,7 @@ class NodeSet:
                 pool.drop(replica, "it has not come up")
 
     def ask_to_grow(self, now: float, audio_left: Callable[[], float]) -> None:
-        """Ask a GPU for free memory if a pool should get an actor more, and start that then."""
+        """Ask a GPU for free memory if a pool should get more actors, and start these then."""
         for pool in self.pools:
             if replica := pool.replica_to_copy(now, audio_left):
                 asked = replica.actor.gpu_memory_free.remote().future()
@@ -140,13 +157,24 @@ class NodeSet:
         if self._closed:
             return
         try:
-            replica = pool.grow(self._options, memory_free.result())
-        except RayError as error:  # a pool works without a surplus actor
+            places = self._spare_places(pool.spec) if memory_free.result() >= MIN_FREE_MEMORY else []
+        except RayError as error:  # a pool works without surplus actors
             logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
             pool.stop_growing()
         else:
-            if replica:
+            for replica in pool.grow(self._options, places):
                 self.startup.load(replica)
+
+    def _spare_places(self, spec: PoolSpec) -> list[PlacementGroupSchedulingStrategy]:
+        """Take a place for a surplus actor on each GPU of a pool; none if one lacks it, or there are too few CPUs."""
+        places = dict.fromkeys(bundles_of(spec, self._bundles))
+        cpus = self.node.cpus - sum(replica.spec.num_cpus for replica in self.replicas)
+        spare = min(self._bundles[i].spare_gpus for i in places)
+        if spare < spec.surplus_num_gpus or cpus < len(places) * spec.num_cpus:
+            return []
+        for i in places:
+            self._bundles[i].spare_gpus = round(self._bundles[i].spare_gpus - spec.surplus_num_gpus, 4)
+        return [self._reservation.strategy(i) for i in places]
 
     def close(self) -> list[Call]:
         """End the actors, give back what is reserved, and return the calls that waited or ran here."""

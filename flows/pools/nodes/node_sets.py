@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from flows.pools.call import Call
+from flows.pools.nodes.machine_requests import MachineRequests
 from flows.pools.nodes.node_set import NodeSet
 from flows.pools.nodes.planner import Planner
 from flows.pools.placement import CannotBePlaced
@@ -15,7 +16,6 @@ from flows.services.failures import RunBroken
 from flows.services.node import Node
 from flows.services.ray_nodes import sees_server
 from flows.services.ray_records import in_words
-from flows.services.reservation import Reservation
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,10 @@ class NodeSets:
         budget_bytes: int | None,
         post: Callable[[Callable[[], None]], None],
         give_up: Callable[[NodeSet, Replica, Exception], None],
+        *,
+        may_grow: bool,
     ) -> None:
+        """If the cluster `may_grow`, it is asked for more machines than it has."""
         self.planner = planner
         self._options = options
         self._budget_bytes = budget_bytes
@@ -58,7 +61,7 @@ class NodeSets:
         self._none_since: float | None = None
         self._notify_at = 0.0
         self._checked_at: float | None = None
-        self._request: Reservation | None = None
+        self._requests = MachineRequests(planner.wanted, repeated=may_grow)
 
     def update(self, nodes: list[Node]) -> list[Call]:
         """Start a set on each machine that is new and has room for one; return the calls that those gone leave."""
@@ -67,7 +70,7 @@ class NodeSets:
         new = [node for node in nodes if node.id not in known and not node.draining]
         new.sort(key=lambda node: (node.gpus, node.cpus), reverse=True)
         for i, node in enumerate(new):
-            if len(self.by_node) < self.planner.files:
+            if len(self.by_node) < self.planner.files_left():
                 self._start(node, new[i:])
         return calls
 
@@ -77,6 +80,8 @@ class NodeSets:
         calls = []
         for node_set in gone:
             logger.warning("the machine %s is gone; its files go on elsewhere", node_set.node)
+            for call in node_set.running() if not node_set.node.draining else ():
+                call.node_deaths += 1
             calls += self.drop(node_set)
         for call in calls:  # whatever died there died with the machine
             call.suspect, call.crashes = False, 0
@@ -104,20 +109,21 @@ class NodeSets:
                 self.drop(node_set)
         if not any(node_set.startup.placed for node_set in self.by_node.values()):
             self.waited_s += elapsed
+        self.ask_for_machines(now)
         if self.by_node:
             self._none_since = None
         else:
             self._wait_for_node(now)
 
-    def request(self) -> None:
-        """Ask the cluster for a machine: one that scales itself then starts one."""
-        self._request = self._request or Reservation([self.planner.wanted])
+    def ask_for_machines(self, now: float) -> None:
+        """Ask the cluster for the machines that the files left can use: one that scales itself then starts them."""
+        self._requests.ask(now, self.planner.files_left, self.by_node, self.refused)
 
     def close(self) -> None:
         """End all actors, and give back what is reserved."""
         for node_set in list(self.by_node.values()):
             self.drop(node_set)
-        self._withdraw_request()
+        self._requests.withdraw()
 
     def _start(self, node: Node, nodes: list[Node]) -> None:
         taken = Counter({spec.name: 0 for each in self.by_node.values() for spec in each.specs})
@@ -135,7 +141,7 @@ class NodeSets:
         if self._had_any:
             logger.info("the machine %s gets actors", node)
         self._had_any = True
-        self._withdraw_request()
+        self._requests.withdraw()  # the actors need what is reserved there
 
     def _tell(self, node_set: NodeSet, message: str) -> None:
         """Tell the user what a set waits for, if the run waits for it: no other set works, and it is the first."""
@@ -147,18 +153,13 @@ class NodeSets:
     def _wait_for_node(self, now: float) -> None:
         if self._none_since is None:
             self._none_since, self._notify_at = now, now + NOTIFY_AFTER_S
-            self.request()
         minutes = f"{(now - self._none_since) / 60:.0f} min"
         if self._had_any and now > self._none_since + LIMIT_S:
             raise NodesGone(f"the machines that ran the pools are gone, and no other has joined in {minutes}")
         if now > self._notify_at:
             self._notify_at = now + NOTIFY_EVERY_S
-            wanted = in_words(Counter(self.planner.wanted))
+            machines = f"{len(self._requests)} machines with " if len(self._requests) > 1 else ""
+            wanted = machines + in_words(Counter(self.planner.wanted))
             refused = [] if self._had_any else dict.fromkeys(self.refused.values())
             why = "".join(f"; {reason}" for reason in refused)
             self.notify(f"waiting for a machine with room for the pools ({minutes}): Ray is asked for {wanted}{why}")
-
-    def _withdraw_request(self) -> None:
-        if self._request:
-            self._request.release()
-            self._request = None

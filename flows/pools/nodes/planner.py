@@ -1,7 +1,7 @@
 """Which actors each machine of the cluster gets."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Protocol
@@ -18,10 +18,11 @@ class Planner(Protocol):
     def stages(self) -> frozenset[str]:
         """The stages whose models are loaded."""
 
-    files: int
-    """How many files there are: there are no more sets of actors than that."""
     wanted: dict[str, float]
     """What is asked of an autoscaling cluster that has no machine for the pools."""
+
+    def files_left(self) -> int:
+        """Return how many files are still to be done: there are no more sets of actors than that."""
 
     def specs(self, node: Node, nodes: Sequence[Node], taken: Counter[str]) -> list[PoolSpec]:
         """Return the pools of a machine, which may turn out not to fit there.
@@ -42,17 +43,19 @@ class NodePlanner:
         self,
         settings: PoolSettings,
         stages: Collection[str],
-        files: int,
+        files_left: Callable[[], int],
         *,
         cross_attention: bool,
         device: str | None,
+        second_model: bool = False,
     ) -> None:
         self._settings = settings
         self._cross_attention = cross_attention
+        self._second_model = second_model
         self._use_gpus = device != "cpu"
         self._on_gpus = device == "cuda"
         self.stages = frozenset(stages)
-        self.files = files
+        self.files_left = files_left
         self.wanted = {"CPU": 1.0, **({"GPU": 1.0} if self._use_gpus else {})}
 
     def specs(self, node: Node, nodes: Sequence[Node], taken: Counter[str]) -> list[PoolSpec]:
@@ -63,9 +66,10 @@ class NodePlanner:
             [planned],
             self._share_of(node, nodes, taken),
             self.stages,
-            self.files,
+            max(self.files_left(), 1),
             cross_attention=self._cross_attention,
             use_gpus=self._use_gpus,
+            second_model=self._second_model,
         )
 
     def _share_of(self, node: Node, nodes: Sequence[Node], taken: Counter[str]) -> PoolSettings:

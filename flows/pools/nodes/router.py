@@ -19,12 +19,15 @@ class Router:
     """Sends a file's first call to the machine with the fewest files for its size, and all later ones there too.
 
     What lay on a machine that has died is read from the stored results; decoded audio, which is not stored, is decoded
-    once more elsewhere, before the calls that need it are run. Only for the dispatcher's thread.
+    once more elsewhere, before the calls that need it are run. Of the calls that have lost their machine, each machine
+    runs one at a time. Only for the dispatcher's thread.
     """
 
     def __init__(self, sets: Mapping[str, NodeSet]) -> None:
         self._sets = sets
         self._unplaced: dict[str, deque[Call]] = {stage: deque() for stage in reversed(STAGES)}
+        self._suspects: list[Call] = []
+        """Calls that machines ran when they died, waiting for a machine that runs no other such call."""
         self._blocked: dict[Call, list[Call]] = {}
         """For each call that is repeated, those that need its result."""
 
@@ -36,6 +39,8 @@ class Router:
             self._repeat(each)
         if lost:
             self._blocked.setdefault(lost[0], []).append(call)
+        elif call.node_deaths:
+            self._suspects.append(call)
         elif home := self._home_of(call):
             home.enqueue(call)
         elif call.repeated:
@@ -62,19 +67,27 @@ class Router:
         """Queue the calls that could run anywhere on machines that have room for them, those of later stages first."""
         for repeated in [each for each in self._blocked if not each.repeated]:
             self._unblock(repeated)
+        for call in list(self._suspects):
+            if node_set := self._best_for(call):
+                self._suspects.remove(call)
+                node_set.enqueue(call)
         for calls in self._unplaced.values():
             while calls and (node_set := self._best_for(calls[0])):
                 node_set.enqueue(calls.popleft())
 
     def withdraw(self) -> list[Call]:
         """Return the calls that have no machine yet, and forget them."""
-        calls = [call for calls in (*self._unplaced.values(), *self._blocked.values()) for call in calls]
+        waiting = (*self._unplaced.values(), *self._blocked.values(), self._suspects)
+        calls = [call for calls in waiting for call in calls]
         self._blocked.clear()
-        for waiting in self._unplaced.values():
-            waiting.clear()
+        self._suspects.clear()
+        for unplaced in self._unplaced.values():
+            unplaced.clear()
         return calls
 
     def _best_for(self, call: Call) -> NodeSet | None:
+        if home := self._home_of(call):
+            return home if home.isolates(call) else None
         # While models load on one machine, others go on with what there is.
         sets = [each for each in self._sets.values() if each.is_up] or list(self._sets.values())
         return min((each for each in sets if each.accepts(call)), key=lambda each: each.load, default=None)

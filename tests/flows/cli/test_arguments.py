@@ -3,10 +3,11 @@
 import argparse
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from flows.cli import clean
+from flows.cli import clean, compare, evaluate
 from flows.cli.main import _parse
 from flows.cli.options import IDLE, WHISPERX, Command
 from flows.preflight.check import notices
@@ -91,6 +92,26 @@ def test_the_clean_up_takes_dashes_too_and_refuses_with_one_line(capsys: pytest.
     assert capsys.readouterr().err.startswith(
         "whisperx-batch-clean: argument --older_than: invalid float value: 'soon'"
     )
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "sentence"),
+    [
+        (evaluate, ["--der-colar", "1"], "unrecognized arguments: --der_colar; did you mean --der_collar?"),
+        (compare, ["--max-diference", "1"], "unrecognized arguments: --max_diference; did you mean --max_difference?"),
+        (clean, ["--old-than", "3"], "unrecognized arguments: --old_than; did you mean --older_than?"),
+    ],
+)
+def test_the_smaller_commands_hint_at_near_misses_too(
+    capsys: pytest.CaptureFixture[str], program: ModuleType, arguments: list[str], sentence: str
+) -> None:
+    """With the words of the large one; and take dashes."""
+    names = ["out"] if program is clean else ["old", "new"]
+    assert program is clean or program._parse([*names, "--language", "de", "--json", "x-y"]).json == "x-y"
+    with pytest.raises(SystemExit) as ended:
+        program._parse([*names, *arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{program.PROGRAM}: {sentence}; --help lists all options\n"
 
 
 @pytest.mark.parametrize(

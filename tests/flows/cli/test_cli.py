@@ -54,6 +54,8 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--chunk_size", "60"], "--chunk_size: Input should be less than or equal to 30"),
         (["--batch_file", "/no/list.txt"], "--batch_file /no/list.txt: No such file"),
         (["--model", "tinny"], "--model tinny: no such folder, and no such Whisper model; did you mean tiny?"),
+        (["--second_model", "tinny"], "--second_model tinny: no such folder, and no such Whisper model; did you mean"),
+        (["--second_pass", "--no_check"], "second_pass decodes what check doubts"),
         (["--model", "/no/model"], "--model /no/model: no such folder"),
         (["--align_model", "./no-aligner"], "--align_model ./no-aligner: no such folder"),
         (["--diarize", "--diarize_model", "/no/pipeline"], "--diarize_model /no/pipeline: no such folder"),
@@ -65,6 +67,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--subtitles", "netflix"], "--subtitles: 'netflix': it is `readable`, or rules such as max_cps=20"),
         (["--subtitles", "readable", "--highlight_words", "True"], "highlight_words lays out WhisperX's subtitles"),
         (["--report", "/dev/null/report.json"], "--report /dev/null/report.json"),
+        (["--report", str(TWO_SPEAKERS)], "sample.wav: this file is not the report of a run; name another one"),
         (["--device", "gpu"], "argument --device: invalid choice: 'gpu' (choose from"),
     ],
 )
@@ -154,17 +157,22 @@ def test_a_command_whose_only_file_is_missing_is_refused(
 
 
 def test_a_dry_run_shows_the_plan_and_starts_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    hub: LocalHub,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    """Each file, where its outputs would go, and the totals; it makes no folder either."""
+    """Each file, where its outputs would go, and the totals; then what else would stop the run. It makes no folder."""
     monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
     arguments = [str(TWO_SPEAKERS), str(tmp_path / "gone.wav"), "--dry_run", "-o", str(tmp_path / "out")]
     arguments += ["--report", str(tmp_path / "reports" / "report.json")]
-    monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        main.main()
-    assert exit_.value.code == 0
-    shown = capsys.readouterr().out
+    for model, status in (("small", 0), ("base", 2)):
+        monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments, "--model", model])
+        with pytest.raises(SystemExit) as exit_:
+            main.main()
+        assert exit_.value.code == status
+    shown, errors = capsys.readouterr()
+    assert "--model Systran/faster-whisper-base: neither a folder here nor a model on" in errors
     assert "sample.wav (0:00:30, pcm_s16le)" in shown
     assert "no such file" in shown
     assert "1 file to do, 0:00:30 of audio; 1 refused" in shown
@@ -183,6 +191,23 @@ def test_a_dry_run_fails_where_no_file_can_be_read(
         main.main()
     assert exit_.value.code == 1
     assert "1 refused" in capsys.readouterr().out
+
+
+def test_nothing_is_started_for_files_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Such as one that is no recording; a report says so."""
+    monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
+    (tmp_path / "bad.wav").write_text("no audio")
+    report = tmp_path / "report.json"
+    for status in (1, 3):
+        arguments = [str(tmp_path / "bad.wav"), "-o", str(tmp_path / "out"), "--report", str(report)]
+        monkeypatch.setattr(sys, "argv", ["whisperx-batch", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main.main()
+        assert exit_.value.code == status
+        assert "bad.wav: not audio that FFmpeg reads" in capsys.readouterr().err
+        assert json.loads(report.read_text())["files"][0]["status"] == "failed"
 
 
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(

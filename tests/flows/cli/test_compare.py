@@ -16,7 +16,7 @@ def write_run(folder: Path, texts: dict[str, str], speakers: str, **outputs: Any
 
     One speaker speaks for nine seconds of each, then one for a second; `voices` has these two speakers.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, text in texts.items():
         said = [text[:31], text[31:]]
         times = [{"start": 0.0, "end": 9.0}, {"start": 9.0, "end": 10.0}]
@@ -39,12 +39,20 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module", name="runs")
 def _runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two runs of five files, which differ as their names say."""
+    """Two runs of five files, which differ as their names say, and of a recording that is called report.
+
+    Outputs for other programs are not read.
+    """
     root = tmp_path_factory.mktemp("runs")
     good = {"verdict": "good", "speech_s": 10.0, "covered_s": 9.5}
     old = dict.fromkeys(("same", "spelt", "changed", "worse", "voices"), SAID)
     new = {**old, "spelt": SAID.replace("twenty", "20").lower(), "changed": SAID.replace("fox", "dog")}
     slow, quick = ({"files": [], "summary": {"audio_s": 3600.0, "wall_s": wall}} for wall in (1800, 900))
+    for run_, text in (("old", "old"), ("new", "another")):
+        (root / run_).mkdir()
+        for program in ("maxqda", "atlasti", "nvivo"):
+            (root / run_ / f"same.{program}.txt").write_text(text)
+        (root / run_ / "report.txt").write_text(SAID)
     return (
         write_run(root / "old", old, "AA", worse_quality=good, report=slow),
         write_run(root / "new", new, "BC", worse_quality={**good, "verdict": "bad", "covered_s": 5.0}, report=quick),
@@ -61,8 +69,8 @@ def test_what_differs_is_shown(runs: tuple[Path, Path], tmp_path: Path) -> None:
     assert "… past 6 and the [-fox-]{+dog+} is not here so …" in lines
     assert not any(line.startswith(("same", "spelt", "report")) for line in lines)
     assert "voices 20 0.0% 1 → 2 10.0% – –" in lines
-    assert "5 files compared, 3 differ" in lines
-    assert "Words: 1 of 100 differ, 1.00%" in lines
+    assert "6 files compared, 3 differ" in lines
+    assert "Words: 1 of 120 differ, 0.83%" in lines
     assert "Speakers: 1 of 50 seconds differ, 2.00%" in lines
     assert "Speed: 2 times real time → 4 times real time" in lines
     found = json.loads((tmp_path / "a.json").read_text())
@@ -75,14 +83,16 @@ def test_beyond_the_limit_the_status_is_1(runs: tuple[Path, Path]) -> None:
     """And the last line says so."""
     ran = run(*runs, "--max_difference", "0.005")
     assert ran.returncode == 1
-    assert ran.stderr == "whisperx-batch-compare: 1.00% of the words differ, more than 0.50%\n"
+    assert ran.stderr == "whisperx-batch-compare: 0.83% of the words differ, more than 0.50%\n"
 
 
 def test_files_that_the_new_run_lacks_are_named(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    """With 1; so are those that cannot be read. Nothing in common: 2."""
-    new = write_run(tmp_path / "new", {"same": SAID, "more": ""}, "AA", changed=["no transcript"])
+    """With 1; so are those that cannot be read. Nothing in common: 2. A run without new audio has no speed."""
+    nothing = {"files": [], "summary": {"audio_s": 0, "wall_s": 1}}
+    new = write_run(tmp_path / "new", {"same": SAID, "more": ""}, "AA", changed=["no transcript"], report=nothing)
     ran = run(runs[0], new)
     assert ran.returncode == 1
+    assert "Speed" not in ran.stdout
     assert f"whisperx-batch-compare: spelt: it is in {runs[0]} and not in {new}" in ran.stderr.splitlines()
     assert f"whisperx-batch-compare: {new / 'changed.json'}: it is neither a transcript of WhisperX" in ran.stderr
     assert f"1 file only in {new}" in ran.stderr.splitlines()

@@ -340,3 +340,14 @@ def test_urls_with_tokens_are_no_parameters(tmp_path: Path) -> None:
     assert listed.batch_file
     assert Path(listed.batch_file).stat().st_mode & 0o777 == 0o600
     assert [entry.path for entry in find_inputs([], listed.batch_file)] == ["https://host/a.mp3?token=geheim"]
+
+
+def test_options_of_speakers_without_diarization_are_named() -> None:
+    """Not where a manifest may ask for it."""
+    named = ["--num_speakers", "2", "--diarize_model", "campplus"]
+    assert _parse(named)[0].notices() == [
+        "--diarize_model has no effect without --diarize",
+        "--num_speakers has no effect without --diarize",
+    ]
+    for quiet in (["--diarize"], ["--manifest", "files.csv"], ["--only", "failed"]):
+        assert _parse([*named, *quiet])[0].notices() == []

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from batches import ALL, batch_of, do, missing, planned
 from conftest import SAMPLES
+from pydantic import ValidationError
 
+from flows.config.parameters import Batch
 from flows.state.folder import OutputFolder
 from flows.state.ledger import FOLDER
 from tasks.formats import ENCODERS
+from tasks.quality.transcript import Finding
+from tasks.quality.verdict import Quality
 from tasks.storage.io import digest_of
 from tasks.storage.results import StoredResult
 
@@ -248,3 +252,46 @@ def test_a_file_whose_run_ended_before_its_check_is_checked(speech: Path) -> Non
     """Its outputs are not written yet, so its verdict is still to come."""
     do(batch_of(speech), "transcribe", "align")
     assert missing(batch_of(speech)) == {"hello.wav": {"load audio", "check", "write"}}
+
+
+AGAIN = {"transcribe again", "align again", "check again"}
+DOUBTED = Quality("check", ["odd"], [Finding("invented", "odd", 0.0, 1.0)], 1.0, 1.0)
+
+
+def test_a_second_pass_over_an_old_folder_is_for_files_in_doubt(speech: Path) -> None:
+    """One without doubt is skipped, or only written; the other is decoded, and its first transcript used."""
+    second = batch_of(speech, second_pass={})
+    do(batch_of(speech), "transcribe", "align", "write")
+    assert missing(second) == {}
+    assert missing(batch_of(speech, second_pass={}, write=formats(speech, "aud"))) == {"hello.wav": {"write"}}
+    do(batch_of(speech, run={"overwrite": True}), "write", quality=DOUBTED)
+    assert missing(batch_of(speech)) == {}
+    assert missing(second) == {"hello.wav": {"load audio", "write", *AGAIN}}
+
+
+def test_a_second_pass_goes_on_where_it_was_ended(speech: Path) -> None:
+    """By the results of its stages; those of another model are not taken; without the option the first text counts."""
+    second = batch_of(speech, second_pass={})
+    do(batch_of(speech), "transcribe", "align", "write", quality=DOUBTED)
+    do(second, "transcribe again")
+    assert missing(second) == {"hello.wav": {"load audio", "align again", "check again", "write"}}
+    do(second, "align again", "check again")
+    assert missing(second) == {"hello.wav": {"write"}}
+    do(second, "write", quality=DOUBTED)
+    assert missing(second) == {}
+    other = batch_of(speech, second_pass={"second_model": "base"})
+    assert missing(other) == {"hello.wav": {"load audio", "write", *AGAIN}}
+    assert missing(batch_of(speech)) == {"hello.wav": {"write"}}
+
+
+def test_a_second_pass_checks_files_that_were_not_checked(speech: Path) -> None:
+    """Whether there is any doubt is known only then."""
+    do(batch_of(speech, check=None), "transcribe", "align", "write")
+    assert missing(batch_of(speech, second_pass={})) == {"hello.wav": {"load audio", "check", "write", *AGAIN}}
+
+
+@pytest.mark.parametrize("options", [{"check": None}, {"transcribe": {"task": "translate"}, "align": None}])
+def test_a_second_pass_without_a_check_of_a_transcript_is_refused(options: dict[str, Any]) -> None:
+    """There is no doubt to start from, or nothing to compare the text with."""
+    with pytest.raises(ValidationError, match="second_pass decodes what check doubts"):
+        Batch.model_validate({"second_pass": {}, **options})

@@ -40,6 +40,16 @@ def test_a_pool_grows_as_long_as_each_actor_helps() -> None:
     assert not clock.due(100.0, actors=3)
 
 
+def test_a_pool_on_four_gpus_grows_by_an_actor_on_each() -> None:
+    """Each GPU takes a quarter more with a second: one actor for all four would have shown a sixteenth."""
+    clock = Clock(actors=4)
+    assert clock.due(40.0, actors=4)
+    assert not clock.due(42.0, actors=5)
+    assert clock.due(50.0, actors=8)
+    assert not clock.due(52.0, actors=12)
+    assert clock.autoscaler.stopped
+
+
 def test_the_actor_that_is_being_started_is_waited_for() -> None:
     """Its load keeps a core from the others, who are slower meanwhile."""
     clock = Clock()

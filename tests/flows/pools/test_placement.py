@@ -40,7 +40,13 @@ def test_the_pools_of_every_gpu_fit_on_it() -> None:
     bundles = place(pools(nodes), nodes)
     on_gpus = [sorted(bundle.pools) for bundle in bundles if bundle.gpus]
     assert on_gpus == [["align", "transcribe"]] * 8
-    assert all(bundle.gpus == 0.7 for bundle in bundles if bundle.gpus)
+    assert all((bundle.gpus, bundle.resources["GPU"]) == (0.7, 1) for bundle in bundles if bundle.gpus)
+
+
+def test_pools_of_fixed_sizes_leave_the_rest_of_a_gpu_to_others() -> None:
+    """Only what may grow reserves it whole."""
+    shared, _ = place(pools([GPU_BOX], transcribe_actor_size=1, align_actor_size=1), [GPU_BOX])
+    assert shared.resources["GPU"] == 0.7
 
 
 @pytest.mark.parametrize(

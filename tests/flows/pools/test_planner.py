@@ -18,7 +18,7 @@ WITHOUT_GPU = Node(cpus=32, gpus=0)
 
 def planner(device: str | None = None, **chosen: float) -> NodePlanner:
     """Return a planner for all stages of many files."""
-    return NodePlanner(PoolSettings.model_validate(chosen), STAGES, 1000, cross_attention=False, device=device)
+    return NodePlanner(PoolSettings.model_validate(chosen), STAGES, lambda: 1000, cross_attention=False, device=device)
 
 
 def planned(planner: NodePlanner, *nodes: Node) -> list[dict[str, PoolSpec]]:

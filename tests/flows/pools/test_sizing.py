@@ -4,9 +4,11 @@ import pytest
 
 from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
+from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec, plan_pools
 from flows.prepared import all_by_cross_attention
 from flows.services.node import Node
+from tasks.stage_table import STAGES
 
 LAPTOP = Node(cpus=2, gpus=0)
 GPU_BOX = Node(cpus=16, gpus=1)
@@ -20,13 +22,22 @@ def pools(
     use_gpus: bool = True,
     needed: frozenset[str] = frozenset(),
     files: int = 1000,
+    second_model: bool = False,
     **chosen: float,
 ) -> dict[str, PoolSpec]:
     """Return the pools for these machines, by name."""
     settings = PoolSettings.model_validate(chosen)
     wanted = {"load audio": True, "transcribe": True, "align": align, "diarize": diarize, "write": True}
     needed = needed or frozenset(stage for stage, used in wanted.items() if used)
-    specs = plan_pools(list(nodes), settings, needed, files, cross_attention=cross_attention, use_gpus=use_gpus)
+    specs = plan_pools(
+        list(nodes),
+        settings,
+        needed,
+        files,
+        cross_attention=cross_attention,
+        use_gpus=use_gpus,
+        second_model=second_model,
+    )
     return {spec.name: spec for spec in specs}
 
 
@@ -68,6 +79,15 @@ def test_one_gpu_is_shared_as_in_the_predecessor() -> None:
     assert shares == {"load audio": (1, 0), "transcribe": (1, 0.4), "align": (1, 0.3), "diarize": (1, 0.1)}
 
 
+@pytest.mark.parametrize(("cpus", "gpus", "size"), [(32, 8, 8), (16, 4, 4), (8, 4, 2), (2, 1, 1), (2, 2, 1)])
+def test_each_gpu_has_a_process_that_decodes_as_far_as_there_are_cpus(cpus: int, gpus: int, size: int) -> None:
+    """One for all would be what eight GPUs wait for; and what it takes must leave room for the others."""
+    node = Node(cpus=cpus, gpus=gpus)
+    planned = pools(node, diarize=True)
+    assert planned["load audio"].size == size
+    place(list(planned.values()), [node])
+
+
 def test_several_files_at_a_time_are_transcribed_on_a_gpu() -> None:
     """So that their chunks meet; on a CPU, where they are not mixed, each thread has its own."""
     planned = pools(GPU_BOX, diarize=True)
@@ -92,6 +112,18 @@ def test_cross_attention_aligns_where_whisper_is_loaded() -> None:
     planned = pools(GPU_BOX, cross_attention=True)
     assert planned["transcribe"].stages == ("transcribe", "align")
     assert "align" not in planned
+
+
+def test_the_second_pass_has_the_pools_of_the_first() -> None:
+    """With room for the weights of a second model; all of them still fit one GPU."""
+    needed = frozenset(STAGES)
+    planned = pools(GPU_BOX, needed=needed)
+    assert planned["transcribe"].stages == ("transcribe", "transcribe again")
+    assert planned["align"].stages == ("align", "align again")
+    assert "check again" in planned["load audio"].stages
+    shares = {name: spec.num_gpus for name, spec in pools(GPU_BOX, needed=needed, second_model=True).items()}
+    assert shares == {"load audio": 0, "transcribe": 0.6, "align": 0.3, "diarize": 0.1}
+    assert pools(GPU_BOX, needed=needed, second_model=True, transcribe_num_gpus=0.5)["transcribe"].num_gpus == 0.5
 
 
 def test_what_the_user_chooses_is_kept() -> None:

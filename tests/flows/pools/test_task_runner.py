@@ -355,7 +355,11 @@ def _growing(one_ray: None, api_url: str, monkeypatch: pytest.MonkeyPatch) -> It
     started = []
 
     def grow(surplus_num_gpus: float) -> Pools:
-        specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5, surplus_num_gpus=surplus_num_gpus)]
+        specs = [
+            PoolSpec(
+                "light", ("load audio",), size=1, slots=1, num_cpus=0.5, num_gpus=0.3, surplus_num_gpus=surplus_num_gpus
+            )
+        ]
         started.append(Pools(Fixed(specs), BATCH))
         started[0].start(audio_left=lambda: 1e9)
         return started[0]
@@ -401,7 +405,7 @@ def test_a_pool_that_files_wait_for_gets_one_more_actor(growing: Callable[[float
     """It takes files once its models are loaded, and leaves the GPU no room for a third, which is not asked for."""
     pools = growing(0.6)
     window = pools.max_in_flight
-    listening(pools, log, "gets an actor more, 2 in all")
+    listening(pools, log, "it has 2 actors from now on")
     for _ in range(300):
         if len(pools.facts()) == 2:
             break
@@ -411,13 +415,13 @@ def test_a_pool_that_files_wait_for_gets_one_more_actor(growing: Callable[[float
     for future in both:
         future.wait()
     assert abs(both[0].fetch() - both[1].fetch()) < 2
-    assert "3 in all" not in log.read_text()
+    assert "it has 3 actors" not in log.read_text()
 
 
 def test_a_pool_that_has_no_room_to_grow_stays_as_it_is(growing: Callable[[float], Pools], log: Path) -> None:
     """It does not ask Ray for what it cannot give, for which a cluster would start machines."""
-    pools = growing(1.5)
-    listening(pools, log, "there is no room for an actor more")
+    pools = growing(0.8)
+    listening(pools, log, "there is no room for more actors")
     assert len(replicas(pools)) == 1
 
 

@@ -1,10 +1,13 @@
 """What a run shows of itself in Prefect's UI."""
 
 from pathlib import Path
+from uuid import uuid4
 
+from flows.config.parameters import Batch
+from flows.host.usage import WIDTH, Usage, picture
 from flows.planning.file_run import FileRun
 from flows.reporting.ending import Ending
-from flows.reporting.markdown import ROWS, plan_text, report_text
+from flows.reporting.markdown.texts import ROWS, plan_text, report_text
 from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
 from tasks.storage.outputs import OutputPath
@@ -31,24 +34,43 @@ def test_the_plan_has_the_totals_and_what_is_refused() -> None:
     assert "| done before | 1 |" in text
     assert "| refused | 1 |" in text
     assert "Finish: about 04:10" in text
-    assert "| c.wav | no audio |" in text
+    assert "- c.wav: no audio" in text
 
 
-def test_the_report_has_the_failures_before_the_files() -> None:
-    """With their reasons; a file that is done has its language, speakers, length, speed and outputs."""
-    tracker = Tracker([file(0, "a.wav"), file(1, "b.wav")])
-    tracker.files[0].timings_s = {"transcribe": 20.0, "write": 10.0}
+def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: Path) -> None:
+    """With reasons and links to their task runs; the stages' shares; what made the outputs; the index."""
+    batch = Batch.model_validate(
+        {"write": {"output_dir": str(tmp_path)}, "transcribe": {"model": "tiny", "language": "de"}, "diarize": {}}
+    )
+    tracker, run = Tracker([file(0, "a.wav"), file(1, "b.wav")], batch=batch), uuid4()
+    tracker.index = f"{tmp_path}/index.html"
+    tracker.files[1].failed_run = tracker.stage_runs["transcribe"] = run
+    tracker.stage_finished(tracker.files[0], "transcribe", 30.0)
+    tracker.stage_finished(tracker.files[0], "write", 10.0)
+    tracker.usage.add([Usage(1.0, None), Usage(0.5, 0.5)])
+    tracker.usage.add([Usage(0.2, 1.0)])
     tracker.done(
         tracker.files[0], WriteResult({"json": (1, 1), "srt": (1, 1)}, "de", speakers=2, aligned_by="/models/align-de")
     )
     tracker.failed(tracker.files[1], "transcribe: it broke")
     text = report_text(tracker)
-    assert "| a.wav | done |  | de | 2 | align-de | 0:01:00 | 2.0 × | json srt |" in text
-    assert text.index("transcribe: it broke") < text.index("## Files") < text.index("| b.wav | failed |")
+    assert f"- [b.wav](/runs/task-run/{run}): transcribe: it broke" in text
+    assert f"| [transcribe](/runs/flow-run/{run}) | 1 | 0:00:30 | {'█' * 15} 75% |" in text
+    assert "| write | 1 | 0:00:10 | █████ 25% |" in text
+    assert "`CPU ▇▂ 48%`" in text
+    assert "`GPU ▅█ 75%`" in text
+    assert f"- Index of the pages: {tmp_path}/index.html".replace("_", "\\_") in text
+    assert "- Model: tiny\n- Options: diarize, language de, output\\_format all" in text
+    assert "whisperx 3.8.6" in text
+    assert "| a.wav | done |  | de | 2 | 0:01:00 |" in text
+    parts = ("## Failed", "it broke", "## Totals", "**1 done, 1 failed**", "## Files", "| b.wav | failed |")
+    assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
 
 
 def test_a_name_is_shown_as_it_is() -> None:
-    """It may hold what Markdown or a browser would act on."""
+    """It may hold what Markdown or a browser would act on; a long one loses its middle."""
+    long = f"{'x' * 50} take 2.wav"
+    assert f"| {'x' * 20}…{'x' * 8} take 2.wav | waiting |" in report_text(Tracker([file(0, long)]))
     name = "a|b `c` <script>*d*_e_[f](g).wav"
     text = report_text(Tracker([file(0, name)]))
     assert r"| a\|b \`c\` \<script\>\*d\*\_e\_\[f\](g).wav | waiting |" in text
@@ -67,6 +89,12 @@ def test_the_report_begins_with_why_the_run_ended_early() -> None:
     tracker.ending = Ending("the pool 'transcribe' cannot load its models: no_such_model")
     tracker.defer(tracker.files)
     text = report_text(tracker)
-    assert text.index("cannot load its models: no\\_such\\_model") < text.index("| left | 2 |")
+    assert text.index("cannot load its models: no\\_such\\_model") < text.index("**2 left**")
     assert "| a.wav | left |" in text
     assert "Failed" not in text
+
+
+def test_a_long_run_is_shown_by_means() -> None:
+    """In as many characters as fit."""
+    assert picture([0.0, 1.0] * WIDTH) == "▅" * WIDTH
+    assert picture([0.0, 0.5, 1.0]) == "▁▅█"

@@ -16,7 +16,7 @@ from flows.reporting.live import Progress
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
 from tasks.audio.types import AudioFile
-from tasks.stage_table import STAGES
+from tasks.stage_table import SECOND_PASS, STAGES
 from tasks.storage.outputs import OutputPath
 from tasks.write import WriteResult
 
@@ -188,3 +188,19 @@ def test_a_run_that_was_cut_short_prints_no_line_for_what_is_left() -> None:
 def test_durations_read_as_people_write_them() -> None:
     """Hours, minutes, seconds."""
     assert [duration(s) for s in (0.4, 9, 3_723, 180_000)] == ["0:00:00", "0:00:09", "1:02:03", "2 days, 2:00:00"]
+
+
+def test_the_time_left_does_not_wait_for_a_second_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most files do not need it, which is known only once they are checked."""
+    now = 1000.0
+    monkeypatch.setattr("flows.reporting.work.time.monotonic", lambda: now)
+    tracker = batch(3)
+    for file in tracker.files:
+        file.stages = file.missing = frozenset(STAGES)
+    work = Work(tracker.files)
+    tracker.files[0].leave_out(SECOND_PASS)
+    now += 10.0
+    finish(tracker, 0, transcribe=10.0)
+    work.look()
+    assert work.seconds_left() == pytest.approx(2 * 10.0)
+    assert (work.stages["check again"].files, work.stages["check"].files) == (2, 3)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from flows.planning.file_run import FileRun
 from flows.reporting.console import show_summary
-from flows.reporting.markdown import report_text
+from flows.reporting.markdown.texts import report_text
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
@@ -93,7 +93,7 @@ def test_people_see_which_transcripts_are_in_doubt(tracker: Tracker) -> None:
     assert shown.index("bad     2.wav: only 40%") < shown.index("check   1.wav: invented: repetitive at 0:00:10")
     assert "transcripts: 1 bad, 1 check, 1 good; 0:05:00 of speech, 73% with text" in shown
     markdown = report_text(tracker)
-    assert markdown.index("## Worth an ear") < markdown.index("| 1.wav | 0:00:10 | =1+1 | repetitive |")
+    assert markdown.index("## Worth an ear") < markdown.index("- 1.wav, 0:00:10: repetitive “=1+1”")
     assert "| 2.wav | done | bad | en |" in markdown
 
 

@@ -5,6 +5,8 @@ import json
 import logging
 import threading
 import time
+from datetime import datetime
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from prefect.client.schemas.filters import LogFilter
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
 
+from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
 from flows.reporting.ending import Ending, why_ended
 from flows.reporting.final_state import final_state
+from flows.reporting.report import write_report
 from flows.reporting.run import logs_forwarded, publish_not_started
 from flows.reporting.tracker import Tracker
 from flows.services.failures import ModelsNotLoaded, in_words
@@ -121,3 +125,23 @@ def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, caps
     assert [each["status"] for each in written["files"]] == ["left", "skipped"]
     assert written["summary"]["ended_early"] == "Ray did not start"
     assert "0 done, 0 failed, 1 skipped, 1 left for the next run" in capsys.readouterr().err
+
+
+def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
+    """While files wait it has no end; secrets in URLs are left out."""
+    batch = Batch.model_validate(
+        {"write": {"output_dir": "s3://key:secret@bucket/out"}, "transcribe": {"model": "tiny"}}
+    )
+    tracker = Tracker(reported("waiting", "done").files, batch=batch)
+    write_report(tracker, str(tmp_path / "report.json"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [each["status"] for each in report["files"]] == ["waiting", "done"]
+    assert report["run"]["ended"] is None
+    assert report["run"]["options"]["transcribe"]["model"] == "tiny"
+    assert report["run"]["options"]["diarize"] is None
+    assert report["run"]["versions"]["whisperx"] == version("whisperx")
+    assert "secret" not in json.dumps(report)
+    tracker.defer(tracker.files)
+    write_report(tracker, str(tmp_path / "report.json"))
+    run = json.loads((tmp_path / "report.json").read_text())["run"]
+    assert datetime.fromisoformat(run["started"]) <= datetime.fromisoformat(run["ended"])

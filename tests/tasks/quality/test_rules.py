@@ -54,11 +54,12 @@ def checked(
     turns: list[tuple[float, float, str]] | None = None,
     speakers: int = 1,
     vad: str = "pyannote",
+    task: str = "transcribe",
 ) -> Quality:
     """Return the verdict with the default limits."""
     diarization = None if turns is None else Diarization(turns)
     transcript = Transcript(language, result, aligned_by)
-    transcribe = TranscribeOptions.model_validate({"vad_method": vad})
+    transcribe = TranscribeOptions.model_validate({"vad_method": vad, "task": task})
     return check_transcript(transcript, Audio(samples, fault), diarization, CheckOptions(), transcribe, speakers)
 
 
@@ -206,6 +207,14 @@ def test_text_in_another_language_is_found(call: Samples, language: str, text: s
     assert reason(checked(result, call, language=language), "language", why) == (10.0, 15.0)
     own = {"Cyrillic": "ru", "Arabic": "ur", "'de'": "de", "'en'": "en"}[next(w for w in why.split() if w[0] in "CA'")]
     assert "language" not in {each.kind for each in checked(result, call, language=own).findings}
+
+
+def test_a_translation_is_read_as_english(result: Result, call: Samples) -> None:
+    """Its language is that which is spoken."""
+    for language in ("ja", "ru", "de"):
+        quality = checked(result, call, language=language, task="translate")
+        assert (quality.verdict, quality.reasons) == ("good", [])
+        assert checked(result, call, language=language).verdict != "good"
 
 
 def test_sound_that_is_hard_to_transcribe_is_found(result: Result, call: Samples) -> None:

@@ -66,10 +66,10 @@ class Decoder:
     def wait_for(self, files: int) -> None:
         """Wait until so many batches wait for the decoder."""
         for _ in range(6000):
-            if len(self.mixed._waiting) == files:
+            if len(self.mixed._shared._waiting) == files:
                 return
             threading.Event().wait(0.01)
-        pytest.fail(f"{len(self.mixed._waiting)} wait, not {files}")
+        pytest.fail(f"{len(self.mixed._shared._waiting)} wait, not {files}")
 
     def beside(self, files: list[dict[str, Any]]) -> list[Any]:
         """Decode files that all wait while one more is decoded; return what becomes of each: its text, or its error."""
@@ -283,4 +283,4 @@ def test_what_waits_of_a_file_that_failed_is_not_decoded(decoder: Decoder, clips
             decoder.go_on.set()
         assert len(other.result(timeout=120)) == 2
     assert decoder.sizes == [1, 1]
-    assert decoder.mixed._waiting == []
+    assert decoder.mixed._shared._waiting == []

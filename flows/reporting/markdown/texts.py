@@ -1,23 +1,18 @@
 """The plan and the report of a run as Markdown, for Prefect's UI."""
 
-import os
-from collections.abc import Iterable
 from typing import Any
 
 from flows.planning.file_run import FileRun
-from flows.reporting.console import audio_of, counted, duration, speed_line, verdict_line
-from flows.reporting.listening import worth_hearing
-from flows.reporting.report import summary_of
+from flows.reporting.console import audio_of, counted, duration
+from flows.reporting.markdown.listening import listening
+from flows.reporting.markdown.overview import SHOWN, overview
+from flows.reporting.markdown.tables import cell, link, shortened, table
 from flows.reporting.shards import Shard
 from flows.reporting.tracker import Tracker
-from tasks.quality.verdict import clock
 
 ROWS = 1000
 """Files in a table at most: a browser has to show it."""
-SHOWN = ("done", "skipped", "failed", "left", "waiting")
-LISTENED = 50
-"""Stretches that are worth an ear in the report; the CSV beside the report has more."""
-FILE_COLUMNS = ("file", "state", "verdict", "language", "speakers", "words timed by", "audio", "speed", "outputs")
+FILE_COLUMNS = ("file", "state", "verdict", "language", "speakers", "length")
 
 
 def plan_text(tracker: Tracker, finish: str) -> str:
@@ -33,7 +28,7 @@ def plan_text(tracker: Tracker, finish: str) -> str:
     return "\n".join(
         [
             f"# Plan: {counted(len(tracker.files))}",
-            *_table(("", "files", "audio"), totals),
+            *table(("", "files", "audio"), totals),
             f"Finish: {finish}",
             *_failures("Refused", refused),
         ]
@@ -41,18 +36,15 @@ def plan_text(tracker: Tracker, finish: str) -> str:
 
 
 def report_text(tracker: Tracker) -> str:
-    """Return the report as Markdown: the totals, the failures with their reasons, then every file, or every shard."""
-    summary = summary_of(tracker)
-    totals = [(status, summary[status]) for status in SHOWN if summary[status]]
+    """Return the report as Markdown: the failures with their reasons, the totals, then every file, or every shard."""
     files = sorted(tracker.files, key=lambda file: file.index)
     return "\n".join(
         [
             f"# {counted(len(files))}",
-            *([f"**{_cell(tracker.ending.advice)}**"] if tracker.ending else []),
-            *_table(("state", "files"), totals),
-            speed_line(summary),
+            *([f"**{cell(tracker.ending.advice)}**"] if tracker.ending else []),
             *_failures("Failed", [file for file in files if file.status == "failed"]),
-            *_listening(tracker),
+            *overview(tracker),
+            *listening(tracker),
             *(_shards(tracker) if len(tracker.shards) > 1 else _files(files)),
         ]
     )
@@ -64,7 +56,7 @@ def shard_text(shard: Shard, shards: int) -> str:
     return "\n".join(
         [
             f"# Shard {shard.number} of {shards}: {counted(len(files))}",
-            *_table(("state", "files"), [(status, statuses[status]) for status in SHOWN if statuses[status]]),
+            *table(("state", "files"), [(status, statuses[status]) for status in SHOWN if statuses[status]]),
             f"In {duration(shard.wall_s or 0)}",
             *_failures("Failed", [file for file in files if file.status == "failed"]),
             *_files(files),
@@ -93,57 +85,34 @@ def _shards(tracker: Tracker) -> list[str]:
                 "" if took is None else duration(took),
             )
         )
-    return ["## Shards", *_table(("shard", "state", "files", "audio", *SHOWN, "took"), rows)]
+    return ["## Shards", *table(("shard", "state", "files", "audio", *SHOWN, "took"), rows)]
 
 
 def _files(files: list[FileRun]) -> list[str]:
-    return ["## Files", *_table(FILE_COLUMNS, map(_row, files[:ROWS])), *_more(files)]
+    return ["## Files", *table(FILE_COLUMNS, map(_row, files[:ROWS])), *_more(files)]
 
 
 def _row(file: FileRun) -> tuple[Any, ...]:
     record = file.record()
-    worked = sum(record["timings_s"].values())
     return (
-        file.source.name,
+        shortened(file.source.name),
         record["status"],
         record["verdict"] or "",
         record["language"] or "",
         "" if record["speakers"] is None else record["speakers"],
-        os.path.basename(record["aligned_by"] or ""),
         duration(record["duration_s"]) if record["duration_s"] else "",
-        f"{record['duration_s'] / worked:.1f} ×" if worked and record["status"] == "done" else "",
-        " ".join([*file.written.outputs, *file.written.changed]) if file.written else "",
     )
 
 
-def _listening(tracker: Tracker) -> list[str]:
-    if not (verdicts := verdict_line(tracker)):
-        return []
-    rows = [
-        (file.source.name, "" if each["start"] is None else clock(each["start"]), each["text"], each["why"])
-        for file, _, each in worth_hearing(tracker)[:LISTENED]
-    ]
-    return ["## Worth an ear", verdicts, *(_table(("file", "time", "text", "why"), rows) if rows else [])]
-
-
 def _failures(title: str, files: list[FileRun]) -> list[str]:
+    """Return a list of files with their reasons: lists wrap in Prefect's UI, tables do not."""
     if not files:
         return []
-    rows = [(file.source.name, file.error or "") for file in files[:ROWS]]
-    return [f"## {title}", *_table(("file", "reason"), rows), *_more(files)]
+    lines = [
+        f"- {link(file.source.name, 'task-run', file.failed_run)}: {cell(file.error or '')}" for file in files[:ROWS]
+    ]
+    return [f"## {title}", *lines, *_more(files)]
 
 
 def _more(files: list[FileRun]) -> list[str]:
-    return [f"and {len(files) - ROWS} more, which are in the file that `report` names"] if len(files) > ROWS else []
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return ["", *("| " + " | ".join(_cell(str(cell)) for cell in line) + " |" for line in lines), ""]
-
-
-def _cell(text: str) -> str:
-    """Return the text escaped for a cell: file names may hold Markdown."""
-    for special in "\\|`<>[]*_":
-        text = text.replace(special, f"\\{special}")
-    return text
+    return ["", f"and {len(files) - ROWS} more, which are in the file that `report` names"] if len(files) > ROWS else []

@@ -1,0 +1,35 @@
+"""Clips of recordings, for a page that plays them."""
+
+from io import BytesIO
+
+import av
+import av.error
+
+from tasks.audio.container import open_container
+from tasks.audio.tracks import ANY_TRACK, choose
+
+BIT_RATE = 32_000
+RATE = 16_000
+
+
+def mp3_of(path: str, start: float, end: float) -> bytes:
+    """Return a part of a recording, from second `start` to `end`, as mono MP3. Raises UnreadableAudio, OSError.
+
+    Only that part is read, so that a clip of a recording of hours takes no longer than one of a short one.
+    """
+    written = BytesIO()
+    resampler = av.AudioResampler("s16p", "mono", RATE)
+    with open_container(path) as source, av.open(written, "w", format="mp3") as target:
+        stream = choose(source, ANY_TRACK).stream
+        out = target.add_stream("libmp3lame", rate=RATE, layout="mono", options={"b": str(BIT_RATE)})
+        source.seek(int(start * av.time_base))
+        for frame in source.decode(stream):
+            if frame.time is None or frame.time >= end:
+                break
+            if frame.time < start:
+                continue
+            frame.pts = None
+            for part in resampler.resample(frame):
+                target.mux(out.encode(part))
+        target.mux(out.encode(None))
+    return written.getvalue()

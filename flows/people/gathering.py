@@ -1,0 +1,61 @@
+"""The voices of all files that were ever diarized for an output folder, from the stored results: no model is loaded."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from flows.state.cleanup import Result, stored_results
+from flows.state.folder import OutputFolder
+from flows.state.ledger import Ledger
+from tasks.diarize import Diarization
+from tasks.people.known import KnownVoice
+from tasks.storage.results import StoredResult
+
+
+@dataclass
+class Gathered:
+    """The voices, in the order of files and labels, and how many files were diarized before voices were stored."""
+
+    voices: list[KnownVoice] = field(default_factory=list)
+    files: int = 0
+    without_voices: int = 0
+
+
+def gather(folder: OutputFolder, ledger: Ledger) -> Gathered:
+    """Return the voices in the newest diarization of each recording. Raises OSError, UnsupportedLocation."""
+    paths = {row["digest"]: path for path, row in sorted(ledger.rows.items(), reverse=True) if "digest" in row}
+    newest: dict[str, Result] = {}
+    for result in sorted(diarizations(folder), key=lambda result: -result.age_s):
+        if result.digest in paths:
+            newest[result.digest] = result
+    gathered = Gathered(files=len(newest))
+    for result in sorted(newest.values(), key=lambda result: paths[result.digest]):
+        diarization = read(folder, result)
+        if diarization.voices is None and diarization.turns:
+            gathered.without_voices += 1
+        gathered.voices += _of_file(diarization, paths[result.digest], result.digest)
+    return gathered
+
+
+def diarizations(folder: OutputFolder) -> Iterator[Result]:
+    """Yield the stored results of diarization. Raises OSError, UnsupportedLocation."""
+    return (result for result in stored_results(folder.results) if result.stage == "diarize")
+
+
+def read(folder: OutputFolder, result: Result) -> Diarization:
+    """Return a stored diarization. Raises RuntimeError if it is broken."""
+    found: Diarization = stored(folder, result).read()
+    return found
+
+
+def stored(folder: OutputFolder, result: Result) -> StoredResult:
+    """Return the stored result by its key."""
+    return StoredResult(folder.results, result.location.removeprefix(folder.results).strip("/"))
+
+
+def _of_file(diarization: Diarization, path: str, digest: str) -> Iterator[KnownVoice]:
+    spoken: Counter[str] = Counter()
+    for start, end, speaker in diarization.turns:
+        spoken[speaker] += end - start  # type: ignore[assignment]
+    for speaker, voice in sorted((diarization.voices or {}).items()):
+        yield KnownVoice(voice, path, digest, speaker, round(spoken[speaker], 1))

@@ -1,0 +1,142 @@
+"""Samples of people's voices in a folder: which there are, and the voices that the diarization's own model makes."""
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.config.parameters import Batch
+from flows.host.private_folder import in_empty_folder
+from flows.people.registry import next_ids, write_private
+from tasks.audio.decoding import decode
+from tasks.audio.types import SAMPLE_RATE
+from tasks.diarization.voices import MIN_S, Voice
+from tasks.diarize import DiarizeOptions, diarize_samples
+from tasks.errors import FileFault, InvalidInput, describe, one_line
+from tasks.models.options import ModelOptions
+from tasks.people.known import TABLE, VOICES, KnownVoice, Person, read_people, table_of, voices_json
+from tasks.people.limits import LIMITS
+from tasks.storage.io import digest_of
+from tasks.storage.results import options_digest
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A recording, or a part of it in seconds, in which a person speaks and nobody else."""
+
+    name: str
+    file: str
+    start: float = 0.0
+    end: float | None = None
+
+    def key(self, model: str) -> str:
+        """Return what stands for its content and the model. Raises OSError."""
+        return f"{digest_of(self.file)}-{self.start:g}-{self.end or 0:g}-{model}"
+
+
+def samples_in(folder: Path, known: set[str]) -> list[Sample]:
+    """Return the samples in a folder: of `NAME.flac`, `NAME/*`, and the rows of `speakers.csv` with a name.
+
+    Rows with an id that is `known` are of people whose voices are stored. Raises InvalidInput, OSError.
+    """
+    found = list(_in_table(folder, known))
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix in (".csv", ".json", ".html"):
+            continue
+        files = sorted(each for each in path.iterdir() if each.name[0] != ".") if path.is_dir() else [path]
+        found += [Sample(one_line(path.name if path.is_dir() else path.stem), str(file)) for file in files]
+    return found
+
+
+def _in_table(folder: Path, known: set[str]) -> Iterator[Sample]:
+    for line, row in enumerate(table_of(str(folder)), start=2):
+        if not row["name"] or row["id"] in known:
+            continue
+        try:
+            start, end = float(row["start"] or 0), float(row["end"]) if row["end"] else None
+        except ValueError:
+            raise InvalidInput(f"{folder / TABLE}, line {line}: start and end are seconds, such as 12.5") from None
+        yield Sample(row["name"], os.path.join(folder, row["file"]), start, end)
+
+
+def enrol(batch: Batch) -> None:
+    """Make the voices of samples that are new in the folder of known people, and forget those of removed ones.
+
+    Only this loads a model, in a process of its own that then ends. Raises InvalidInput, OSError.
+    """
+    if batch.people.speakers is None or batch.diarize is None:
+        return
+    people = read_people(batch.people.speakers)
+    samples = samples_in(Path(batch.people.speakers), {person.id for person in people})
+    model = options_digest("voice", batch.diarize.cache_inputs(batch.models)) if samples else ""
+    keys = {sample.key(model): sample for sample in samples}
+    there = {each.source: each for person in people for each in person.voices if not each.speaker}
+    new = {key: sample for key, sample in keys.items() if key not in there}
+    voices = _made(list(new.values()), batch.diarize, batch.models)
+    there |= {key: KnownVoice(voice, new[key].file, key) for key, voice in zip(new, voices, strict=True)}
+    enrolled = [(sample.name, there[key]) for key, sample in keys.items()]
+    changed = _with_samples(people, enrolled, next_ids(people, batch.people.speakers))
+    if changed != people:
+        write_private(batch.people.speakers, {VOICES: voices_json(changed)})
+    _check_limits(batch, changed)
+
+
+def _with_samples(people: list[Person], samples: Iterable[tuple[str, KnownVoice]], ids: Iterator[str]) -> list[Person]:
+    """Return the people with these samples, by name, and no others; people with a new name get ids."""
+    named: dict[str, list[KnownVoice]] = {}
+    for name, voice in samples:
+        named.setdefault(name, []).append(voice)
+    changed = []
+    for person in people:
+        heard = [each for each in person.voices if each.speaker]
+        voices = heard + named.pop(person.name, [])
+        if voices:
+            changed.append(Person(person.id, person.name, voices))
+    return changed + [Person(next(ids), name, voices) for name, voices in named.items()]
+
+
+def _made(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) -> list[Voice]:
+    if not samples:
+        return []
+    # Its Python imports from the current folder, and PyTorch's memory is freed when it ends.
+    with in_empty_folder(), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        try:
+            made = process.submit(_voices, samples, options, models).result()
+        except Exception as error:
+            raise InvalidInput(f"--speakers: the samples' voices cannot be made: {describe(error)}") from None
+    wrong = [voice for voice in made if isinstance(voice, str)]
+    if wrong:
+        raise InvalidInput("\n".join(wrong))
+    return [voice for voice in made if isinstance(voice, Voice)]
+
+
+def _voices(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) -> list[Voice | str]:
+    """Return the voice of each sample, or what is wrong with it. Runs in a process of its own, on the CPU."""
+    alone = DiarizeOptions(diarize_model=options.diarize_model, num_speakers=1)
+    cpu = models.model_copy(update={"device": "cpu"})
+    return [_voice(sample, alone, cpu) for sample in samples]
+
+
+def _voice(sample: Sample, options: DiarizeOptions, models: ModelOptions) -> Voice | str:
+    try:
+        samples = decode(sample.file)
+    except (FileFault, OSError) as error:
+        return f"--speakers: {one_line(sample.file)}: {error}"
+    end = None if sample.end is None else round(sample.end * SAMPLE_RATE)
+    found = diarize_samples(samples[round(sample.start * SAMPLE_RATE) : end], options, models).voices
+    if not found:
+        return f"--speakers: {one_line(sample.file)}: less than {MIN_S:g} s of speech: a longer sample is needed"
+    return next(iter(found.values()))
+
+
+def _check_limits(batch: Batch, people: list[Person]) -> None:
+    """Raise InvalidInput for voices of a model for which no limits are known, unless limits are given."""
+    models = {each.voice.model for person in people for each in person.voices}
+    unknown = models - LIMITS.keys()
+    if unknown and batch.people.speaker_limits is None:
+        raise InvalidInput(
+            f"--speakers {one_line(str(batch.people.speakers))}: how alike two voices of one person are has not been "
+            f"measured for the embedding model {', '.join(sorted(unknown))}: set --speaker_limits"
+        )

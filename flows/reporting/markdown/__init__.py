@@ -1,0 +1,1 @@
+"""The texts of a run's artifacts in Prefect, as Markdown."""

@@ -1,0 +1,182 @@
+"""flows/people/, flows/cli/speakers.py: people of an output folder, found in its stored results without a model."""
+
+import base64
+import csv
+import json
+import random
+import shutil
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from batches import batch_of, planned
+from conftest import SAMPLES, copy_distinct
+
+from flows.cli import speakers as command
+from flows.config.parameters import Batch
+from flows.people.grouping import grouped
+from flows.people.registry import next_ids
+from flows.state.folder import OutputFolder
+from tasks.diarization.voices import Voice
+from tasks.diarize import Diarization
+from tasks.people.known import KnownVoice, Person
+from tasks.people.limits import Limits
+from tasks.storage.results import StoredResult, result_store
+
+LIMITS = "0.65,0.55"
+
+
+def voice(seed: int, noise: int = 0, seconds: float = 20.0, bandwidth: str = "full") -> Voice:
+    """Return one of a person's voices: `noise` numbers them, and any two have a cosine of about 0.8."""
+    own = np.random.default_rng(seed).normal(size=192)
+    vector = (own + 0.5 * np.random.default_rng([seed, noise]).normal(size=192)).astype("<f4")
+    return Voice(base64.b64encode(vector.tobytes()).decode(), seconds, bandwidth, (1.0, 6.0), "m")  # type: ignore[arg-type]
+
+
+def recordings(folder: Path, number: int) -> Path:
+    """Write so many recordings, all different."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(number):
+        copy_distinct(SAMPLES / "en" / "hello_world.wav", folder / f"{i}.wav", i)
+    return folder
+
+
+def diarized(speech: Path, voices: dict[str, dict[str, Voice]], **options: Any) -> Batch:
+    """Store a diarization with these voices, by file and label, where a run would."""
+    batch = batch_of(speech, diarize={"diarize_model": "some/model", **options})
+    store = result_store(OutputFolder.of(batch).results)
+    for name, file in planned(batch).items():
+        if name in voices:
+            turns = [(2.0 * i, 2.0 * i + 1.5, label) for i, label in enumerate(voices[name])]
+            result = Diarization(turns, voices=voices[name])
+            store.persist_result_record(store.create_result_record(result, key=file.source.keys["diarize"]))
+    return batch
+
+
+def speakers(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """Run the command in this process; return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["whisperx-batch-speakers", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        command.main()
+    return exit_.value.code
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of speakers.csv."""
+    return list(csv.DictReader((folder / "speakers.csv").read_text("utf-8-sig").splitlines()))
+
+
+def test_speakers_of_all_files_are_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their voices; a page plays a clip of each, and all is for this user alone."""
+    speech, out = recordings(tmp_path / "speech", 3), tmp_path / "out"
+    voices = {
+        "0.wav": {"SPEAKER_00": voice(1, 1), "SPEAKER_01": voice(2, 1)},
+        "1.wav": {"SPEAKER_00": voice(2, 2), "SPEAKER_01": voice(3, 1, bandwidth="telephone")},
+        "2.wav": {"SPEAKER_00": voice(3, 2), "SPEAKER_01": voice(1, 2, seconds=8)},
+    }
+    diarized(speech, voices)
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS) == 0
+    rows = table(out / "speakers")
+    assert [(row["id"], row["files"], row["maybe"]) for row in rows] == [
+        ("P0002", "2", ""),
+        ("P0001", "1", "P0004"),  # who says little in another file
+        ("P0003", "1", ""),
+        ("P0004", "1", "P0001"),
+        ("P0005", "1", ""),  # the voice of P0003 on the telephone
+    ]
+    assert (out / "speakers").stat().st_mode & 0o777 == 0o700
+    page = (out / "speakers" / "speakers.html").read_text()
+    assert page.count("data:audio/mpeg;base64,") == 5
+    assert 'src="http' not in page
+
+
+def test_ids_are_the_same_over_ten_runs_with_files_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run finds new files; no voice ever changes its id, and names stay with the ids."""
+    names = [f"{i}.wav" for i in range(20)]
+    recordings(tmp_path / "all", len(names))
+    people = {name: random.Random(i).sample(range(6), 2) for i, name in enumerate(names)}
+    voices = {
+        name: {f"SPEAKER_0{j}": voice(each, i) for j, each in enumerate(people[name])} for i, name in enumerate(names)
+    }
+    random.Random(0).shuffle(names)
+    out, speech, before = tmp_path / "out", tmp_path / "speech", {}
+    speech.mkdir()
+    for run in range(10):
+        for name in names[2 * run : 2 * run + 2]:
+            shutil.copy(tmp_path / "all" / name, speech)
+        diarized(speech, {path.name: voices[path.name] for path in speech.iterdir()})
+        assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS) == 0
+        stored = json.loads((out / "speakers" / "voices.json").read_text())["people"]
+        ids = {each["voice"]["embedding"]: person["id"] for person in stored for each in person["voices"]}
+        assert before.items() <= ids.items()
+        before = ids
+    of_person: defaultdict[int, set[str]] = defaultdict(set)
+    for name in names:
+        for label, each in zip(voices[name].values(), people[name], strict=True):
+            of_person[each].add(before[label.embedding])
+    assert sorted(map(len, of_person.values())) == [1] * 6
+    assert len(set.union(*of_person.values())) == 6
+
+
+def test_two_speakers_of_a_file_are_two_people_however_alike() -> None:
+    """Also if a third recording has somebody who is like both."""
+    known = [
+        KnownVoice(voice(1, noise), f"{file}.wav", file, label)
+        for noise, file, label in ((1, "a", "S0"), (2, "a", "S1"), (3, "b", "S0"))
+    ]
+    people = grouped([], known, Limits(0.65, 0.55), next_ids([], "/no/such"))
+    assert sorted(len(person.voices) for person in people) == [1, 2]
+
+
+def test_a_recording_that_is_diarized_anew_keeps_its_people() -> None:
+    """Its old voices go, and its new ones are of the same people by the same ids."""
+    old, new = (KnownVoice(voice(1, noise), "a.wav", "a", "S0") for noise in (1, 2))
+    [person] = grouped([], [old], Limits(0.65, 0.55), iter(["P0001"]))
+    assert grouped([person], [new], Limits(0.65, 0.55), iter(["P0002"])) == [Person("P0001", "", [new])]
+
+
+def test_a_person_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By name: the voice is in no stored result, also of an earlier diarization, and in no file of the folder."""
+    speech, out = recordings(tmp_path / "speech", 2), tmp_path / "out"
+    ada, bob = voice(1, 1), voice(2, 1)
+    diarized(speech, {"0.wav": {"SPEAKER_07": voice(1, 3)}}, min_speakers=2)
+    batch = diarized(speech, {"0.wav": {"SPEAKER_00": ada, "SPEAKER_01": bob}, "1.wav": {"SPEAKER_00": voice(1, 2)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS) == 0
+    people = out / "speakers"
+    rows = table(people)
+    rows[0]["name"] = "Ada"
+    with (people / "speakers.csv").open("w", newline="") as written:
+        writer = csv.DictWriter(written, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS, "--forget", "Bob") == 2
+    assert "nobody" in capsys.readouterr().err
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS, "--forget", "Ada") == 0
+    assert "voices were removed from 3 results" in capsys.readouterr().out
+    assert [row["name"] for row in table(people)] == [""]
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert bob.embedding.encode() in everything
+    for gone in (ada, voice(1, 2), voice(1, 3)):
+        assert gone.embedding.encode() not in everything
+    assert b"Ada" not in everything
+    key = planned(batch)["0.wav"].source.keys["diarize"]
+    assert StoredResult(OutputFolder.of(batch).results, key).read().voices.keys() == {"SPEAKER_01"}
+
+
+def test_an_unknown_embedding_model_needs_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a folder that is none of ours is refused."""
+    speech = recordings(tmp_path / "speech", 1)
+    diarized(speech, {"0.wav": {"SPEAKER_00": voice(1)}})
+    assert speakers(monkeypatch, str(tmp_path / "out")) == 2
+    assert "set --speaker_limits" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "speakers").exists()
+    assert speakers(monkeypatch, str(speech)) == 2

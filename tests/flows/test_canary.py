@@ -1,0 +1,73 @@
+"""flows/canary.py: new options on a sample, with real models, on a real Ray and a real Prefect server."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import cut_speech
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter
+from prefect.states import State
+from runs import transcribing
+
+from flows.canary import _sample, canary
+from flows.config.canary import OptionSet
+from flows.config.inputs import Entry
+
+
+@pytest.mark.usefixtures("one_ray", "api_url")
+def test_options_that_lose_speech_fail_the_canary_and_equal_ones_do_not(tiny_en: str, tmp_path: Path) -> None:
+    """It says why, and shows it in an artifact; what both have in common is done once."""
+    files = cut_speech(tmp_path / "files", *[f"{i}.wav" for i in range(5)])
+    given: dict[str, Any] = {
+        "inputs": {"inputs": [str(files)]},
+        "output_dir": str(tmp_path / "canary"),
+        "old": {"transcribe": transcribing(tiny_en), "align": None, "models": {"device": "cpu"}},
+        "sample": 3,
+    }
+    same: State[Any] = canary(**given, return_state=True)
+    assert (same.name, same.message) == ("Completed", "3 files: no difference")
+    assert "No difference." in shown(same)
+
+    worse: State[Any] = canary(
+        **given, new={"transcribe": {"vad_onset": 0.999, "vad_offset": 0.998}}, return_state=True
+    )
+    assert worse.name == "Failed"
+    assert worse.message
+    assert worse.message.startswith("beyond the limits: ")
+    assert "of the words differ, more than 10.0%" in worse.message
+    assert "a loss of more than 2.0%" in worse.message
+    assert "## Examples" in shown(worse)
+    reports = sorted((tmp_path / "canary").glob("*/*/report.json"))
+    transcribed = {}
+    for path in reports:
+        files_of_run = json.loads(path.read_text())["files"]
+        transcribed[path.parent] = sum("transcribe" in each["timings_s"] for each in files_of_run)
+    assert [(folder.name, count) for folder, count in transcribed.items()] == [
+        *(("new", 0), ("old", 3)),
+        *(("new", 3), ("old", 0)),
+    ]
+
+
+def shown(state: State[Any]) -> str:
+    """Return the artifact of a run of the canary."""
+    with get_client(sync_client=True) as client:
+        run = ArtifactFilter(flow_run_id={"any_": [state.state_details.flow_run_id]})
+        (artifact,) = client.read_artifacts(artifact_filter=run)
+    return str(artifact.data)
+
+
+def test_the_sample_stays_the_same_when_files_are_added() -> None:
+    """But for those that are new."""
+    entries = [Entry(f"/in/{i}.wav") for i in range(100)]
+    before, after = _sample(entries, 20), _sample([*entries, Entry("/in/new.wav")], 20)
+    assert len({*before} - {*after}) <= 1
+    assert len(before) == len(after) == 20
+
+
+def test_new_options_keep_what_they_do_not_name() -> None:
+    """A group that is left out, and within a group each option; None turns a stage off."""
+    old = OptionSet.model_validate({"transcribe": {"model": "small", "language": "de"}, "diarize": {}})
+    new = OptionSet.model_validate({"transcribe": {"model": "tiny"}, "align": None}).over_set(old)
+    assert (new.transcribe.model, new.transcribe.language, new.align, new.diarize) == ("tiny", "de", None, old.diarize)
