@@ -137,7 +137,7 @@ def test_ten_thousand_files_open_at_once(browser: Browser, tmp_path: Path) -> No
     began = time.monotonic()
     with opened(browser, location) as page:
         assert len(cells(page, "file")) < 100
-        assert time.monotonic() - began < 5  # 0.4 s on two idle cores
+        assert time.monotonic() - began < 10  # 0.4 s on two idle cores
         assert page.locator("#stretches tbody tr").count() == 200
         page.locator("#files").evaluate("files => files.scrollTop = files.scrollHeight")
         wait_until(page, "document.querySelector('#files').textContent.includes('2026-12/call 09995')")
