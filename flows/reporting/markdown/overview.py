@@ -1,6 +1,5 @@
 """What a run has done in all, as Markdown: counts, stages, how busy the machines were, outputs, and what made them."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +9,11 @@ from flows.reporting.markdown.tables import cell, link, table
 from flows.reporting.report import run_of, summary_of
 from flows.reporting.tracker import Tracker
 from tasks.stage_table import STAGES
-from tasks.storage.urls import absolute, is_url, shown
+from tasks.storage.urls import absolute, shown
 
 SHOWN = ("done", "skipped", "failed", "left", "waiting")
 BAR = 20
 """Characters of the bar for a stage that has taken all of the time."""
-INDEX = "index.html"
 
 
 def overview(tracker: Tracker) -> list[str]:
@@ -50,10 +48,9 @@ def _stages(tracker: Tracker, seconds: dict[str, float]) -> list[str]:
 
 
 def _made_of(tracker: Tracker, batch: Batch) -> Iterator[str]:
-    folder = absolute(batch.write.output_dir)
-    yield f"- Outputs: {cell(shown(folder))}"
-    if not is_url(folder) and os.path.exists(index := os.path.join(folder, INDEX)):
-        yield f"- Page: {cell(index)}"
+    yield f"- Outputs: {cell(shown(absolute(batch.write.output_dir)))}"
+    if tracker.index:
+        yield f"- Index of the pages: {cell(shown(tracker.index))}"
     if batch.run.report:
         yield f"- Report: {cell(shown(batch.run.report))}"
     yield f"- Model: {cell(batch.transcribe.model)}"

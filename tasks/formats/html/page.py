@@ -64,7 +64,7 @@ def html(
         language_line=language_line(result["language"]),
         direction=direction_of(" ".join(block.paragraph.text for block in blocks)),
         length=clock(duration_s),
-        speakers=len({block.colour for block in blocks} - {None}),
+        speakers=len({block.paragraph.speaker for block in blocks} - {None}),
         quality=quality,
         doubts=doubts,
         blocks=blocks,

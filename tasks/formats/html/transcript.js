@@ -60,7 +60,8 @@ if (audio) {
 
 document.addEventListener("click", (event) => {
   const timed = event.target.closest("[data-t]");
-  if (timed && getSelection().isCollapsed) play(Number(timed.dataset.t));
+  const selecting = timed?.tagName === "SPAN" && !getSelection().isCollapsed;
+  if (timed && !selecting) play(Number(timed.dataset.t));
 });
 
 // The index of the batch leads to a time: transcript.html#t=83.2

@@ -13,6 +13,7 @@ from flows.reporting.index.page import write_index
 from flows.state.ledger import FOLDER, Ledger
 from flows.state.ledger_rows import Row, Written
 from tasks.quality.assessment import Assessment, Listed
+from tasks.storage.io import read
 
 ODD = "50% #1? <script>alert(1)</script> 'a' \"b\" &é"
 FILES = 10_000
@@ -136,7 +137,7 @@ def test_ten_thousand_files_open_at_once(browser: Browser, tmp_path: Path) -> No
     began = time.monotonic()
     with opened(browser, location) as page:
         assert len(cells(page, "file")) < 100
-        assert time.monotonic() - began < 5  # 0.4 s on two idle cores
+        assert time.monotonic() - began < 10  # 0.4 s on two idle cores
         assert page.locator("#stretches tbody tr").count() == 200
         page.locator("#files").evaluate("files => files.scrollTop = files.scrollHeight")
         wait_until(page, "document.querySelector('#files').textContent.includes('2026-12/call 09995')")
@@ -163,6 +164,27 @@ def test_a_page_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     with pytest.raises(FileExistsError, match="move it away"):
         write_index(ledger, str(tmp_path))
+
+
+def test_an_index_in_a_store_is_replaced(bucket: str, tmp_path: Path) -> None:
+    """Its links are relative, so that they lead to the pages beside it wherever the store is served."""
+    for count in (1, 2):
+        ledger = Ledger(tmp_path, bucket)
+        for number in range(count):
+            note(ledger, f"call {number}", checked("good"))
+        assert write_index(ledger, bucket) == f"{bucket}/index.html"
+        assert b'"call 0.wav","call%200.html"' in (page := read(f"{bucket}/index.html"))
+        assert (b"call%201.html" in page) == (count == 2)
+
+
+def test_rows_that_make_no_sense_cost_nothing_but_their_links(tmp_path: Path) -> None:
+    """Names that are no Unicode, as file systems have them; a pattern that somebody has put into the ledger."""
+    ledger = ledger_in(tmp_path)
+    note(ledger, "caf\udce9")
+    note(ledger, "odd", pattern="{format.__class__}")
+    page = Path(write_index(ledger, str(tmp_path))).read_text()
+    assert '["caf?.wav","caf%E9.html","done"' in page
+    assert '["odd.wav","","done"' in page
 
 
 def test_a_folder_without_files_has_an_index(tmp_path: Path) -> None:

@@ -184,12 +184,26 @@ def test_what_slips_in_loads_nothing(browser: Browser, tmp_path: Path) -> None:
     slipped = """
         new Promise((resolve) => {
           document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
-          document.body.innerHTML += '<img src="https://example.com/x.png">';
+          document.body.innerHTML += '<img src="https://pages.invalid/x.png">';
+          setTimeout(() => resolve("nothing was stopped"), 5000);
         })"""
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(page_of(tmp_path, FOX).as_uri())
         assert page.evaluate(slipped) == "img-src"
+
+
+def test_more_speakers_than_colours_are_counted(browser: Browser, tmp_path: Path) -> None:
+    """Each with its name; text that is being selected is not played."""
+    talk = [segment(i, i + 0.9, "Hm.", speaker=f"S{i}", words=[word("Hm.", i, i + 0.9)]) for i in range(11)]
+    with opened(browser, page_of(tmp_path, talk)) as page:
+        assert "11 speakers" in (page.locator(".facts").text_content() or "")
+        assert page.locator("h2 bdi").all_text_contents() == [f"S{i}" for i in range(11)]
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('main'))")
+        page.evaluate("document.querySelectorAll('span[data-t]')[4].click()")
+        assert at(page) == 0
+        page.evaluate("document.querySelectorAll('h2 button')[4].click()")
+        assert at(page) >= 4
 
 
 def test_text_from_right_to_left(browser: Browser, tmp_path: Path) -> None:
