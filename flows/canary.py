@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, runtime
 from prefect.states import Completed, Failed, State
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from flows.batch import whisperx_batch
 from flows.config.canary import Limits, OptionSet
@@ -17,6 +17,7 @@ from flows.evaluation.comparison import compare
 from flows.planning.discovery import NothingToDo
 from flows.planning.selection import find_entries
 from flows.pools.outcome import exception_of
+from flows.preflight.check import check_absolute
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.markdown.canary import Trial
 from flows.services.engine_log import omit_tracebacks_of_final_states
@@ -24,6 +25,7 @@ from flows.services.failures import EXPECTED, RunBroken, in_words
 from flows.state.ledger import Ledger
 from tasks.errors import InvalidInput
 from tasks.storage import io, urls
+from tasks.write import WriteOptions
 
 
 # Named as the flow that it tries, so that its deployment stands beside the others.
@@ -33,7 +35,7 @@ def canary(
     output_dir: str,
     old: OptionSet = OptionSet(),
     new: OptionSet = OptionSet(),
-    sample: int = 20,
+    sample: Annotated[int, Field(ge=1)] = 20,
     limits: Limits = Limits(),
     pools: PoolSettings = PoolSettings(),
 ) -> State[Any]:
@@ -54,6 +56,8 @@ def canary(
         omit_tracebacks_of_final_states()
     folder = urls.join(urls.absolute(output_dir), f"{runtime.flow_run.scheduled_start_time:%Y-%m-%d %H%M%S}")
     try:
+        if runtime.deployment.id:
+            check_absolute(Batch(inputs=inputs, write=WriteOptions(output_dir=output_dir)), [])
         manifest = urls.join(folder, "sample.jsonl")
         chosen = _sample(find_entries(inputs, _no_ledger), sample)
         io.write_all({manifest: "".join(f"{_row(entry)}\n" for entry in chosen).encode()})

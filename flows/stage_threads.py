@@ -48,6 +48,8 @@ class StageThreads:
                 threads.append(thread)
                 del left[stage]
                 parameters["links"].begun.wait()  # Prefect shows them in the order in which they begin
+                if self.stopped:
+                    break
         finally:  # if one cannot be started, the others would wait for it for ever
             for stage, parameters in left.items():
                 _close(stage, parameters)

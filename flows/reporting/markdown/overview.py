@@ -1,13 +1,13 @@
 """What a run has done in all, as Markdown: counts, stages, how busy the machines were, outputs, and what made them."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from flows.config.parameters import Batch
 from flows.reporting.console import duration, speed_line
 from flows.reporting.markdown.tables import cell, link, table
 from flows.reporting.report import run_of, summary_of
 from flows.reporting.tracker import Tracker
+from tasks.errors import one_line
 from tasks.stage_table import STAGES
 from tasks.storage.urls import absolute, shown
 
@@ -54,8 +54,8 @@ def _made_of(tracker: Tracker, batch: Batch) -> Iterator[str]:
     if batch.run.report:
         yield f"- Report: {cell(shown(batch.run.report))}"
     yield f"- Model: {cell(batch.transcribe.model)}"
-    yield f"- Options: {cell(_changed(batch) or 'defaults')}"
-    run: dict[str, Any] = run_of(tracker)
+    yield f"- Options: {cell(one_line(_changed(batch)))}"
+    run = run_of(tracker)
     yield f"- Versions: {', '.join(f'{program} {release}' for program, release in run['versions'].items())}"
     yield f"- Started {run['started']}"
 
