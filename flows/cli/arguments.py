@@ -30,7 +30,10 @@ VALUES = {
 """What the help calls the values of options, where their type says too little."""
 VALUE_OF = {option: value for value, options in VALUES.items() for option in options.split()}
 SHORT = {"output_dir": "-o", "output_format": "-f"}
-TAKES_A_VALUE = {"highlight_words", "condition_on_previous_text", "fp16", "print_progress", "model_cache_only"}
+TAKES_A_VALUE = {
+    *("highlight_words", "condition_on_previous_text", "fp16", "print_progress", "model_cache_only"),
+    "ray_dashboard",  # it was on by default: commands have `--ray_dashboard False`
+}
 """Options that the `whisperx` program reads as `--option True`; other options that are off by default are flags."""
 SHELLS = ("bash", "zsh", "tcsh")
 

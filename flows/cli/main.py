@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from flows.cli.arguments import SHELLS, Parser, PrintCompletion
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.cli.parsing import read_options, usage_errors
+from flows.host.collector import collector_paused
 from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
 from flows.host.signals import exit_on_signals
@@ -44,7 +45,7 @@ def main() -> NoReturn:
     exit_on_signals()
     warnings.filterwarnings("ignore")  # torchcodec's absence, deprecations: pages of text before the first line of ours
     try:
-        with waiting("starting"):
+        with waiting("starting"), collector_paused():
             notice = prepare_surroundings()
             import flows.cli.options  # noqa: F401, takes a second: what follows then refuses a wrong command at once
     except NoPrivateFolder as error:
@@ -175,7 +176,7 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
             return write_again(parameters, plan, tracker)
         # What runs from here on imports modules, and reads settings, from the current folder.
         os.chdir(empty_folder())
-        with waiting("loading Ray and Prefect", quiet=not batch.run.verbose):
+        with waiting("loading Ray and Prefect", quiet=not batch.run.verbose), collector_paused():
             from flows.cli.flow_run import run_flow
 
         return run_flow(parameters, plan, tracker)

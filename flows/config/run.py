@@ -37,5 +37,7 @@ class RunSettings(Options):
     shard_size: int = Field(
         1000, ge=1, description="files in a subflow: a batch with more is divided into shards, which share the pools"
     )
-    ray_dashboard: bool = Field(True, description="run Ray's dashboard, if the run starts its own Ray")
+    ray_dashboard: bool = Field(
+        False, description="run Ray's dashboard, if the run starts its own Ray, which then takes longer"
+    )
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause the collector where many objects are made that stay, and none of them in cycles.
 
-    It would walk through all of them again and again: a third of the time that the plan of 100,000 files takes.
+    It would walk through all of them again and again: a third of the time that the plan of 100,000 files takes, a sixth
+    of that of imports.
     """
     gc.disable()
     try:

@@ -25,6 +25,7 @@ from flows.preflight.services import check_ray
 from flows.services import ray_reaper
 from flows.services.node import Node
 from flows.services.object_store import disk_notice
+from flows.services.ray_head import NO_IDLE_WORKERS, without_unused
 from flows.services.ray_nodes import alive_nodes
 
 logger = logging.getLogger(__name__)
@@ -107,11 +108,11 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
 def _started_here(*, dashboard: bool) -> Any:
     """Start Ray on this machine, again if that timed out: Ray gives its processes 30 s, however busy the machine is."""
     provide_token()
-    os.environ |= KEEP_MEMORY  # for all processes of Ray; this one has read its own
+    os.environ |= KEEP_MEMORY | NO_IDLE_WORKERS  # for all processes of Ray; this one has read its own
     before = set(psutil.Process().children())
     for left in reversed(range(STARTS)):
         try:
-            with signals_blocked():
+            with signals_blocked(), nullcontext() if dashboard else without_unused():
                 return ray.init(
                     address="local",
                     namespace="prefect",

@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_HOME, Settings, temporary_settings
 
-from flows.services.prefect_server import LASTING_SERVER, LocalServer, ServerFailed
+from flows.services.prefect_server import FOR_ONE_RUN, LASTING_SERVER, LocalServer, ServerFailed
 
 
 @pytest.fixture(name="home")
@@ -23,7 +23,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield home
 
 
-def test_prefect_understands_the_settings_of_a_server_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefect_understands_the_settings_of_its_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ignores what it does not know, also what an upgrade has renamed."""
     for name, value in LASTING_SERVER.items():
         monkeypatch.setenv(name, value)
@@ -35,6 +35,11 @@ def test_prefect_understands_the_settings_of_a_server_that_lasts(monkeypatch: py
     assert vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
     assert (vacuum.retention_period, vacuum.batch_size) == (timedelta(days=30), 20)
     assert server.events.retention_period == timedelta(days=1)
+    for name, value in FOR_ONE_RUN.items():
+        monkeypatch.setenv(name, value)
+    server = Settings().server
+    assert (server.register_blocks_on_start, server.memoize_block_auto_registration) == (False, False)
+    assert (server.ui.enabled, server.services.triggers.enabled) == (False, False)
 
 
 @flow
@@ -58,6 +63,7 @@ def test_two_servers_that_start_at_once_share_a_database_and_open_to_their_own_r
         assert httpx.get(f"{url}/admin/version", auth=(user, other.partition(":")[2])).status_code == 401
         assert httpx.get(f"{url}/admin/version", auth=(user, password)).status_code == 200
     assert not list(home.glob("*.log"))
+    assert [each._process.returncode for each in (first, second)] == [0, 0], "one had to be killed, or broke"
 
 
 def test_a_server_that_ends_is_noticed_at_once_and_leaves_its_log(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

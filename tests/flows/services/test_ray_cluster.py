@@ -1,6 +1,8 @@
-"""flows/services/ray_cluster.py: a Ray that starts too slowly."""
+"""flows/services/ray_cluster.py and ray_head.py: a Ray that starts too slowly, and what a run's own Ray consists of."""
 
+import os
 import subprocess
+import sys
 
 import pytest
 
@@ -39,3 +41,26 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
     with pytest.raises(RuntimeError, match=message[:20]):
         _started_here(dashboard=False)
     assert len(tried) == tries
+
+
+ALONE = """
+import psutil, ray
+from flows.services.ray_cluster import ray_session
+
+with ray_session(None, dashboard=False) as session:
+    ray.get(ray.remote(type("Actor", (), {"work": lambda self: None})).remote().work.remote())
+    assert session.dashboard_url is None
+    for process in psutil.Process().children(recursive=True):
+        print(" ".join(process.cmdline()))
+"""
+
+
+def test_a_ray_of_its_own_has_the_processes_that_actors_need_and_no_others() -> None:
+    """After an upgrade Ray may start others, or those that are left out in another way."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", ALONE], env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    programs = ("gcs_server", "raylet", "ray::Actor", "DashboardAgent", "RuntimeEnvAgent")
+    found = {line: [name for name in programs if name in line.partition(" --")[0]] for line in done.stdout.splitlines()}
+    assert [line for line, names in found.items() if not names and "ray_reaper" not in line] == []
+    assert {name for names in found.values() for name in names} >= {"gcs_server", "raylet", "ray::Actor"}
