@@ -88,7 +88,8 @@ class Resume:
             return None
         row = self._ledger.row(file.source.path)
         here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
-        right = self._right(file, here)
+        here = {key: here[key] for right in self._keys(file, here) for key in here if unnamed(key) == right}
+        right = self._named_as_asked(file, here)
         there = self._there(file, right[0]["language"] if right else None)
         found = {name: version for name, version in there.items() if version}
         intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
@@ -111,16 +112,15 @@ class Resume:
                 raise not_ours(file.output.render("", name), other)
         return None
 
-    def _right(self, file: FileRun, here: Mapping[str, Written]) -> list[Written]:
-        """Return which of the outputs that are `here`, by their keys, have the options and names that are asked for.
+    def _named_as_asked(self, file: FileRun, here: Mapping[str, Written]) -> list[Written]:
+        """Return which of the outputs that are `here`, by their keys, have the names that the file's speakers have now.
 
         If nobody is to be named now, or the voices are not stored any more, names that are there stay.
         """
-        asked = [key for right in self._keys(file, here) for key in here if unnamed(key) == right]
-        if self._naming is not None and "diarize" in file.stages and self._stored(file, "diarize"):
-            matches = self._naming.matches(StoredResult(self._results, file.source.keys["diarize"]).read())
-            asked = [key for key in asked if key == unnamed(key) + names_mark(matches)]
-        return [here[key] for key in asked]
+        if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
+            return list(here.values())
+        matches = self._naming.matches(StoredResult(self._results, file.source.keys["diarize"]).read())
+        return [each for key, each in here.items() if key == unnamed(key) + names_mark(matches)]
 
     def _keys(self, file: FileRun, here: Mapping[str, Written]) -> list[str]:
         """Return the keys of outputs that are right for this file, without the names of its speakers.

@@ -205,8 +205,9 @@ def test_a_variable_that_sets_nothing_is_refused(
 
 
 def test_the_variables_of_the_deployments_are_known() -> None:
-    """A shell may have both."""
-    assert {name for name, field in DeploymentSettings.model_fields.items() if not field.validation_alias} <= OTHERS
+    """A shell may have both; those of the models, the language and the formats mean the same to the command."""
+    names = {name for name, field in DeploymentSettings.model_fields.items() if not field.validation_alias}
+    assert names <= OTHERS | Command.model_fields.keys()
 
 
 def test_a_wrong_item_of_a_list_names_its_option() -> None:

@@ -33,7 +33,9 @@ def _halves(real_diarizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Ha
     """The voices in each half of three excerpts of meetings, by channel and half, and those of a call."""
     compute_limits.configure(parallel=1, threads=1)
     torch.set_num_threads(1)
-    pipelines = diarizers("campplus", ModelOptions(device="cpu", threads=1, model_dir=str(real_diarizer), offline=True))
+    models = ModelOptions(device="cpu", threads=1, model_dir=str(real_diarizer), offline=True)
+    with diarizers("campplus", models).acquire() as pipeline:
+        network = pipeline.model
     found: Halves = {}
     for channel, options in CHANNELS.items():
         for source in (*(AMI / f"trn0{number}.flac" for number in (3, 5, 6)), TWO_SPEAKERS):
@@ -43,7 +45,7 @@ def _halves(real_diarizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Ha
             rttm = AMI / "reference.rttm" if source.parent == AMI else source.with_suffix(".rttm")
             for half in (0, 1):
                 turns = said_by(rttm, source.stem, half)
-                voices = find_voices(pipelines, decode(str(coded)), turns)
+                voices = find_voices(network, decode(str(coded)), turns)
                 found.setdefault((channel, half), {}).update(voices)
     return found
 
