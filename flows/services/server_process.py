@@ -35,7 +35,7 @@ def main() -> None:
     config = uvicorn.Config(create_app(final=True), log_level="warning")
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again, once everything is shut down
         Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
-    os._exit(0)  # the interpreter would take seconds to tear down what nobody needs any more; the run waits for this
+    os._exit(0)  # all is written: the interpreter's teardown takes more than a second, for which the run would wait
 
 
 if __name__ == "__main__":
