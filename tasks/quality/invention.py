@@ -24,6 +24,7 @@ FASTEST_WORDS, FASTEST_CHARACTERS, FAST_S = 7.0, 40.0, 2.0
 """A second; nobody speaks faster for two seconds or more. A sentence of a lively telephone call had 6.7 words a second
 for 1.3 s."""
 NO_SPEECH, REPETITIVE = "text where there is no speech", "repetitive"
+"""How the reasons begin by which the second pass tells what kind of doubt it is."""
 UNSURE_S = 1.0
 """Shorter segments have so few tokens that their mean log probability is chance."""
 UNSURE_THROUGHOUT = 0.75

@@ -18,7 +18,8 @@ Result = dict[str, Any]
 Rules = Callable[[list[Segment]], Iterable[Finding]]
 
 MOST_IN_DOUBT = 0.5
-"""The new text may be in doubt for this share of the time for which the old one is."""
+"""The new text may be in doubt for this share of the time for which the old one is. Chosen, as the limits below;
+benchmarks/second_pass.py shows what they take and leave."""
 MOST_LOST_S = 0.25
 """So much less of the speech may have text."""
 LEAST_KEPT = 0.8
