@@ -53,25 +53,24 @@ class Archive:
     def speakers(self, name: str) -> set[str]:
         """Return who speaks in a transcript."""
         result = json.loads((self.out / f"{name}.json").read_text())
-        return {word["speaker"] for word in result["word_segments"] if "speaker" in word}
+        return {segment["speaker"] for segment in result["segments"] if "speaker" in segment}
 
 
 @pytest.fixture(name="archive")
-def _archive(real_diarizer: Path, small_models: Path, tiny_en: str, alone: dict[str, str], tmp_path: Path) -> Archive:
+def _archive(real_diarizer: Path, tiny_en: str, alone: dict[str, str], tmp_path: Path) -> Archive:
     """Two parts of three meetings."""
     for meeting in MEETINGS:
         for which in (0, 1):
             part(meeting, which, tmp_path / "speech" / f"{meeting}-{which}.wav")
     options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--diarize", "--device", "cpu"]
     options += ["--diarize_model", "campplus", "--model_dir", str(real_diarizer), "--offline"]
-    options += ["--align_model", str(small_models / "align-tiny"), "--output_format", "json,quality"]
+    options += ["--no_align", "--output_format", "json,quality"]
     return Archive(tmp_path, options, alone)
 
 
 def test_people_are_named_in_all_files(archive: Archive) -> None:
     """Grouped, named in the table, written by a run that loads no model; then known from a sample of their voice."""
     archive.transcribe()
-    labelled = {path.name: path.read_bytes() for path in archive.out.glob("*.json")}
     people = archive.out / "speakers"
     assert "6 files" in archive.run(f"{COMMAND}-speakers", str(archive.out))
     rows = list(csv.DictReader((people / "speakers.csv").read_text("utf-8-sig").splitlines()))
@@ -104,7 +103,9 @@ def test_people_are_named_in_all_files(archive: Archive) -> None:
     archive.run(f"{COMMAND}-speakers", str(archive.out), "--forget", "FEE078")
     rewritten = archive.transcribe("--speakers", str(people))
     assert rewritten["summary"]["done"] == 2
-    assert (archive.out / "trn05-0.json").read_bytes() == labelled["trn05-0.json"]
+    for name in ("trn05-0", "trn05-1"):
+        assert any(speaker.startswith("SPEAKER_") for speaker in archive.speakers(name))
+        assert "FEE078" not in (archive.out / f"{name}.json").read_text()
 
     part("trn05", 0, archive.folder / "known" / "Dame Ada" / "sample.wav")
     archive.transcribe("--speakers", str(archive.folder / "known"), "--overwrite")

@@ -1,5 +1,6 @@
 """Which outputs are right once speakers have names: those with the names that their speakers have now."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def run(of: Batch, *, crash: bool = False) -> None:
         plan.recall(tracker)
         plan.probe(tracker)
         for file in plan.waiting():
-            said = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello."}]})
+            words = [{"word": "Hello.", "start": 0.0, "end": 1.0}]
+            segments = [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": words}]
+            said = Transcript("en", {"segments": segments, "word_segments": words})
             store = result_store(folder.results)
             store.persist_result_record(store.create_result_record(said, key=file.source.keys["transcribe"]))
             file.missing = frozenset({"write"})
@@ -79,7 +82,8 @@ def test_each_output_is_done_with_its_own_names(speech: Path) -> None:
     run(batch(speech, named=False))
     assert "SPEAKER_00" in said(speech, "txt")
     run(batch(speech, "json"))
-    assert "Ada" in said(speech, "json")
+    [word] = json.loads(said(speech, "json"))["word_segments"]
+    assert word["speaker"] == "Ada"
     assert missing(batch(speech, "json")) == {}
     assert missing(batch(speech)) == WRITE
     assert missing(batch(speech, named=False)) == {}

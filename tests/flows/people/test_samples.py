@@ -1,0 +1,59 @@
+"""flows/people/samples.py: which samples a folder has, and whose they are; making voices is in test_speakers.py."""
+
+from pathlib import Path
+
+import pytest
+from voices import voice
+
+from flows.people.samples import Sample, _with_samples, samples_in
+from tasks.errors import InvalidInput
+from tasks.people.known import KnownVoice, Person
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    """Samples of three people, in the three ways that there are."""
+    (tmp_path / "Ada Lovelace").mkdir()
+    for name in ("Ada Lovelace/2.wav", "Ada Lovelace/1.mp3", "Ada Lovelace/.hidden", "Charles Babbage.flac"):
+        (tmp_path / name).touch()
+    for name in ("voices.json", "speakers.html"):
+        (tmp_path / name).touch()
+    (tmp_path / "speakers.csv").write_text(
+        "id,name,file,start,end\n,Mary,talk.wav,2.5,20\nP0001,Ann,a.wav,,\n,,b.wav,,\n"
+    )
+    return tmp_path
+
+
+def test_samples_are_found_by_folder_file_and_row(folder: Path) -> None:
+    """Rows of people whose voices are stored, and those without a name, are none."""
+    assert samples_in(folder, {"P0001"}) == [
+        Sample("Mary", str(folder / "talk.wav"), 2.5, 20.0),
+        Sample("Ada Lovelace", str(folder / "Ada Lovelace" / "1.mp3")),
+        Sample("Ada Lovelace", str(folder / "Ada Lovelace" / "2.wav")),
+        Sample("Charles Babbage", str(folder / "Charles Babbage.flac")),
+    ]
+    assert Sample("Ann", str(folder / "a.wav")) in samples_in(folder, set())
+
+
+def test_a_time_that_is_none_is_refused_with_its_line(folder: Path) -> None:
+    """In the table."""
+    (folder / "speakers.csv").write_text("name,file,start\nAda,a.wav,0\nMary,b.wav,soon\n")
+    with pytest.raises(InvalidInput, match=r"speakers\.csv, line 3: start and end are seconds"):
+        samples_in(folder, set())
+
+
+def test_samples_join_people_by_name_and_go_when_they_are_removed(tmp_path: Path) -> None:
+    """A person's id stays when the folder of samples gets another name; one whose voices are all gone goes."""
+    heard, old, new = (KnownVoice(voice(i), f"{i}.wav", str(i), "S0" * (i == 0)) for i in range(3))
+    people = [Person("P0001", "Ada", [heard]), Person("P0002", "Mary", [old])]
+    joined = _with_samples(people, {"1": "Mary", "2": "Ada"}, [new], str(tmp_path))
+    assert joined == [Person("P0001", "Ada", [heard, new]), Person("P0002", "Mary", [old])]
+    renamed = _with_samples(people, {"1": "Mary Somerville", "2": "Ann"}, [new], str(tmp_path))
+    assert [(person.id, person.name) for person in renamed] == [
+        ("P0001", "Ada"),
+        ("P0002", "Mary Somerville"),
+        ("P0003", "Ann"),
+    ]
+    assert _with_samples(people, {}, [], str(tmp_path)) == [people[0]]
+    (tmp_path / "speakers.csv").write_text("id,name,file\nP0007,,x.wav\nP0002,Mary S.,1.wav\n")
+    assert [person.id for person in _with_samples([], {"2": "Ann"}, [new], str(tmp_path))] == ["P0008"]
