@@ -63,6 +63,7 @@ def html(
         language=result["language"],
         language_line=language_line(result["language"]),
         direction=direction_of(" ".join(block.paragraph.text for block in blocks)),
+        clock=clock,
         length=clock(duration_s),
         speakers=len({block.paragraph.speaker for block in blocks} - {None}),
         quality=quality,

@@ -15,7 +15,7 @@ from transcripts import segment, word
 
 from tasks.audio.types import AudioFile
 from tasks.quality.transcript import Finding
-from tasks.quality.verdict import Quality
+from tasks.quality.verdict import Decision, Quality
 from tasks.storage.outputs import OutputPath
 from tasks.transcribe import Transcript
 from tasks.write import WriteOptions, write
@@ -44,13 +44,14 @@ def page_of(
     findings: list[Finding] | None = None,
     name: str = "fox",
     path: str = "",
+    second_pass: list[Decision] | None = None,
     **options: Any,
 ) -> Path:
     """Write the page of a recording as a run does, and return its path; the recording is in another folder."""
     recording = folder / "recordings" / f"{name}.wav"
     recording.parent.mkdir(exist_ok=True)
     shutil.copy(TWO_SPEAKERS, recording)
-    quality = None if findings is None else Quality("check", [], findings, 4.0, 3.0)
+    quality = None if findings is None else Quality("check", [], findings, 4.0, 3.0, second_pass or [])
     output = OutputPath(str(folder / "out"), "", f"{name}.{{format}}")
     file = AudioFile(path or str(recording), f"{name}.wav", 4.0)
     asked = WriteOptions(output_format="html", **options)
@@ -147,6 +148,23 @@ def test_doubts_are_marked_with_their_reasons(fox: Page) -> None:
     assert at(fox) < 1.0
     fox.keyboard.press("n")
     assert at(fox) > 3.0
+
+
+def test_what_a_second_pass_has_decided_is_listed(browser: Browser, tmp_path: Path) -> None:
+    """With the texts of both passes, and a time that is played."""
+    decisions = [
+        Decision(0.4, 1.1, ["repeated"], taken=True, why="less is in doubt", before="q q", after=MARKUP, decoded=[]),
+        Decision(3.1, 4.0, ["missing"], taken=False, why="no words", before="", after="", decoded=[]),
+    ]
+    with opened(browser, page_of(tmp_path, FOX, findings=[], second_pass=decisions)) as page:
+        page.locator("#second-pass summary").click()
+        assert page.locator("#second-pass summary").text_content() == "Heard again: 2, of which changed: 1"
+        assert page.locator("#second-pass li").all_text_contents() == [
+            f"0:00:00 changed: less is in doubt. q q; second pass: {MARKUP}",
+            "0:00:03 kept: no words. no text; second pass: no text",
+        ]
+        page.locator("#second-pass button").last.click()
+        wait_until(page, "audio.currentTime > 3.1 && !audio.paused")
 
 
 def test_light_and_dark(fox: Page, browser: Browser, tmp_path: Path) -> None:
