@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import psutil
 
-psutil.cpu_percent()  # begins to count
 QUERY = ("--query-gpu=utilization.gpu", "--format=csv,noheader,nounits")
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 40
@@ -20,9 +19,25 @@ class Usage(NamedTuple):
     gpu: float | None
 
 
-def machine_usage() -> Usage:
-    """Return the use of all CPUs since the last call, at first since the start, and of all GPUs just now."""
-    return Usage(psutil.cpu_percent() / 100, _gpus())
+class UsageMeter:
+    """Measures how busy this machine is, from any thread: psutil.cpu_percent begins anew in each."""
+
+    def __init__(self) -> None:
+        self._before = _cpu_seconds()
+
+    def read(self) -> Usage:
+        """Return the use of all CPUs since the last call, at first since this was made, and of all GPUs just now."""
+        before, self._before = self._before, _cpu_seconds()
+        busy, total = (now - then for now, then in zip(self._before, before, strict=True))
+        return Usage(min(max(busy / total, 0.0), 1.0) if total > 0 else 0.0, _gpus())
+
+
+def _cpu_seconds() -> tuple[float, float]:
+    """Return the seconds that all CPUs were busy, and those in all, since the machine started."""
+    times = psutil.cpu_times()
+    # On Linux those of virtual machines are in `user` and `nice` too.
+    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return total - times.idle - getattr(times, "iowait", 0.0), total
 
 
 def _gpus() -> float | None:

@@ -13,7 +13,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import State
 from pydantic import SecretStr
 
-from flows.host.usage import Usage, machine_usage
+from flows.host.usage import Usage, UsageMeter
 from flows.pools.outcome import Outcome
 from flows.pools.task_engine import Sessions
 from flows.services.prefect_events import flush
@@ -85,6 +85,7 @@ class StageProcess:
             os.environ["OMP_NUM_THREADS"] = str(threads)
         forward_logs()
         self._sessions = Sessions()
+        self._meter = UsageMeter()
 
     def load(self, stages: tuple[str, ...], options: ActorOptions) -> None:
         """Load the models of these stages before the first file needs them."""
@@ -131,7 +132,7 @@ class StageProcess:
     @ray.method(concurrency_group="control")
     def usage(self) -> Usage:
         """Return how busy its machine is."""
-        return machine_usage()
+        return self._meter.read()
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:

@@ -14,7 +14,7 @@ def omit_tracebacks_of_final_states() -> None:
     """Let the log of a run that has failed end with its final state.
 
     After it, the engine raises the state as an exception, and logs that twice, with forty lines of its own code.
-    Contract test: tests/deployments/test_failures.py.
+    Contract test: tests/deployments/test_deployments.py.
     """
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_is_not_of_final_state)
