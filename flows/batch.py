@@ -32,7 +32,7 @@ from flows.reporting.tracker import Tracker
 from flows.services.deployment import with_deployment_options
 from flows.services.engine_log import omit_tracebacks_of_final_states
 from flows.services.failures import EXPECTED, in_words
-from flows.services.ray_cluster import ray_session
+from flows.services.ray_cluster.session import ray_session
 from flows.state.drafts import remove_drafts
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run

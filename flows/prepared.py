@@ -18,7 +18,7 @@ from flows.pools.nodes.planner import NodePlanner
 from flows.pools.placement import CannotBePlaced
 from flows.pools.worker import ActorOptions
 from flows.reporting.tracker import Tracker
-from flows.services.ray_cluster import RaySession
+from flows.services.ray_cluster.session import RaySession
 from tasks.alignment.selection import CROSS_ATTENTION
 from tasks.models.registry import default_aligners
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flows.pools.sizing import PoolSpec
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 
 
 @dataclass

@@ -22,7 +22,7 @@ from flows.reporting.final_state import FAILED_BEFORE
 from flows.reporting.tracker import Tracker
 from flows.services.failures import in_words
 from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
-from flows.services.ray_cluster import ray_session
+from flows.services.ray_cluster.session import ray_session
 from tasks.storage.scratch import remove_abandoned
 
 

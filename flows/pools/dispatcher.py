@@ -25,9 +25,9 @@ from flows.pools.pool import Pool
 from flows.pools.replica import Replica
 from flows.pools.worker import ActorOptions
 from flows.services.failures import in_words
-from flows.services.node import Node
-from flows.services.ray_nodes import watch_nodes
-from flows.services.ray_watch import RayGone, watch_ray
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.nodes import watch_nodes
+from flows.services.ray_cluster.watch import RayGone, watch_ray
 
 logger = logging.getLogger(__name__)
 

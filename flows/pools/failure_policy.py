@@ -19,9 +19,9 @@ from flows.pools.outcome import Outcome
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica
 from flows.services.failures import PoolNotUp, brief
-from flows.services.node import Node
-from flows.services.ray_nodes import is_gone
-from flows.services.ray_records import memory_at_death
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.nodes import is_gone
+from flows.services.ray_cluster.records import memory_at_death
 from tasks.errors import describe
 
 logger = logging.getLogger(__name__)

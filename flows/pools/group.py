@@ -19,7 +19,7 @@ from flows.pools.nodes.planner import Planner
 from flows.pools.placement import CannotBePlaced
 from flows.pools.replica import Replica
 from flows.pools.worker import ActorFacts, ActorOptions
-from flows.services.ray_nodes import alive_nodes
+from flows.services.ray_cluster.nodes import alive_nodes
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from flows.pools.sizing import PoolSpec
 from flows.services.failures import RunBroken
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 
 
 class CannotBePlaced(RunBroken):

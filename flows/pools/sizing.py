@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import floor
 
 from flows.config.pools import PoolSettings
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 from tasks.stage_table import STAGES
 
 CORES_PER_PROCESS = 4

@@ -15,8 +15,8 @@ from flows.pools.pool import Pool
 from flows.pools.replica import RELOAD_DELAY_S, Replica
 from flows.pools.worker import ActorOptions
 from flows.services.failures import RAY_LOGS, ModelsNotLoaded, PoolNotUp, brief
-from flows.services.ray_records import record_of
-from flows.services.reservation import Reservation
+from flows.services.ray_cluster.records import record_of
+from flows.services.ray_cluster.reservation import Reservation
 from tasks.retries import is_passing
 
 logger = logging.getLogger(__name__)

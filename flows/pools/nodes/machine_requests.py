@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from math import ceil
 
-from flows.services.reservation import Reservation
+from flows.services.ray_cluster.reservation import Reservation
 
 ASK_EVERY_S = 5.0
 MAX_REQUESTS = 8

@@ -18,8 +18,8 @@ from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.startup import Startup
 from flows.pools.worker import ActorOptions
-from flows.services.node import Node
-from flows.services.reservation import Reservation
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.reservation import Reservation
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from flows.pools.replica import Replica
 from flows.pools.startup import NOTIFY_EVERY_S
 from flows.pools.worker import ActorOptions
 from flows.services.failures import RunBroken
-from flows.services.node import Node
-from flows.services.ray_nodes import sees_server
-from flows.services.ray_records import in_words
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.nodes import sees_server
+from flows.services.ray_cluster.records import in_words
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from flows.config.pools import PoolSettings
 from flows.pools.sizing import PoolSpec, plan_pools
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 
 
 class Planner(Protocol):

@@ -16,7 +16,7 @@ from flows.config.pools import PoolSettings
 from flows.pools.autoscaler import Autoscaler
 from flows.pools.placement import bundles_of, place
 from flows.pools.sizing import SURPLUS_NUM_GPUS, PoolSpec, plan_pools
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 
 FILE_S = 300.0
 COSTS = {"load audio": (0.0, 0.0, 0.6), "transcribe": (0.8, 0.5, 0.0), "align": (0.25, 0.15, 0.0)}

@@ -5,7 +5,7 @@ import pytest
 from flows.config.pools import PoolSettings
 from flows.pools.placement import Bundle, CannotBePlaced, place
 from flows.pools.sizing import PoolSpec, plan_pools
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 from tasks.stage_table import STAGES
 
 GPU_BOX = Node(cpus=16, gpus=1)

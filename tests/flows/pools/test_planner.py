@@ -8,7 +8,7 @@ from flows.config.pools import PoolSettings
 from flows.pools.nodes.planner import NodePlanner
 from flows.pools.placement import CannotBePlaced, place
 from flows.pools.sizing import PoolSpec
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 from tasks.stage_table import STAGES
 
 SMALL = Node(cpus=2, gpus=1)

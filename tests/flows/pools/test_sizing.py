@@ -7,7 +7,7 @@ from flows.config.pools import PoolSettings
 from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec, plan_pools
 from flows.prepared import all_by_cross_attention
-from flows.services.node import Node
+from flows.services.ray_cluster.node import Node
 from tasks.stage_table import STAGES
 
 LAPTOP = Node(cpus=2, gpus=0)

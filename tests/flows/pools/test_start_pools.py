@@ -19,7 +19,7 @@ from flows.pools.group import Pools
 from flows.pools.placement import CannotBePlaced
 from flows.prepared import pools_for, prepared
 from flows.reporting.tracker import Tracker
-from flows.services.ray_cluster import RaySession, ray_session
+from flows.services.ray_cluster.session import RaySession, ray_session
 from flows.state.folder import OutputFolder
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")

@@ -1,4 +1,4 @@
-"""flows/services/ray_cluster.py and ray_head.py: a Ray that starts too slowly, and what a run's own Ray consists of."""
+"""flows/services/ray_cluster/session.py and head.py: a Ray that starts too slowly, and what a run's own consists of."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flows.services.ray_cluster import STARTS, _started_here
+from flows.services.ray_cluster.session import STARTS, _started_here
 
 SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
 
@@ -45,7 +45,7 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
 
 ALONE = """
 import psutil, ray
-from flows.services.ray_cluster import ray_session
+from flows.services.ray_cluster.session import ray_session
 
 with ray_session(None, dashboard=False) as session:
     ray.get(ray.remote(type("Actor", (), {"work": lambda self: None})).remote().work.remote())
@@ -62,5 +62,5 @@ def test_a_ray_of_its_own_has_the_processes_that_actors_need_and_no_others() -> 
     assert done.returncode == 0, done.stderr
     programs = ("gcs_server", "raylet", "ray::Actor", "DashboardAgent", "RuntimeEnvAgent")
     found = {line: [name for name in programs if name in line.partition(" --")[0]] for line in done.stdout.splitlines()}
-    assert [line for line, names in found.items() if not names and "ray_reaper" not in line] == []
+    assert [line for line, names in found.items() if not names and "ray_cluster/reaper" not in line] == []
     assert {name for names in found.values() for name in names} >= {"gcs_server", "raylet", "ray::Actor"}

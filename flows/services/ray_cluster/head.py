@@ -1,7 +1,7 @@
 """What Ray would start on this machine, and a run does not use.
 
 Ray starts these processes one after another before it answers, and each imports Ray. Without them it takes 2 core-s
-instead of 5. The methods are Ray's internals; tests/flows/services/test_ray_cluster.py holds the contract.
+instead of 5. The methods are Ray's internals; tests/flows/services/ray_cluster/test_session.py holds the contract.
 """
 
 from collections.abc import Iterator

@@ -22,11 +22,11 @@ from flows.host.private_folder import private_subfolder
 from flows.host.ray_token import provide_token
 from flows.host.signals import signals_blocked
 from flows.preflight.services import check_ray
-from flows.services import ray_reaper
-from flows.services.node import Node
-from flows.services.object_store import disk_notice
-from flows.services.ray_head import NO_IDLE_WORKERS, without_unused
-from flows.services.ray_nodes import alive_nodes
+from flows.services.ray_cluster import reaper
+from flows.services.ray_cluster.head import NO_IDLE_WORKERS, without_unused
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.nodes import alive_nodes
+from flows.services.ray_cluster.object_store import disk_notice
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +136,6 @@ def _started_here(*, dashboard: bool) -> Any:
 def _reaper(started: set[psutil.Process]) -> subprocess.Popen[bytes]:
     """Start the process that ends these processes of Ray once its standard input closes, at the latest by our death."""
     # By its path: the current folder, or another package, may have another module `flows`.
-    line = [sys.executable, "-P", ray_reaper.__file__, *(str(process.pid) for process in started)]
+    line = [sys.executable, "-P", reaper.__file__, *(str(process.pid) for process in started)]
     with signals_blocked():
         return subprocess.Popen(line, stdin=subprocess.PIPE, start_new_session=True)

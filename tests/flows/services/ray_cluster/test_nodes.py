@@ -1,4 +1,4 @@
-"""flows/services/ray_nodes.py: the machines of a cluster, as the driver sees them; deaths are in tests/faults."""
+"""flows/services/ray_cluster/nodes.py: the machines of a cluster, as the driver sees them; deaths: tests/faults."""
 
 import socket
 import threading
@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.services.node import Node
-from flows.services.ray_nodes import alive_nodes, is_gone, sees_server, watch_nodes
-from flows.services.ray_records import draining_nodes
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.nodes import alive_nodes, is_gone, sees_server, watch_nodes
+from flows.services.ray_cluster.records import draining_nodes
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 

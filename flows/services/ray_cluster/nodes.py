@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import ray
 from prefect.settings import PREFECT_API_URL
 
-from flows.services.node import Node
-from flows.services.ray_records import draining_nodes
+from flows.services.ray_cluster.node import Node
+from flows.services.ray_cluster.records import draining_nodes
 
 CHECK_EVERY_S = 1.0
 CONNECT_S = 2.0

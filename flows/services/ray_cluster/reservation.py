@@ -8,7 +8,7 @@ from ray.util.placement_group import placement_group, placement_group_table, rem
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.host.programs import typed
-from flows.services.ray_records import holders, in_words
+from flows.services.ray_cluster.records import holders, in_words
 
 
 class Reservation:

@@ -1,4 +1,4 @@
-"""flows/services/ray_records.py: the contract with Ray's control store, whose records are no public interface."""
+"""flows/services/ray_cluster/records.py: the contract with Ray's control store, which has no public interface."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import ray
 
-from flows.services.ray_records import MEMORY, holders, in_words, memory_at_death, record_of
+from flows.services.ray_cluster.records import MEMORY, holders, in_words, memory_at_death, record_of
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 

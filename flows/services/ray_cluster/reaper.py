@@ -1,6 +1,6 @@
 """Ends the processes of a run's own Ray with the run, even if it is killed: Ray's agents would live minutes longer.
 
-Run as a process of its own, whose standard input the run holds open: `python -P …/ray_reaper.py PID…`. It imports
+Run as a process of its own, whose standard input the run holds open: `python -P …/reaper.py PID…`. It imports
 nothing from this package and is started by its path, in case another package is called `flows`.
 """
 
