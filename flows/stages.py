@@ -159,8 +159,7 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
 
     files = 0
     for file in _missing(stage, links):
-        inputs = file.inputs_of(stage, results)
-        future = cast(PoolFuture, task.submit(file=file.source, **inputs, **arguments(file)))
+        future = cast(PoolFuture, task.submit(file=file.source, **file.inputs_of(stage, results), **arguments(file)))
         file.futures[stage] = future
         files += 1
         future.add_done_callback(partial(hand_on, file))

@@ -1,9 +1,9 @@
 """Stage write: the outputs of a file, each whole or not there at all."""
 
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from string import Formatter
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,14 +17,13 @@ from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
 from tasks.people.labels import Naming, names_mark, names_of, rename
-from tasks.people.matching import Match
-from tasks.quality.assessment import Assessment, assess
+from tasks.quality.assessment import assess
 from tasks.quality.verdict import Quality
-from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
+from tasks.written import Facts, WriteResult
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
@@ -132,43 +131,6 @@ class WriteOptions(Options):
         return template
 
 
-class Facts(TypedDict):
-    """What the report says of a file's outputs."""
-
-    language: str
-    speakers: int | None
-    """How many there are; None without diarization."""
-    aligned_by: str | None
-    """What timed the words; None without alignment."""
-    note: str | None
-    """Anything else to report, such as sound without any text."""
-    quality: Assessment | None
-    """What the check has found; None if there was none."""
-    people: list[Match] | None
-    """Who its speakers are; None if nobody was to be named."""
-
-
-@dataclass(frozen=True)
-class WriteResult:
-    """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
-
-    outputs: dict[str, FileVersion]
-    language: str
-    changed: dict[str, FileVersion] = field(default_factory=dict)
-    speakers: int | None = None
-    aligned_by: str | None = None
-    note: str | None = None
-    quality: Assessment | None = None
-    people: list[Match] | None = None
-    provisional: bool = False
-    """The aligner could not be loaded: a later run tries it again."""
-
-    @property
-    def facts(self) -> Facts:
-        """What the report says of them."""
-        return cast(Facts, {name: getattr(self, name) for name in Facts.__annotations__})
-
-
 @stage_task("write", kept=False)  # its outputs themselves show whether a file is done
 def write(
     file: AudioFile,
@@ -196,19 +158,14 @@ def write(
         people = naming.matches(diarization) if naming else None
         diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
-    name = os.path.basename(output.render(transcript.language, "")).removesuffix(".")
-    title = "".join(c if c.isprintable() else "_" for c in name)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     recording = Recording.beside(file.path, outputs.get("html", ""), file.track_number)
-    shown = (options.layout(), title, file.duration_s, provenance)
-    contents = {
-        EXTENSIONS[name]: encode(name, transcript, diarization, *shown, quality, people, recording)
-        for name in options.formats()
-    }
-    speakers = {segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment}
+    shown = (options.layout(), _title(output, transcript.language), file.duration_s, provenance)
+    material = (transcript, diarization, *shown, quality, people, recording)
+    contents = {EXTENSIONS[name]: encode(name, *material) for name in options.formats()}
     facts = Facts(
         language=transcript.language,
-        speakers=None if diarization is None else len(speakers),
+        speakers=None if diarization is None else _number_of_speakers(transcript),
         aligned_by=transcript.aligned_by,
         note=transcript.note,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
@@ -221,3 +178,13 @@ def write(
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)
+
+
+def _number_of_speakers(transcript: Transcript) -> int:
+    return len({segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment})
+
+
+def _title(output: OutputPath, language: str) -> str:
+    """Return the name of the outputs, as one printable line."""
+    name = os.path.basename(output.render(language, "")).removesuffix(".")
+    return "".join(c if c.isprintable() else "_" for c in name)

@@ -137,7 +137,7 @@ def _stop_notice(stop_after: str | None) -> list[str]:
 
 
 def _run_batch(command: "Command", inputs: list[str]) -> int:
-    from flows.cli.remaining import LOOKING, plan_remaining, report_nothing_remains, show
+    from flows.cli.remaining import LOOKING, plan_remaining, report_nothing_remains, show, write_again
     from flows.people.samples import enrol
     from flows.planning.discovery import check_any_there
     from flows.planning.flow_parameters import as_parameters, lists_removed
@@ -171,8 +171,6 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
             report_nothing_remains(batch, plan, tracker, console())
             return exit_status(tracker.new_failures, tracker.known_failures)
         if plan.stages() == {"write"} and not plan.needs_all_stages():
-            from flows.cli.rewriting import write_again
-
             return write_again(parameters, plan, tracker)
         # What runs from here on imports modules, and reads settings, from the current folder.
         os.chdir(empty_folder())

@@ -1,20 +1,34 @@
-"""The plan of a command: what remains to be done, found before Prefect and Ray start."""
+"""What a command does without Prefect and Ray: it finds out what remains to be done, and does what needs no model."""
 
+import sys
+import time
 from math import inf
+from typing import Any
 
 from rich.console import Console
 
+from flows.cli.exit_status import INTERRUPTED, exit_status
+from flows.config.deadline import seconds_left
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
-from flows.host.terminal import waiting
+from flows.host.terminal import console, wait_for, waiting
+from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
+from flows.planning.resume import reason
 from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary
+from flows.reporting.ending import Ending
 from flows.reporting.index.page import publish_index
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
+from flows.state.drafts import remove_drafts
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
+from tasks.errors import will_last
+from tasks.people.labels import Naming, naming_of
+from tasks.retries import retry
+from tasks.stage_table import SECOND_PASS
+from tasks.write import write
 
 LOOKING = "looking at the files"
 OPENING_S = 0.5
@@ -59,3 +73,67 @@ def report_nothing_remains(batch: Batch, plan: Plan, tracker: Tracker, console: 
     publish_index(batch, plan.ledger, tracker, console)
     if batch.run.report:
         write_report(tracker, batch.run.report)
+
+
+def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
+    """Write the outputs of the plan's files, report, and return the exit status. The caller holds the run lock.
+
+    Told to end by a signal, or by Ctrl-C, it reports first; the files that are left are done by the next run.
+    """
+    began, quiet = time.time(), not batch.run.verbose
+    plan.begin()
+    remove_drafts(OutputFolder.of(batch).state_dir, [file.output for file in plan.files])
+    tracker.ending = Ending("told to end by a signal", interrupted=True)
+    try:
+        with waiting("writing", quiet=quiet, logged=True):
+            _write_files(batch, plan, tracker, began)
+        tracker.ending = None
+    except KeyboardInterrupt:
+        tracker.ending = Ending("interrupted", interrupted=True)
+    finally:
+        tracker.defer(tracker.files)
+        plan.ledger.share()
+        show_summary(tracker, console())
+        publish_index(batch, plan.ledger, tracker, console())
+        if batch.run.report:
+            write_report(tracker, batch.run.report)
+    if tracker.ending:
+        sys.stderr.write(f"whisperx-batch: {tracker.ending.advice}\n")
+        return INTERRUPTED
+    return exit_status(tracker.new_failures, tracker.known_failures)
+
+
+def _write_files(batch: Batch, plan: Plan, tracker: Tracker, began: float) -> None:
+    naming, files = naming_of(batch.people), plan.waiting()
+    for number, file in enumerate(files):
+        if batch.run.stop_after and not seconds_left(batch.run.stop_after, began):
+            return
+        wait_for(f"writing: {number} of {len(files)} files")
+        _write(batch, file, tracker, naming)
+
+
+def _write(batch: Batch, file: FileRun, tracker: Tracker, naming: Naming | None) -> None:
+    """Write the outputs of one file, or record why that failed."""
+    started = time.monotonic()
+    second_pass = batch.second_pass if SECOND_PASS & file.stages else None
+    inputs: dict[str, Any] = file.inputs_of("write", OutputFolder.of(batch).results)
+    tracker.stage_started(file)
+    try:
+        written = retry(
+            lambda: write.fn(
+                file=file.source,
+                output=file.output,
+                options=batch.write,
+                previous=file.previous,
+                ahead=file.ahead,
+                made_with=file.options.made_with(batch.transcribe, batch.align, batch.diarize, second_pass),
+                naming=naming,
+                **{name: stored and stored.read() for name, stored in inputs.items()},
+            )
+        )
+    except Exception as error:
+        tracker.failed(file, f"write: {reason(error)}", lasting=will_last(error))
+    else:
+        tracker.done(file, written)
+    finally:
+        tracker.stage_finished(file, "write", time.monotonic() - started)

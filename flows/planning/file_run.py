@@ -1,11 +1,11 @@
 """The state of one file of a run, from planning to its outcome."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 from uuid import UUID
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
-from flows.planning.estimates import estimated_s
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
@@ -15,9 +15,17 @@ from tasks.storage import urls
 from tasks.storage.outputs import OutputPath, PreviousOutputs
 from tasks.storage.results import StoredResult
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import WriteResult
+from tasks.written import WriteResult
 
 FIRST_PASS = frozenset(STAGES) - SECOND_PASS
+LOSSLESS, COMPRESSED, SPEECH, VIDEO = 64_000, 16_000, 4_000, 250_000
+USUAL_RATES = {
+    LOSSLESS: ".aif .aifc .aiff .ape .au .caf .flac .rm .snd .tta .voc .w64 .wav .wv",
+    SPEECH: ".amr .gsm .opus .spx",
+    VIDEO: ".avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv",
+}
+"""Usual rates: between telephone and studio quality, 128 kbit/s, voice codecs, 2 Mbit/s. They only order the files."""
+RATES = {extension: rate for rate, extensions in USUAL_RATES.items() for extension in extensions.split()}
 Status = Literal["waiting", "done", "skipped", "failed", "left"]
 
 
@@ -89,7 +97,7 @@ class FileRun:
     def expected_s(self) -> float:
         """Its duration in seconds; before it is opened, an estimate."""
         if self.unopened and not self.source.duration_s:
-            return estimated_s(self.source.path, self.source.size or 0)
+            return _estimated_s(self.source.path, self.source.size or 0)
         return self.source.duration_s
 
     @property
@@ -158,3 +166,8 @@ class FileRun:
             "second_pass": quality.get("second_pass", []) if quality else [],
             "failed_before": self.failed_before,
         }
+
+
+def _estimated_s(path: str, size: int) -> float:
+    """Return about how many seconds of audio a file of so many bytes holds."""
+    return size / RATES.get(os.path.splitext(path)[1].lower(), COMPRESSED)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
+from flows.planning.missing import missing_stages
 from flows.planning.wanted import Wanted
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
@@ -19,15 +20,13 @@ from tasks.people.labels import names_mark, naming_of, unnamed
 from tasks.quality.assessment import LISTED, Assessment
 from tasks.quality.verdict import WRONG_TEXT
 from tasks.retries import RetryBudget
-from tasks.second_pass.stretches import doubts_of
-from tasks.stage_table import SECOND_PASS, TABLE, inputs_of
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import Stopped, version_of
 from tasks.storage.outputs import PreviousOutputs, not_ours
 from tasks.storage.results import StoredResult, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Facts, WriteResult
+from tasks.written import Facts, WriteResult
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 SHOW_THE_CHECK = ("quality", "html")
@@ -103,7 +102,13 @@ class Resume:
         ours, theirs, other = self._owned(file)
         same = frozenset(name for written in here.values() for name in (*written["outputs"], *written["changed"]))
         file.previous = PreviousOutputs(ours, same)
-        file.missing = self._missing(file)
+        file.missing = missing_stages(
+            file,
+            self._results,
+            partial(self._stored, file),
+            asked="quality" in self._write.formats(),
+            written=bool(row.get("written")),
+        )
         for name, each in found.items():
             # Refused before any work, rather than by the stage that writes, after it. An empty file is no loss.
             if not each[0] or each == ours.get(name):
@@ -157,37 +162,6 @@ class Resume:
                 theirs |= outputs
                 other = shown(path)
         return ours, theirs, other
-
-    def _missing(self, file: FileRun) -> frozenset[str]:
-        """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored.
-
-        A file whose outputs were written without a check is not decoded again for one, unless its output or a second
-        pass is asked for; a second pass is for files whose check, if it is stored, doubts any text.
-        """
-        if SECOND_PASS & file.stages:
-            checked = self._stored(file, "check") and StoredResult(self._results, file.source.keys["check"]).read()
-            if not checked or doubts_of(checked):
-                return self._needed(file, "write", file.stages)
-            file.leave_out(SECOND_PASS)
-        stages = file.stages - {"check"}
-        missing = self._needed(file, "write", stages)
-        if "check" not in file.stages:
-            return missing
-        new = "load audio" in missing or not self._ledger.row(file.source.path).get("written")
-        if new or "quality" in self._write.formats() or self._stored(file, "check"):
-            return missing | self._needed(file, "check", stages)
-        file.stages = stages
-        return missing
-
-    def _needed(self, file: FileRun, last: str, stages: frozenset[str]) -> frozenset[str]:
-        missing: set[str] = set()
-        needed = [last]
-        while needed:
-            stage = needed.pop()
-            if stage not in missing and not (TABLE[stage].stored and self._stored(file, stage)):
-                missing.add(stage)
-                needed += filter(None, inputs_of(stage, stages).values())
-        return frozenset(missing)
 
     def _stored(self, file: FileRun, stage: str) -> bool:
         """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""

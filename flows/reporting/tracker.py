@@ -17,7 +17,7 @@ from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Refused
 from tasks.audio.types import AudioFile
 from tasks.errors import one_line
-from tasks.write import WriteResult
+from tasks.written import WriteResult
 
 LOST = "the run ended without a result for this file, which is a fault of whisperx-batch; run the same command again"
 

@@ -4,7 +4,7 @@ import sys
 from typing import Any, TypedDict, cast
 
 from tasks.storage.filesystems import FileVersion
-from tasks.write import Facts
+from tasks.written import Facts
 
 ONE_WRITE_NS = 5 * 10**9
 """Outputs of version 0.1 whose times lie closer together were written together: a run takes longer to start."""

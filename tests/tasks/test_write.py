@@ -10,7 +10,8 @@ from tasks.audio.types import AudioFile
 from tasks.diarize import Diarization
 from tasks.storage.outputs import OutputNotOurs, OutputPath, PreviousOutputs
 from tasks.transcribe import Transcript
-from tasks.write import WriteOptions, WriteResult, write
+from tasks.write import WriteOptions, write
+from tasks.written import WriteResult
 
 WORDS = [{"word": "Good", "start": 0.5, "end": 0.8}, {"word": "day.", "start": 0.9, "end": 1.4}]
 GREETING = Transcript(

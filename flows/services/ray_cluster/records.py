@@ -1,7 +1,7 @@
 """Reads Ray's control store: whether an actor's process died, and why; who holds what; which machines are to leave.
 
-These are Ray's internals; tests/flows/services/ray_cluster/test_records.py holds the contract. The error of a call says only
-that the actor "is unavailable", whether the network broke, the process crashed, or Ray ended it to free memory.
+These are Ray's internals; tests/flows/services/ray_cluster/test_records.py holds the contract. The error of a call
+says only that the actor "is unavailable", whether the network broke, the process crashed, or Ray freed memory.
 """
 
 import re

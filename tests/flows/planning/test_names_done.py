@@ -8,7 +8,7 @@ import pytest
 from batches import batch_of, missing
 from voices import diarized, recordings, voice
 
-from flows.cli.rewriting import write_again
+from flows.cli.remaining import write_again
 from flows.config.parameters import Batch
 from flows.planning.plan import Plan
 from flows.planning.selection import checked_entries

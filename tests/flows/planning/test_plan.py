@@ -12,7 +12,7 @@ import pytest
 from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import SAMPLES, TWO_SPEAKERS
 
-from flows.planning.estimates import RATES
+from flows.planning.file_run import RATES
 from flows.planning.plan import Plan
 from flows.planning.read_ahead import remaining
 from flows.planning.selection import checked_entries

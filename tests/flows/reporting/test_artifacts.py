@@ -11,7 +11,7 @@ from flows.reporting.markdown.texts import ROWS, plan_text, report_text
 from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
 from tasks.storage.outputs import OutputPath
-from tasks.write import WriteResult
+from tasks.written import WriteResult
 
 
 def file(index: int, name: str, duration_s: float = 60.0) -> FileRun:

@@ -18,7 +18,7 @@ from flows.reporting.work import Work
 from tasks.audio.types import AudioFile
 from tasks.stage_table import SECOND_PASS, STAGES
 from tasks.storage.outputs import OutputPath
-from tasks.write import WriteResult
+from tasks.written import WriteResult
 
 
 def batch(count: int = 4) -> Tracker:

@@ -21,7 +21,7 @@ from tasks.quality.coverage import Coverage
 from tasks.quality.transcript import Finding
 from tasks.quality.verdict import Decision, judge
 from tasks.storage.outputs import OutputPath
-from tasks.write import WriteResult
+from tasks.written import WriteResult
 
 
 def assessment(*findings: Finding, speech_s: float = 100.0, covered_s: float = 90.0) -> Assessment:

@@ -14,7 +14,7 @@ from flows.state.ledger import Ledger
 from tasks.audio.types import AudioFile
 from tasks.errors import one_line
 from tasks.storage.outputs import OutputPath
-from tasks.write import WriteResult
+from tasks.written import WriteResult
 
 
 class Future:

@@ -11,7 +11,7 @@ from flows.state.ledger_rows import Row, Written
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import digest_of
 from tasks.storage.write_ahead import WriteAhead
-from tasks.write import Facts
+from tasks.written import Facts
 
 
 def ledger_in(folder: Path) -> Ledger:

@@ -1,4 +1,4 @@
-"""flows/cli/rewriting.py: where all results are stored, the command writes the outputs itself."""
+"""flows/cli/remaining.py: where all results are stored, the command writes the outputs itself."""
 
 import json
 import signal

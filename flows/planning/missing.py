@@ -1,0 +1,43 @@
+"""Which stages a file still has to go through, by the results of it that are stored."""
+
+from collections.abc import Callable
+
+from flows.planning.file_run import FileRun
+from tasks.second_pass.stretches import doubts_of
+from tasks.stage_table import SECOND_PASS, TABLE, inputs_of
+from tasks.storage.results import StoredResult
+
+
+def missing_stages(
+    file: FileRun, results: str, stored: Callable[[str], bool], *, asked: bool, written: bool
+) -> frozenset[str]:
+    """Return the stages to run: `write`, and backwards from it those whose results are needed and not stored.
+
+    `stored` says whether a stage's result is stored, `asked` whether the check is to be written, `written` whether the
+    file has outputs. One whose outputs were written without a check is not decoded again for one, unless it is asked
+    for, or a second pass is; a second pass is for files whose check, if it is stored, doubts any text.
+    """
+    if SECOND_PASS & file.stages:
+        checked = stored("check") and StoredResult(results, file.source.keys["check"]).read()
+        if not checked or doubts_of(checked):
+            return _needed("write", file.stages, stored)
+        file.leave_out(SECOND_PASS)
+    stages = file.stages - {"check"}
+    missing = _needed("write", stages, stored)
+    if "check" not in file.stages:
+        return missing
+    if "load audio" in missing or not written or asked or stored("check"):
+        return missing | _needed("check", stages, stored)
+    file.stages = stages
+    return missing
+
+
+def _needed(last: str, stages: frozenset[str], stored: Callable[[str], bool]) -> frozenset[str]:
+    missing: set[str] = set()
+    needed = [last]
+    while needed:
+        stage = needed.pop()
+        if stage not in missing and not (TABLE[stage].stored and stored(stage)):
+            missing.add(stage)
+            needed += filter(None, inputs_of(stage, stages).values())
+    return frozenset(missing)

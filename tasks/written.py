@@ -1,0 +1,45 @@
+"""What is known of a file's outputs once they are written."""
+
+from dataclasses import dataclass, field
+from typing import TypedDict, cast
+
+from tasks.people.matching import Match
+from tasks.quality.assessment import Assessment
+from tasks.storage.filesystems import FileVersion
+
+
+class Facts(TypedDict):
+    """What the report says of a file's outputs."""
+
+    language: str
+    speakers: int | None
+    """How many there are; None without diarization."""
+    aligned_by: str | None
+    """What timed the words; None without alignment."""
+    note: str | None
+    """Anything else to report, such as sound without any text."""
+    quality: Assessment | None
+    """What the check has found; None if there was none."""
+    people: list[Match] | None
+    """Who its speakers are; None if nobody was to be named."""
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """The outputs of a file that is done, by extension; `changed` are those that somebody has changed since."""
+
+    outputs: dict[str, FileVersion]
+    language: str
+    changed: dict[str, FileVersion] = field(default_factory=dict)
+    speakers: int | None = None
+    aligned_by: str | None = None
+    note: str | None = None
+    quality: Assessment | None = None
+    people: list[Match] | None = None
+    provisional: bool = False
+    """The aligner could not be loaded: a later run tries it again."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the report says of them."""
+        return cast(Facts, {name: getattr(self, name) for name in Facts.__annotations__})
