@@ -330,7 +330,7 @@ def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list
 def test_the_form_has_every_option_with_its_description_and_order(box: Prefect) -> None:
     """As the server has it, which makes the form of it."""
     schema = box.get("/deployments/name/whisperx-batch/default")["parameter_openapi_schema"]
-    groups = ["inputs", "write", "transcribe", "align", "diarize", "check", "second_pass", "models", "run", "pools"]
+    groups = "inputs write transcribe align diarize people check second_pass models run pools".split()
     assert list(schema["properties"]) == groups
     for group in schema["definitions"].values():
         assert [field["position"] for field in group["properties"].values()] == list(range(len(group["properties"])))
