@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import random
 import shutil
 import sys
@@ -156,6 +157,22 @@ def test_a_person_is_forgotten(
     assert b"Ada" not in everything
     key = planned(batch)["0.wav"].source.keys["diarize"]
     assert StoredResult(OutputFolder.of(batch).results, key).read().voices.keys() == {"SPEAKER_01"}
+
+
+def test_a_person_is_forgotten_though_an_old_result_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed, with the voices in it."""
+    speech, out = recordings(tmp_path / "speech", 1), tmp_path / "out"
+    diarized(speech, {"0.wav": {"SPEAKER_07": voice(1, 3)}}, min_speakers=2)
+    [old] = (out / ".whisperx-batch").rglob("diarize/v2/*")
+    record = json.loads(old.read_text())
+    record["result"] = record["result"].replace("seconds", "lasting")
+    old.write_text(json.dumps(record))
+    os.utime(old, (1, 1))
+    diarized(speech, {"0.wav": {"SPEAKER_00": voice(1)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS, "--forget", "P0001") == 0
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert voice(1).embedding.encode() not in everything
+    assert voice(1, 3).embedding.encode() not in everything
 
 
 def test_an_unknown_embedding_model_needs_limits(
