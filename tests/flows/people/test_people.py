@@ -175,6 +175,14 @@ def test_a_person_is_forgotten_though_an_old_result_is_broken(tmp_path: Path, mo
     assert voice(1, 3).embedding.encode() not in everything
 
 
+def test_people_are_written_to_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Voices are for this user alone, which no store is told."""
+    diarized(recordings(tmp_path / "speech", 1), {"0.wav": {"SPEAKER_00": voice(1)}})
+    monkeypatch.chdir(tmp_path)
+    assert speakers(monkeypatch, "out", "--speaker_limits", LIMITS, "--speakers", "memory://people") == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "speech"]
+
+
 def test_an_unknown_embedding_model_needs_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
