@@ -155,7 +155,7 @@ def write(
         transcript, quality = second.transcript, second.quality
     if diarization is not None:
         assign_speakers(transcript, diarization)
-        people = naming and naming.matches(diarization)
+        people = naming.matches(diarization) if naming else None
         diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)

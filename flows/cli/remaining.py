@@ -90,6 +90,8 @@ def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
         tracker.ending = None
     except KeyboardInterrupt:
         tracker.ending = Ending("interrupted", interrupted=True)
+    except Exception as error:
+        tracker.ending = Ending(reason(error))
     finally:
         tracker.defer(tracker.files)
         plan.ledger.share()
@@ -99,7 +101,7 @@ def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
             write_report(tracker, batch.run.report)
     if tracker.ending:
         sys.stderr.write(f"whisperx-batch: {tracker.ending.advice}\n")
-        return INTERRUPTED
+        return INTERRUPTED if tracker.ending.interrupted else 1
     return exit_status(tracker.new_failures, tracker.known_failures)
 
 

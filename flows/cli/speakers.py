@@ -61,13 +61,13 @@ def _run(options: argparse.Namespace) -> None:
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import exclusive_run
     from tasks.errors import InvalidInput
-    from tasks.storage.urls import absolute, is_url
+    from tasks.storage.urls import absolute, is_url, join, shown
 
     folder = OutputFolder(absolute(options.output_dir), options.results_dir)
     if not folder.state_dir.is_dir():
         raise InvalidInput(f"{options.output_dir}: whisperx-batch has written nothing there")
-    if is_url(folder.location) and not options.speakers:
-        raise InvalidInput("the output folder is a store: name a local folder for the people with --speakers")
-    people = absolute(options.speakers or os.path.join(folder.location, FOLDER))
+    people = absolute(options.speakers or join(folder.location, FOLDER))
+    if is_url(people):
+        raise InvalidInput(f"{shown(people)}: name a local folder for the people with --speakers")
     with exclusive_run(folder.state_dir):
         sys.stdout.write(collect(folder, people, options.speaker_limits, options.forget))

@@ -21,7 +21,11 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
     for result in oldest_first:  # in this order, so that the newest stays the newest
         if result.digest not in recordings:
             continue
-        voices = read(folder, result).voices or {}
+        try:
+            voices = read(folder, result).voices or {}
+        except RuntimeError:  # it was broken and is removed, with its voices
+            changed += 1
+            continue
         kept = {name for name, voice in voices.items() if voice.embedding not in forgotten}
         if newest[result.digest] is not result:
             kept = set()

@@ -53,16 +53,17 @@ def choose(
         old = [each for each in result["segments"] if stretch.touches(each["start"], each["end"])]
         mine = [each for each in new if stretch.start <= (each["start"] + each["end"]) / 2 <= stretch.end]
         changed = _with(result, stretch, mine)
-        first, second = (_judged(each, stretch, language, speech, rules) for each in (result, changed))
-        refusal = stretch.left or _refusal(stretch, first, second, logprob)
-        why = refusal or f"in doubt for {second.doubt_s:.1f} s, before for {first.doubt_s:.1f} s"
+        if not (refusal := stretch.left or _unlike(result["segments"], mine)):
+            first, second = (_judged(each, stretch, language, speech, rules) for each in (result, changed))
+            refusal = _refusal(stretch, first, second, logprob)
+            better = f"in doubt for {second.doubt_s:.1f} s, before for {first.doubt_s:.1f} s"
         decisions.append(
             Decision(
                 round(stretch.start, 2),
                 round(stretch.end, 2),
                 stretch.doubts,
                 not refusal,
-                why,
+                refusal or better,
                 _text(old),
                 _text(mine),
                 stretch.decoded,
@@ -70,6 +71,12 @@ def choose(
         )
         result = result if refusal else changed
     return result, decisions
+
+
+def _unlike(first: list[dict[str, Any]], new: list[dict[str, Any]]) -> str | None:
+    """Return that only one of two texts has timed words: outputs need all or none. None if that is not so."""
+    timed = {"words" in each for each in (*first, *new)}
+    return "words are timed in only one of the two texts" if len(timed) > 1 else None
 
 
 def _refusal(stretch: Stretch, first: _Judged, second: _Judged, logprob: float) -> str | None:

@@ -45,8 +45,8 @@ def timed(text: str, start: float, end: float, **more: Any) -> dict[str, Any]:
 
 def passed_again(first: Segments, second: Segments, samples: Samples, logprob: float = -0.3) -> SecondPass:
     """Return what is chosen of two texts of the call, with the real check of the first."""
-    words = [word for segment in first for word in segment["words"]]
-    transcript = Transcript("en", {"segments": first, "word_segments": words}, "whisper")
+    words = [word for segment in first for word in segment.get("words", ())]
+    transcript = Transcript("en", {"segments": first} | ({"word_segments": words} if words else {}), "whisper")
     options, audio = TranscribeOptions(), Audio(samples)
     quality = check_transcript(transcript, audio, None, CheckOptions(), options)
     stretches = stretches_of(quality, segments_of(transcript.result, "en"), len(samples) / SAMPLE_RATE)
@@ -162,6 +162,18 @@ def test_a_few_words_are_not_lost(call: Samples, sentence: str, heard: str, why:
     assert not decision.taken
     assert why in decision.why
     assert texts(second.transcript.result["segments"]) == texts(CALL)
+
+
+@pytest.mark.parametrize("timed_first", [True, False])
+def test_words_are_timed_in_all_segments_or_in_none(call: Samples, *, timed_first: bool) -> None:
+    """An aligner may be loaded for one pass and not for the other; outputs are made of one kind of segments."""
+    first, gone = hole()
+    untimed = [[{k: v for k, v in each.items() if k != "words"} for each in part] for part in (first, gone)]
+    second = passed_again(*((first, untimed[1]) if timed_first else (untimed[0], gone)), call)
+    (decision,) = second.quality.second_pass
+    assert not decision.taken
+    assert "timed" in decision.why
+    assert len({"words" in each for each in second.transcript.result["segments"]}) == 1
 
 
 def doubting(*spans: tuple[float, float]) -> Quality:

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import os
 import random
 import shutil
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+import av
 import pytest
 from batches import planned
 from voices import diarized, recordings, voice
@@ -16,6 +18,7 @@ from flows.cli import speakers as command
 from flows.people.grouping import grouped
 from flows.people.registry import next_ids
 from flows.state.folder import OutputFolder
+from tasks.audio.decoding import decode
 from tasks.people.known import KnownVoice, Person
 from tasks.people.limits import Limits
 from tasks.storage.results import StoredResult
@@ -58,6 +61,25 @@ def test_speakers_of_all_files_are_grouped(tmp_path: Path, monkeypatch: pytest.M
     page = (out / "speakers" / "speakers.html").read_text()
     assert page.count("data:audio/mpeg;base64,") == 5
     assert 'src="http' not in page
+
+
+def test_a_damaged_recording_has_no_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others' clips, and the table, are written all the same."""
+    speech, out = recordings(tmp_path / "speech", 2), tmp_path / "out"
+    with av.open(str(speech / "0.mp3"), "w") as damaged:
+        stream = damaged.add_stream("libmp3lame", rate=16_000, layout="mono")
+        samples = decode(str(speech / "0.wav"))[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        for part in av.AudioResampler("s16p", "mono", 16_000, frame_size=576).resample(frame):
+            damaged.mux(stream.encode(part))
+    content = (speech / "0.mp3").read_bytes()
+    (speech / "0.mp3").write_bytes(content[: len(content) // 4] + random.Random(0).randbytes(len(content) // 2))
+    diarized(speech, {"0.mp3": {"SPEAKER_00": voice(1)}, "1.wav": {"SPEAKER_00": voice(2)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS) == 0
+    page = (out / "speakers" / "speakers.html").read_text()
+    assert "not here: no clip can be cut from it" in page
+    assert page.count("data:audio/mpeg;base64,") == 1
 
 
 def test_ids_are_the_same_over_ten_runs_with_files_in_any_order(
@@ -135,6 +157,30 @@ def test_a_person_is_forgotten(
     assert b"Ada" not in everything
     key = planned(batch)["0.wav"].source.keys["diarize"]
     assert StoredResult(OutputFolder.of(batch).results, key).read().voices.keys() == {"SPEAKER_01"}
+
+
+def test_a_person_is_forgotten_though_an_old_result_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed, with the voices in it."""
+    speech, out = recordings(tmp_path / "speech", 1), tmp_path / "out"
+    diarized(speech, {"0.wav": {"SPEAKER_07": voice(1, 3)}}, min_speakers=2)
+    [old] = (out / ".whisperx-batch").rglob("diarize/v2/*")
+    record = json.loads(old.read_text())
+    record["result"] = record["result"].replace("seconds", "lasting")
+    old.write_text(json.dumps(record))
+    os.utime(old, (1, 1))
+    diarized(speech, {"0.wav": {"SPEAKER_00": voice(1)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS, "--forget", "P0001") == 0
+    everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert voice(1).embedding.encode() not in everything
+    assert voice(1, 3).embedding.encode() not in everything
+
+
+def test_people_are_written_to_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Voices are for this user alone, which no store is told."""
+    diarized(recordings(tmp_path / "speech", 1), {"0.wav": {"SPEAKER_00": voice(1)}})
+    monkeypatch.chdir(tmp_path)
+    assert speakers(monkeypatch, "out", "--speaker_limits", LIMITS, "--speakers", "memory://people") == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "speech"]
 
 
 def test_an_unknown_embedding_model_needs_limits(

@@ -113,3 +113,21 @@ def test_names_are_known_after_a_crash(speech: Path) -> None:
     assert missing(batch(speech)) == {}
     name_her(speech, "Ada Lovelace")
     assert missing(batch(speech)) == WRITE
+
+
+def test_what_ends_a_run_that_writes_is_reported(speech: Path) -> None:
+    """It was no signal: a run that goes on would meet it again."""
+    of, folder = batch(speech), OutputFolder.of(batch(speech))
+    with exclusive_run(folder.state_dir):
+        plan = Plan(of, checked_entries(of), folder.ledger())
+        tracker = Tracker.of(plan)
+        plan.recall(tracker)
+        plan.probe(tracker)
+        voices = speech.parent / "people" / "voices.json"
+        voices.unlink()
+        voices.mkdir()
+        assert write_again(of, plan, tracker) == 1
+    assert tracker.ending
+    assert "Is a directory" in tracker.ending.reason
+    assert not tracker.ending.interrupted
+    assert [file.status for file in plan.files] == ["left"]
