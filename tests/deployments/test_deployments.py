@@ -299,7 +299,7 @@ def test_the_night_waits_for_the_canary(box: Prefect, automated: None, tmp_path:
     """Once it is Completed, `nightly` starts with the options that it has tried."""
     box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"] = "true"
     box.program("python", "-m", "deployments.automations")
-    new = {"transcribe": {"model": "tiny", "language": "de"}, "align": None}
+    new = {"transcribe": {"model": "tiny", "language": "de"}, "align": None, "second_pass": {}}
     canary = box.ended(box.start("canary", inputs={"inputs": [str(tmp_path)]}, new=new))
     assert (canary["state_type"], "nothing to do" in canary["state"]["message"]) == ("COMPLETED", True)
     started: list[dict[str, Any]] = []
@@ -310,8 +310,8 @@ def test_the_night_waits_for_the_canary(box: Prefect, automated: None, tmp_path:
         started = [run for run in runs if run["parameters"].get("transcribe") == new["transcribe"]]
     (night,) = started
     box.post(f"/flow_runs/{night['id']}/set_state", state={"type": "CANCELLED"}, force=True)
-    groups = ("align", "diarize", "check", "models", "run")
-    assert [night["parameters"][group] for group in groups] == [None, None, {}, {}, {"stop_after": "06:30"}]
+    groups = ("align", "diarize", "check", "models", "second_pass", "run")
+    assert [night["parameters"][group] for group in groups] == [None, None, {}, {}, {}, {"stop_after": "06:30"}]
     del box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"]
     box.program("python", "-m", "deployments.automations")
     assert len(box.post("/automations/filter")) == 2

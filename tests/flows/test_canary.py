@@ -11,6 +11,7 @@ from prefect.client.schemas.filters import ArtifactFilter
 from prefect.states import State
 from runs import transcribing
 
+from deployments.automations import GROUPS
 from flows.canary import _sample, canary
 from flows.config.canary import OptionSet
 from flows.config.inputs import Entry
@@ -71,3 +72,9 @@ def test_new_options_keep_what_they_do_not_name() -> None:
     old = OptionSet.model_validate({"transcribe": {"model": "small", "language": "de"}, "diarize": {}})
     new = OptionSet.model_validate({"transcribe": {"model": "tiny"}, "align": None}).over_set(old)
     assert (new.transcribe.model, new.transcribe.language, new.align, new.diarize) == ("tiny", "de", None, old.diarize)
+
+
+def test_the_night_after_a_canary_gets_every_group_of_options_that_it_tried() -> None:
+    """Where neither set of options names a group, as the canary has it then."""
+    unset = {name: "none" if field.default is None else "{}" for name, field in OptionSet.model_fields.items()}
+    assert unset == GROUPS
