@@ -130,7 +130,11 @@ def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, caps
 def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
     """While files wait it has no end; secrets in URLs are left out."""
     batch = Batch.model_validate(
-        {"write": {"output_dir": "s3://key:secret@bucket/out"}, "transcribe": {"model": "tiny"}}
+        {
+            "write": {"output_dir": "s3://key:secret@bucket/out"},
+            "transcribe": {"model": "tiny"},
+            "second_pass": {"second_model": "small"},
+        }
     )
     tracker = Tracker(reported("waiting", "done").files, batch=batch)
     write_report(tracker, str(tmp_path / "report.json"))
@@ -139,6 +143,8 @@ def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
     assert report["run"]["ended"] is None
     assert report["run"]["options"]["transcribe"]["model"] == "tiny"
     assert report["run"]["options"]["diarize"] is None
+    assert report["run"]["options"]["second_pass"]["second_model"] == "small"
+    assert report["run"]["options"]["people"]["speakers"] is None
     assert report["run"]["versions"]["whisperx"] == version("whisperx")
     assert "secret" not in json.dumps(report)
     tracker.defer(tracker.files)
