@@ -27,6 +27,7 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect_client import ROOT, Prefect
 from runs import transcribing
 
+from deployments.settings import DeploymentSettings
 from flows.services.prefect_server import LASTING_SERVER
 
 TOKEN = "hf_ThisIsTheTokenOfNobody"
@@ -462,6 +463,9 @@ def test_the_compose_file_is_whole() -> None:
     assert services["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "x:y"
     assert services["server"]["environment"].items() >= LASTING_SERVER.items()
     assert services["ray-node"]["environment"]["RAY_AUTH_MODE"] == "token"
+    own = {"RAY_PORT"}  # compose has a network of its own
+    settings = {name.upper() for name, field in DeploymentSettings.model_fields.items() if not field.validation_alias}
+    assert {f"WHISPERX_BATCH_{name}" for name in settings - own} <= set(services["worker"]["environment"])
 
 
 def test_when_the_workers_container_is_stopped_its_runs_end_before_their_ray(tmp_path: Path) -> None:
