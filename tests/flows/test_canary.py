@@ -14,7 +14,7 @@ from runs import transcribing
 from deployments.automations import GROUPS
 from flows.canary import _sample, canary
 from flows.config.canary import OptionSet
-from flows.config.inputs import Entry
+from flows.config.inputs import Entry, Inputs
 
 
 @pytest.mark.usefixtures("one_ray", "api_url")
@@ -65,6 +65,28 @@ def test_the_sample_stays_the_same_when_files_are_added() -> None:
     before, after = _sample(entries, 20), _sample([*entries, Entry("/in/new.wav")], 20)
     assert len({*before} - {*after}) <= 1
     assert len(before) == len(after) == 20
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output_dir", "words"),
+    [
+        (
+            {"inputs": ["/in/a.wav"]},
+            "s3://key:secret@bucket/canary",
+            "output_dir s3://bucket/canary: the canary compares",
+        ),
+        ({"inputs": ["/in/a.wav"], "only": "failed"}, "", "a sample is taken of all files"),
+        ({"inputs": ["/in/a.wav"], "of_report": "/in/report.json"}, "", "a sample is taken of all files"),
+    ],
+)
+def test_what_a_canary_cannot_do_is_refused_first(
+    inputs: dict[str, Any], output_dir: str, words: str, tmp_path: Path
+) -> None:
+    """Rather than ignored, or found once the sample is transcribed twice."""
+    state = canary.fn(Inputs.model_validate(inputs), output_dir or str(tmp_path))
+    assert state.is_failed()
+    assert words in (state.message or "")
+    assert not any(tmp_path.iterdir())
 
 
 def test_new_options_keep_what_they_do_not_name() -> None:
