@@ -25,7 +25,14 @@ NEWS = '{"text": {{ (flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_
 """As chat services take it."""
 
 AFTER_CANARY = "whisperx-batch: start the night after the canary"
-GROUPS = {"transcribe": "{}", "align": "{}", "diarize": "none", "check": "{}", "models": "{}"}
+GROUPS = {
+    "transcribe": "{}",
+    "align": "{}",
+    "diarize": "none",
+    "check": "{}",
+    "second_pass": "none",
+    "models": "{}",
+}
 """The groups of options that the canary tries, with what a run has of each if neither set of options names it."""
 TRIED = """{% set tried = flow_run.parameters %}{% set new = tried.get('new', {}) -%}
 {{ (new['GROUP'] if 'GROUP' in new else tried.get('old', {}).get('GROUP', DEFAULT)) | tojson }}"""

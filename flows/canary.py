@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from prefect import flow, runtime
 from prefect.states import Completed, Failed, State
@@ -14,7 +14,7 @@ from flows.config.inputs import Entry, Inputs
 from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.evaluation.comparison import compare
-from flows.planning.discovery import NothingToDo
+from flows.planning.discovery import NothingToDo, read_batch_file
 from flows.planning.selection import find_entries
 from flows.pools.outcome import exception_of
 from flows.preflight.check import check_absolute
@@ -22,8 +22,7 @@ from flows.reporting.artifacts import Artifacts
 from flows.reporting.markdown.canary import Trial
 from flows.services.engine_log import omit_tracebacks_of_final_states
 from flows.services.failures import EXPECTED, RunBroken, in_words
-from flows.state.ledger import Ledger
-from tasks.errors import InvalidInput
+from tasks.errors import InvalidInput, one_line
 from tasks.storage import io, urls
 from tasks.write import WriteOptions
 
@@ -56,10 +55,9 @@ def canary(
         omit_tracebacks_of_final_states()
     folder = urls.join(urls.absolute(output_dir), f"{runtime.flow_run.scheduled_start_time:%Y-%m-%d %H%M%S}")
     try:
-        if runtime.deployment.id:
-            check_absolute(Batch(inputs=inputs, write=WriteOptions(output_dir=output_dir)), [])
+        _check(inputs, output_dir, [old, new])
         manifest = urls.join(folder, "sample.jsonl")
-        chosen = _sample(find_entries(inputs, _no_ledger), sample)
+        chosen = _sample(find_entries(inputs, _refuse_only), sample)
         io.write_all({manifest: "".join(f"{_row(entry)}\n" for entry in chosen).encode()})
         sides = {"old": old, "new": new.over_set(old)}
         for side, options in sides.items():
@@ -75,8 +73,21 @@ def canary(
     return Failed(message=trial.headline) if trial.exceeded else Completed(message=trial.headline)
 
 
-def _no_ledger() -> Ledger:
-    raise InvalidInput("inputs.only: a sample is taken of all files; leave it out")
+def _check(inputs: Inputs, output_dir: str, sets: list[OptionSet]) -> None:
+    """Raise InvalidInput for what would be ignored, or fail only when the sample is transcribed."""
+    if inputs.only or inputs.of_report:
+        _refuse_only()
+    if urls.is_url(urls.absolute(output_dir)):
+        raise InvalidInput(
+            f"output_dir {one_line(urls.shown(output_dir))}: the canary compares files of this machine; name a folder"
+        )
+    listed = read_batch_file(inputs.batch_file) if runtime.deployment.id else []
+    for options in sets if runtime.deployment.id else ():
+        check_absolute(Batch(inputs=inputs, write=WriteOptions(output_dir=output_dir), models=options.models), listed)
+
+
+def _refuse_only() -> NoReturn:
+    raise InvalidInput("inputs.only and inputs.of_report: a sample is taken of all files; leave them out")
 
 
 def _sample(entries: list[Entry], size: int) -> list[Entry]:

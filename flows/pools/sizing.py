@@ -85,7 +85,8 @@ def plan_pools(
 def _model_stages(needed: Collection[str], *, cross_attention: bool) -> dict[str, tuple[str, ...]]:
     """Return the stages of each pool whose models are needed, by the pool's name."""
     align = "align", *(stage for stage in ("align again",) if stage in needed)
-    transcribe = "transcribe", *(stage for stage in ("transcribe again",) if stage in needed)
+    loaded = {*needed, "transcribe"} if cross_attention else needed  # its attention times the words
+    transcribe = tuple(stage for stage in ("transcribe", "transcribe again") if stage in loaded)
     stages = {
         "transcribe": (*transcribe, *align) if cross_attention else transcribe,
         "align": () if cross_attention else align,

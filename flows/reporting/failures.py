@@ -38,7 +38,10 @@ class Failures:
             self._reported += len(failed)
             for file in failed:
                 self._log.error("%s: %s", file.source.name, file.error)
-            self._create_task_runs([file for file in failed if not file.timings_s])
+            # Of a file whose task run has just failed, the run is known a moment before the time it took.
+            refused = [file for file in failed if not file.timings_s and not file.failed_run]
+            if refused:
+                self._create_task_runs(refused)
 
     def _create_task_runs(self, refused: list[FileRun]) -> None:
         """Give files that failed before any task ran for them a task run that failed, so that each has a row."""

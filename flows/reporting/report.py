@@ -14,7 +14,7 @@ from tasks.storage import io, urls
 
 PROGRAMS = ("whisperx-batch", "whisperx", "pyannote.audio", "torch", "ray", "prefect")
 """Those whose releases are in the report."""
-GROUPS = ("transcribe", "align", "diarize", "check", "write", "models")
+GROUPS = ("transcribe", "align", "diarize", "people", "check", "second_pass", "write", "models")
 """The groups of options that are in the report: those that may change the outputs."""
 
 

@@ -27,6 +27,7 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect_client import ROOT, Prefect
 from runs import transcribing
 
+from deployments.settings import DeploymentSettings
 from flows.services.prefect_server import LASTING_SERVER
 
 TOKEN = "hf_ThisIsTheTokenOfNobody"
@@ -299,7 +300,7 @@ def test_the_night_waits_for_the_canary(box: Prefect, automated: None, tmp_path:
     """Once it is Completed, `nightly` starts with the options that it has tried."""
     box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"] = "true"
     box.program("python", "-m", "deployments.automations")
-    new = {"transcribe": {"model": "tiny", "language": "de"}, "align": None}
+    new = {"transcribe": {"model": "tiny", "language": "de"}, "align": None, "second_pass": {}}
     canary = box.ended(box.start("canary", inputs={"inputs": [str(tmp_path)]}, new=new))
     assert (canary["state_type"], "nothing to do" in canary["state"]["message"]) == ("COMPLETED", True)
     started: list[dict[str, Any]] = []
@@ -310,8 +311,8 @@ def test_the_night_waits_for_the_canary(box: Prefect, automated: None, tmp_path:
         started = [run for run in runs if run["parameters"].get("transcribe") == new["transcribe"]]
     (night,) = started
     box.post(f"/flow_runs/{night['id']}/set_state", state={"type": "CANCELLED"}, force=True)
-    groups = ("align", "diarize", "check", "models", "run")
-    assert [night["parameters"][group] for group in groups] == [None, None, {}, {}, {"stop_after": "06:30"}]
+    groups = ("align", "diarize", "check", "models", "second_pass", "run")
+    assert [night["parameters"][group] for group in groups] == [None, None, {}, {}, {}, {"stop_after": "06:30"}]
     del box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"]
     box.program("python", "-m", "deployments.automations")
     assert len(box.post("/automations/filter")) == 2
@@ -462,6 +463,9 @@ def test_the_compose_file_is_whole() -> None:
     assert services["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "x:y"
     assert services["server"]["environment"].items() >= LASTING_SERVER.items()
     assert services["ray-node"]["environment"]["RAY_AUTH_MODE"] == "token"
+    own = {"RAY_PORT"}  # compose has a network of its own
+    settings = {name.upper() for name, field in DeploymentSettings.model_fields.items() if not field.validation_alias}
+    assert {f"WHISPERX_BATCH_{name}" for name in settings - own} <= set(services["worker"]["environment"])
 
 
 def test_when_the_workers_container_is_stopped_its_runs_end_before_their_ray(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from prefect.client.schemas.filters import ArtifactFilter
 from prefect.states import State
 from runs import transcribing
 
+from deployments.automations import GROUPS
 from flows.canary import _sample, canary
 from flows.config.canary import OptionSet
-from flows.config.inputs import Entry
+from flows.config.inputs import Entry, Inputs
 
 
 @pytest.mark.usefixtures("one_ray", "api_url")
@@ -66,8 +67,36 @@ def test_the_sample_stays_the_same_when_files_are_added() -> None:
     assert len(before) == len(after) == 20
 
 
+@pytest.mark.parametrize(
+    ("inputs", "output_dir", "words"),
+    [
+        (
+            {"inputs": ["/in/a.wav"]},
+            "s3://key:secret@bucket/canary",
+            "output_dir s3://bucket/canary: the canary compares",
+        ),
+        ({"inputs": ["/in/a.wav"], "only": "failed"}, "", "a sample is taken of all files"),
+        ({"inputs": ["/in/a.wav"], "of_report": "/in/report.json"}, "", "a sample is taken of all files"),
+    ],
+)
+def test_what_a_canary_cannot_do_is_refused_first(
+    inputs: dict[str, Any], output_dir: str, words: str, tmp_path: Path
+) -> None:
+    """Rather than ignored, or found once the sample is transcribed twice."""
+    state = canary.fn(Inputs.model_validate(inputs), output_dir or str(tmp_path))
+    assert state.is_failed()
+    assert words in (state.message or "")
+    assert not any(tmp_path.iterdir())
+
+
 def test_new_options_keep_what_they_do_not_name() -> None:
     """A group that is left out, and within a group each option; None turns a stage off."""
     old = OptionSet.model_validate({"transcribe": {"model": "small", "language": "de"}, "diarize": {}})
     new = OptionSet.model_validate({"transcribe": {"model": "tiny"}, "align": None}).over_set(old)
     assert (new.transcribe.model, new.transcribe.language, new.align, new.diarize) == ("tiny", "de", None, old.diarize)
+
+
+def test_the_night_after_a_canary_gets_every_group_of_options_that_it_tried() -> None:
+    """Where neither set of options names a group, as the canary has it then."""
+    unset = {name: "none" if field.default is None else "{}" for name, field in OptionSet.model_fields.items()}
+    assert unset == GROUPS

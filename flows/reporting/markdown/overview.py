@@ -64,7 +64,8 @@ def _changed(batch: Batch) -> str:
     """Return the options that are not at their defaults, and the stages that are left out or added."""
     stages = {"align": "no_align", "check": "no_check"}
     parts = [option for group, option in stages.items() if getattr(batch, group) is None]
-    parts += ["diarize"] if batch.diarize else []
-    for group in (batch.transcribe, batch.align, batch.diarize, batch.check, batch.models):
+    parts += [stage for stage in ("diarize", "second_pass") if getattr(batch, stage)]
+    groups = (batch.transcribe, batch.align, batch.diarize, batch.people, batch.check, batch.second_pass, batch.models)
+    for group in groups:
         parts += [f"{name} {value}" for name, value in (group.changed() if group else {}).items() if name != "model"]
     return ", ".join([*parts, f"output_format {batch.write.output_format}"])

@@ -127,6 +127,14 @@ def test_the_second_pass_has_the_pools_of_the_first() -> None:
     assert pools(GPU_BOX, needed=needed, second_model=True, transcribe_num_gpus=0.5)["transcribe"].num_gpus == 0.5
 
 
+def test_a_second_pass_over_stored_transcripts_does_not_load_the_model_of_the_first() -> None:
+    """Which may be another one; only Whisper's attention as the timing method needs it."""
+    needed = frozenset(("load audio", "transcribe again", "align again", "check again", "write"))
+    assert pools(GPU_BOX, needed=needed)["transcribe"].stages == ("transcribe again",)
+    timed = pools(GPU_BOX, needed=needed, cross_attention=True)["transcribe"].stages
+    assert timed == ("transcribe", "transcribe again", "align", "align again")
+
+
 def test_what_the_user_chooses_is_kept() -> None:
     """Also on a machine without a GPU, where a chosen size brings a pool for each stage."""
     planned = pools(Node(cpus=8, gpus=0), transcribe_actor_size=2, transcribe_num_cpus=3)

@@ -40,7 +40,12 @@ def test_the_plan_has_the_totals_and_what_is_refused() -> None:
 def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: Path) -> None:
     """With reasons and links to their task runs; the stages' shares; what made the outputs; the index."""
     batch = Batch.model_validate(
-        {"write": {"output_dir": str(tmp_path)}, "transcribe": {"model": "tiny", "language": "de"}, "diarize": {}}
+        {
+            "write": {"output_dir": str(tmp_path)},
+            "transcribe": {"model": "tiny", "language": "de"},
+            "diarize": {},
+            "second_pass": {"second_model": "small"},
+        }
     )
     tracker, run = Tracker([file(0, "a.wav"), file(1, "b.wav")], batch=batch), uuid4()
     tracker.index = f"{tmp_path}/index.html"
@@ -60,7 +65,10 @@ def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: P
     assert "`CPU ▇▂ 48%`" in text
     assert "`GPU ▅█ 75%`" in text
     assert f"- Index of the pages: {tmp_path}/index.html".replace("_", "\\_") in text
-    assert "- Model: tiny\n- Options: diarize, language de, output\\_format all" in text
+    assert (
+        "- Model: tiny\n- Options: diarize, second\\_pass, language de, second\\_model small, output\\_format all"
+        in text
+    )
     assert "whisperx 3.8.6" in text
     assert "| a.wav | done |  | de | 2 | 0:01:00 |" in text
     parts = ("## Failed", "it broke", "## Totals", "**1 done, 1 failed**", "## Files", "| b.wav | failed |")

@@ -10,12 +10,13 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import LogFilter
+from prefect.client.schemas.filters import FlowRunFilter, LogFilter
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
 
@@ -23,6 +24,7 @@ from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
 from flows.reporting.ending import Ending, why_ended
+from flows.reporting.failures import Failures
 from flows.reporting.final_state import final_state
 from flows.reporting.report import write_report
 from flows.reporting.run import logs_forwarded, publish_not_started
@@ -117,6 +119,24 @@ def test_models_that_cannot_be_downloaded_say_what_to_do() -> None:
     )
 
 
+def test_a_failed_file_has_one_task_run(api_url: str) -> None:
+    """Its own, if it has one, also before the time that it took is known."""
+    tracker, own = reported("waiting", "waiting"), uuid4()
+    tracker.files[0].failed_run = own
+    for file in tracker.files:
+        tracker.failed(file, "no audio")
+
+    @flow(name="failing", persist_result=False)
+    def failing() -> State[Any]:
+        Failures(tracker).report()
+        return Completed(message=runtime.flow_run.id)
+
+    run_id = failing(return_state=True).message
+    with get_client(sync_client=True) as client:
+        (created,) = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [run_id]}))
+    assert [file.failed_run for file in tracker.files] == [own, created.id]
+
+
 def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As when Ray does not start: the report is that of this run, and of no earlier one."""
     tracker, place = reported("waiting", "skipped"), tmp_path / "report.json"
@@ -130,7 +150,11 @@ def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, caps
 def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
     """While files wait it has no end; secrets in URLs are left out."""
     batch = Batch.model_validate(
-        {"write": {"output_dir": "s3://key:secret@bucket/out"}, "transcribe": {"model": "tiny"}}
+        {
+            "write": {"output_dir": "s3://key:secret@bucket/out"},
+            "transcribe": {"model": "tiny"},
+            "second_pass": {"second_model": "small"},
+        }
     )
     tracker = Tracker(reported("waiting", "done").files, batch=batch)
     write_report(tracker, str(tmp_path / "report.json"))
@@ -139,6 +163,8 @@ def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
     assert report["run"]["ended"] is None
     assert report["run"]["options"]["transcribe"]["model"] == "tiny"
     assert report["run"]["options"]["diarize"] is None
+    assert report["run"]["options"]["second_pass"]["second_model"] == "small"
+    assert report["run"]["options"]["people"]["speakers"] is None
     assert report["run"]["versions"]["whisperx"] == version("whisperx")
     assert "secret" not in json.dumps(report)
     tracker.defer(tracker.files)
