@@ -5,7 +5,7 @@ from io import BytesIO
 import av
 import av.error
 
-from tasks.audio.container import open_container
+from tasks.audio.container import fault, open_container
 from tasks.audio.tracks import ANY_TRACK, choose
 
 BIT_RATE = 32_000
@@ -22,14 +22,17 @@ def mp3_of(path: str, start: float, end: float) -> bytes:
     with open_container(path) as source, av.open(written, "w", format="mp3") as target:
         stream = choose(source, ANY_TRACK).stream
         out = target.add_stream("libmp3lame", rate=RATE, layout="mono", options={"b": str(BIT_RATE)})
-        source.seek(int(start * av.time_base))
-        for frame in source.decode(stream):
-            if frame.time is None or frame.time >= end:
-                break
-            if frame.time < start:
-                continue
-            frame.pts = None
-            for part in resampler.resample(frame):
-                target.mux(out.encode(part))
+        try:
+            source.seek(int(start * av.time_base))
+            for frame in source.decode(stream):
+                if frame.time is None or frame.time >= end:
+                    break
+                if frame.time < start:
+                    continue
+                frame.pts = None
+                for part in resampler.resample(frame):
+                    target.mux(out.encode(part))
+        except av.error.FFmpegError as error:  # damage, which decoding a whole recording steps over
+            raise fault(path, "no clip can be cut from it", error) from error
         target.mux(out.encode(None))
     return written.getvalue()

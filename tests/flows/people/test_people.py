@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import av
 import pytest
 from batches import planned
 from voices import diarized, recordings, voice
@@ -16,6 +17,7 @@ from flows.cli import speakers as command
 from flows.people.grouping import grouped
 from flows.people.registry import next_ids
 from flows.state.folder import OutputFolder
+from tasks.audio.decoding import decode
 from tasks.people.known import KnownVoice, Person
 from tasks.people.limits import Limits
 from tasks.storage.results import StoredResult
@@ -58,6 +60,25 @@ def test_speakers_of_all_files_are_grouped(tmp_path: Path, monkeypatch: pytest.M
     page = (out / "speakers" / "speakers.html").read_text()
     assert page.count("data:audio/mpeg;base64,") == 5
     assert 'src="http' not in page
+
+
+def test_a_damaged_recording_has_no_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others' clips, and the table, are written all the same."""
+    speech, out = recordings(tmp_path / "speech", 2), tmp_path / "out"
+    with av.open(str(speech / "0.mp3"), "w") as damaged:
+        stream = damaged.add_stream("libmp3lame", rate=16_000, layout="mono")
+        samples = decode(str(speech / "0.wav"))[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        for part in av.AudioResampler("s16p", "mono", 16_000, frame_size=576).resample(frame):
+            damaged.mux(stream.encode(part))
+    content = (speech / "0.mp3").read_bytes()
+    (speech / "0.mp3").write_bytes(content[: len(content) // 4] + random.Random(0).randbytes(len(content) // 2))
+    diarized(speech, {"0.mp3": {"SPEAKER_00": voice(1)}, "1.wav": {"SPEAKER_00": voice(2)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS) == 0
+    page = (out / "speakers" / "speakers.html").read_text()
+    assert "not here: no clip can be cut from it" in page
+    assert page.count("data:audio/mpeg;base64,") == 1
 
 
 def test_ids_are_the_same_over_ten_runs_with_files_in_any_order(
