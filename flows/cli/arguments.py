@@ -15,7 +15,7 @@ VALUES = {
     "FILE": "batch_file manifest report of_report",
     "FOLDER": "output_dir model_dir speakers results_dir input_roots",
     "PATTERN": "include exclude",
-    "MODEL": "model align_model diarize_model",
+    "MODEL": "model align_model diarize_model second_model",
     "LANGUAGE": "language",
     "LANGUAGES": "languages",
     "TRACK": "audio_track",

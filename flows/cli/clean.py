@@ -31,7 +31,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "which neither the recording nor a transcript is there any more. Transcripts are never touched.",
     )
     parser.add_argument("output_dir", help="an output folder, or URL, of whisperx-batch")
-    parser.add_argument("--results_dir", help="where its stages' results are (default: in the output folder)")
+    parser.add_argument(
+        "--results_dir", metavar="FOLDER", help="where its stages' results are (default: in the output folder)"
+    )
     parser.add_argument(
         "--older_than", type=float, default=DAYS, metavar="DAYS", help="keep results that are younger (default: 30)"
     )

@@ -7,7 +7,7 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from flows.cli.arguments import Parser, with_underscores
+from flows.cli.arguments import Parser
 from flows.cli.exit_status import exit_with
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("output_dir", help="an output folder, or URL, of whisperx-batch")
     parser.add_argument("--speakers", metavar="FOLDER", help="local folder for the people (default: OUTPUT/speakers)")
-    parser.add_argument("--results_dir", help="where the stages' results are (default: in the output folder)")
+    parser.add_argument(
+        "--results_dir", metavar="FOLDER", help="where the stages' results are (default: in the output folder)"
+    )
     parser.add_argument(
         "--speaker_limits",
         type=_limits,
@@ -44,7 +46,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "(default: those measured for the embedding model)",
     )
     parser.add_argument("--forget", metavar="PERSON", help="remove a person, by id or name, from here and all results")
-    return parser.parse_args(list(with_underscores(arguments)))
+    return parser.parse(arguments)
 
 
 def _limits(text: str) -> "Limits":

@@ -6,6 +6,7 @@ import av
 import av.error
 
 from tasks.audio.container import fault, open_container
+from tasks.audio.timeline import time_line
 from tasks.audio.tracks import ANY_TRACK, choose
 
 BIT_RATE = 32_000
@@ -21,6 +22,8 @@ def mp3_of(path: str, start: float, end: float) -> bytes:
     resampler = av.AudioResampler("s16p", "mono", RATE)
     with open_container(path) as source, av.open(written, "w", format="mp3") as target:
         stream = choose(source, ANY_TRACK).stream
+        zero = time_line(source).zero or 0.0  # timestamps of a broadcast may begin at hours
+        start, end = zero + start, zero + end
         out = target.add_stream("libmp3lame", rate=RATE, layout="mono", options={"b": str(BIT_RATE)})
         try:
             source.seek(int(start * av.time_base))

@@ -9,6 +9,7 @@ const words = [...document.querySelectorAll("span[data-t]")]
   .map((element) => ({ element, time: Number(element.dataset.t) }))
   .sort((a, b) => a.time - b.time);
 let now = null;
+let sought = -1; // where a page without a player is
 
 function wordAt(time) {
   let low = 0, high = words.length;
@@ -36,6 +37,7 @@ function follow() {
 }
 
 function seek(time) {
+  sought = time;
   if (audio) audio.currentTime = Math.max(time, 0);
   showNow(time);
 }
@@ -133,7 +135,7 @@ const doubtful = [...new Set([...document.querySelectorAll("#doubts [data-t]")].
   .sort((a, b) => a - b);
 
 function nextDoubt(step) {
-  const time = audio ? audio.currentTime : Number(now?.dataset.t ?? -1);
+  const time = audio ? audio.currentTime : sought;
   const near = 0.05; // a browser seeks to the nearest frame
   const next = step > 0 ? doubtful.find((each) => each > time + near) : doubtful.findLast((each) => each < time - near);
   if (next === undefined) return;

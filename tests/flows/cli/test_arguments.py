@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from flows.cli import clean, compare, evaluate
+from flows.cli import clean, compare, evaluate, speakers
 from flows.cli.main import _parse
 from flows.cli.options import IDLE, WHISPERX, Command
 from flows.preflight.check import notices
@@ -39,6 +39,7 @@ def test_the_help_is_in_groups_with_clean_defaults_and_examples(capsys: pytest.C
     titles = [line.rstrip(":") for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert [title for title in titles if title in TITLES] == TITLES
     assert text.index("--model MODEL") < text.index("--language LANGUAGE") < text.index("inputs:")
+    assert "--second_model MODEL" in text
     assert text.index("pools:") < text.index("--fp16")
     for odd in ("default: None", "default factory", "SecretStr", "list[str]", "default) (default"):
         assert odd not in text
@@ -100,14 +101,15 @@ def test_the_clean_up_takes_dashes_too_and_refuses_with_one_line(capsys: pytest.
         (evaluate, ["--der-colar", "1"], "unrecognized arguments: --der_colar; did you mean --der_collar?"),
         (compare, ["--max-diference", "1"], "unrecognized arguments: --max_diference; did you mean --max_difference?"),
         (clean, ["--old-than", "3"], "unrecognized arguments: --old_than; did you mean --older_than?"),
+        (speakers, ["--forgot", "x"], "unrecognized arguments: --forgot; did you mean --forget?"),
     ],
 )
 def test_the_smaller_commands_hint_at_near_misses_too(
     capsys: pytest.CaptureFixture[str], program: ModuleType, arguments: list[str], sentence: str
 ) -> None:
     """With the words of the large one; and take dashes."""
-    names = ["out"] if program is clean else ["old", "new"]
-    assert program is clean or program._parse([*names, "--language", "de", "--json", "x-y"]).json == "x-y"
+    names = ["out"] if program in (clean, speakers) else ["old", "new"]
+    assert len(names) == 1 or program._parse([*names, "--language", "de", "--json", "x-y"]).json == "x-y"
     with pytest.raises(SystemExit) as ended:
         program._parse([*names, *arguments])
     assert ended.value.code == 2

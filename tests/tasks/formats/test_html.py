@@ -267,6 +267,17 @@ def test_a_page_without_a_recording_says_why(browser: Browser, tmp_path: Path) -
             assert page.locator("audio").count() == int("moved" in path)
 
 
+def test_without_a_player_the_keyboard_reaches_every_doubt(browser: Browser, tmp_path: Path) -> None:
+    """Also beyond one that begins between two words."""
+    found = [Finding("missing", "no text", start, start + 0.1) for start in (0.9, 1.45, 3.1)]
+    with opened(browser, page_of(tmp_path, FOX, findings=found, path="s3://calls/fox.wav")) as page:
+        marked = []
+        for key in "nnnpp":
+            page.keyboard.press(key)
+            marked.append(page.locator(".now").text_content())
+        assert marked == ["brown", "fox", "dog.", "fox", "brown"]
+
+
 def test_a_transcript_without_text_has_a_page(browser: Browser, tmp_path: Path) -> None:
     """Which can play the recording."""
     with opened(browser, page_of(tmp_path, [], findings=FINDINGS[:2])) as page:

@@ -1,0 +1,35 @@
+"""flows/people/clips.py: pieces of recordings as MP3."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sound_files import ffmpeg
+
+from flows.people.clips import mp3_of
+from tasks.audio.decoding import decode
+from tasks.audio.types import SAMPLE_RATE, Samples
+
+LOUD_FROM_S = 5.0
+
+
+def tone(target: Path, *codec: str) -> Path:
+    """Write ten seconds of which the second half is a tone."""
+    return ffmpeg(target, "-f", "lavfi", "-i", f"aevalsrc=0.5*sin(2765*t)*gte(t\\,{LOUD_FROM_S}):d=10", *codec)
+
+
+def clip(folder: Path, recording: Path, start: float, end: float) -> Samples:
+    """Return the samples of a clip."""
+    made = folder / "clip.mp3"
+    made.write_bytes(mp3_of(str(recording), start, end))
+    return decode(str(made))
+
+
+@pytest.mark.parametrize("offset_s", ["0", "3600"])
+def test_a_clip_of_a_broadcast_counts_from_its_beginning(tmp_path: Path, offset_s: str) -> None:
+    """As transcripts do: its timestamps may begin at any value."""
+    film = tone(tmp_path / "film.ts", "-c:a", "mp2", "-output_ts_offset", offset_s)
+    samples = clip(tmp_path, film, LOUD_FROM_S - 1, LOUD_FROM_S + 1)
+    assert samples.size / SAMPLE_RATE == pytest.approx(2, abs=0.1)
+    loud = float(np.flatnonzero(np.abs(samples.astype(int)) > 1_000)[0]) / SAMPLE_RATE
+    assert loud == pytest.approx(1, abs=0.15)
