@@ -47,7 +47,7 @@ def test_what_the_command_has_found_is_found_once(plan: Plan, monkeypatch: pytes
     with monkeypatch.context() as patched:
         patched.setattr("flows.planning.plan.probe", lambda *_: pytest.fail("a file was opened again"))
         patched.setattr("flows.planning.plan.check_regular", lambda _: pytest.fail("a file was looked at again"))
-        with exclusive_run(OutputFolder.of(plan._batch).state_dir):
+        with exclusive_run(OutputFolder.of(plan.batch).state_dir):
             plan.begin()
             plan.recall(tracker)
             plan.probe(tracker)
@@ -55,7 +55,7 @@ def test_what_the_command_has_found_is_found_once(plan: Plan, monkeypatch: pytes
     statuses = {file.source.name: file.status for file in plan.files}
     assert statuses == {"hello.wav": "waiting", "broken.wav": "failed"}
     assert (tracker.new_failures, tracker.known_failures) == (1, 0)
-    ledger = OutputFolder.of(plan._batch).ledger()
+    ledger = OutputFolder.of(plan.batch).ledger()
     rows = {Path(path).name: row for path, row in ledger.rows.items()}
     assert {name: row["status"] for name, row in rows.items()} == statuses
     assert rows["broken.wav"]["refused"]
