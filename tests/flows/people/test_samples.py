@@ -51,6 +51,13 @@ def test_a_row_may_be_of_a_recording_in_a_store(folder: Path) -> None:
         samples_in(folder, set())
 
 
+def test_a_table_that_is_no_csv_is_refused(folder: Path) -> None:
+    """Such as one with the line ends of old Macintoshes."""
+    (folder / "speakers.csv").write_bytes(b"name,file\rAda,a.wav\r")
+    with pytest.raises(InvalidInput, match=r"speakers\.csv: not CSV, line [01]: "):
+        samples_in(folder, set())
+
+
 def test_samples_join_people_by_name_and_go_when_they_are_removed(tmp_path: Path) -> None:
     """A person's id stays when the folder of samples gets another name; one whose voices are all gone goes."""
     heard, old, new = (KnownVoice(voice(i), f"{i}.wav", str(i), "S0" * (i == 0)) for i in range(3))
