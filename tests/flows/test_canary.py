@@ -80,6 +80,7 @@ def test_the_sample_stays_the_same_when_files_are_added() -> None:
             "s3://key:secret@bucket/canary",
             "output_dir s3://bucket/canary: the canary compares",
         ),
+        ({"inputs": ["/in/a.wav"]}, "/dev/null/canary", "/dev/null is not a folder"),
         ({"inputs": ["/in/a.wav"], "only": "failed"}, "", "a sample is taken of all files"),
         ({"inputs": ["/in/a.wav"], "of_report": "/in/report.json"}, "", "a sample is taken of all files"),
     ],
