@@ -34,8 +34,10 @@ GROUPS = {
     "models": "{}",
 }
 """The groups of options that the canary tries, with what a run has of each if neither set of options names it."""
-TRIED = """{% set tried = flow_run.parameters %}{% set new = tried.get('new', {}) -%}
-{{ (new['GROUP'] if 'GROUP' in new else tried.get('old', {}).get('GROUP', DEFAULT)) | tojson }}"""
+TRIED = """{% set tried = flow_run.parameters %}{% set old = tried.get('old', {}).get('GROUP', DEFAULT) -%}
+{% set new = tried.get('new', {}).get('GROUP', old) -%}
+{{ (dict(old, **new) if old and new else new) | tojson }}"""
+"""One of these groups as the canary had it with the new options; see `OptionSet.over_set`."""
 
 
 def crash_zombies() -> AutomationCore:

@@ -18,6 +18,7 @@ from flows.planning.discovery import NothingToDo, read_batch_file
 from flows.planning.selection import find_entries
 from flows.pools.outcome import exception_of
 from flows.preflight.check import check_absolute
+from flows.preflight.paths import check_folder
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.markdown.canary import Trial
 from flows.services.engine_log import omit_tracebacks_of_final_states
@@ -81,6 +82,7 @@ def _check(inputs: Inputs, output_dir: str, sets: list[OptionSet]) -> None:
         raise InvalidInput(
             f"output_dir {one_line(urls.shown(output_dir))}: the canary compares files of this machine; name a folder"
         )
+    check_folder("output_dir", output_dir)
     listed = read_batch_file(inputs.batch_file) if runtime.deployment.id else []
     for options in sets if runtime.deployment.id else ():
         check_absolute(Batch(inputs=inputs, write=WriteOptions(output_dir=output_dir), models=options.models), listed)

@@ -74,9 +74,10 @@ def decode_again(
     from tasks.second_pass.decoding import decode_stretches, language_of
 
     model = whisper_model(options.model_after(first), models)
-    if not segments and not first.fixed_language:  # the first pass heard nothing: its language is a mere default
+    multilingual = model.model.is_multilingual
+    if multilingual and not segments and not first.fixed_language:  # the language of no text is a mere default
         again.language = with_smaller_batches(1, lambda _: language_of(again.stretches, audio, model))
-    if model.model.is_multilingual or again.language == "en":
+    if multilingual or again.language == "en":
         with_smaller_batches(1, lambda _: decode_stretches(again.stretches, audio, again.language, first, model))
     else:
         for stretch in again.stretches:

@@ -10,6 +10,7 @@ from tasks.audio.tracks import AudioTrack
 from tasks.diarize import DiarizeOptions
 from tasks.formats.provenance import Provenance
 from tasks.options import Options
+from tasks.storage.urls import options_shown
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 
@@ -61,7 +62,8 @@ class FileOverrides(Options):
         changed = {name: value for group in used if group for name, value in group.changed().items()}
         if second_pass:
             changed["second_pass"] = second_pass.second_model or True
-        return Provenance(model=changed.pop("model", transcribe.model), options=changed)
+        used_options = options_shown({"model": transcribe.model, **changed})
+        return Provenance(model=used_options.pop("model"), options=used_options)
 
     def _over(self, batch: G) -> G:
         own = {name: value for name, value in self if value is not None and name in type(batch).model_fields}

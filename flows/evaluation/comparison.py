@@ -157,7 +157,8 @@ def _speed(folder: str) -> float | None:
 
 
 def _summary(folder: str) -> dict[str, Any]:
-    return _json(os.path.join(folder, "report.json")).get("summary") or {}
+    summary = _json(os.path.join(folder, "report.json")).get("summary")
+    return summary if isinstance(summary, dict) else {}
 
 
 def _ratio(values: dict[str, Any], above: str, below: str) -> float | None:

@@ -20,6 +20,7 @@ from tasks.people.known import TABLE, VOICES, KnownVoice, Person, read_people, t
 from tasks.people.limits import LIMITS
 from tasks.storage.io import digest_of
 from tasks.storage.results import options_digest
+from tasks.storage.urls import is_url
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,14 @@ def _in_table(folder: Path, known: set[str]) -> Iterator[Sample]:
     for line, row in enumerate(table_of(str(folder)), start=2):
         if not row["name"] or row["id"] in known:
             continue
+        if not row["file"]:
+            raise InvalidInput(f"{folder / TABLE}, line {line}: {row['name']} has no file")
         try:
             start, end = float(row["start"] or 0), float(row["end"]) if row["end"] else None
         except ValueError:
             raise InvalidInput(f"{folder / TABLE}, line {line}: start and end are seconds, such as 12.5") from None
-        yield Sample(row["name"], os.path.join(folder, row["file"]), start, end)
+        file = row["file"] if is_url(row["file"]) else os.path.join(folder, row["file"])
+        yield Sample(row["name"], file, start, end)
 
 
 def enrol(batch: Batch) -> None:

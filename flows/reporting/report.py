@@ -36,8 +36,7 @@ def run_of(tracker: Tracker) -> dict[str, Any]:
 
 def _options(batch: Batch) -> dict[str, Any]:
     groups: dict[str, Any] = batch.model_dump(mode="json", include=set(GROUPS))
-    groups["write"]["output_dir"] = urls.shown(batch.write.output_dir)
-    return groups
+    return {name: group and urls.options_shown(group) for name, group in groups.items()}
 
 
 def _iso(seconds: float) -> str:

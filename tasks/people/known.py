@@ -91,9 +91,13 @@ def rows(table: bytes, where: str) -> Iterator[dict[str, str]]:
     text = table.decode("utf-8-sig", errors="surrogateescape")  # paths are bytes, which need not be UTF-8
     semicolons = text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",")  # as spreadsheets may save it
     reader = csv.DictReader(StringIO(text), delimiter=";" if semicolons else ",", restkey="", restval="")
-    if text and not {"name", "file"} <= set(reader.fieldnames or ()):
+    try:
+        columns, read = set(reader.fieldnames or ()), list(reader)
+    except csv.Error as error:
+        raise InvalidInput(f"{where}: not CSV, line {reader.line_num}: {error}") from None
+    if text and not {"name", "file"} <= columns:
         raise InvalidInput(f"{where}: it needs the columns name and file, in its first line")
-    for row in reader:
+    for row in read:
         found = {column: row.get(column, "").strip() for column in ("id", "name", "file", "start", "end")}
         if any("\udc80" <= character <= "\udcff" for character in found["name"]):
             raise InvalidInput(f"{where}: the name {one_line(found['name'])} is not UTF-8: save it as CSV UTF-8")

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -54,3 +55,8 @@ def shown(location: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     mark = f"?{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
     return f"{parts.scheme}://{host}{parts.path}{mark}"
+
+
+def options_shown(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as they may be shown and kept: `shown` for those that are locations, such as a model's URL."""
+    return {name: shown(value) if isinstance(value, str) else value for name, value in options.items()}

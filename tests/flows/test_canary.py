@@ -1,17 +1,22 @@
 """flows/canary.py: new options on a sample, with real models, on a real Ray and a real Prefect server."""
 
+import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from conftest import cut_speech
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter
+from prefect.events.actions import RunDeployment
+from prefect.server.utilities.user_templates import render_user_template
 from prefect.states import State
 from runs import transcribing
 
-from deployments.automations import GROUPS
+from deployments.automations import GROUPS, start_night
 from flows.canary import _sample, canary
 from flows.config.canary import OptionSet
 from flows.config.inputs import Entry, Inputs
@@ -75,6 +80,7 @@ def test_the_sample_stays_the_same_when_files_are_added() -> None:
             "s3://key:secret@bucket/canary",
             "output_dir s3://bucket/canary: the canary compares",
         ),
+        ({"inputs": ["/in/a.wav"]}, "/dev/null/canary", "/dev/null is not a folder"),
         ({"inputs": ["/in/a.wav"], "only": "failed"}, "", "a sample is taken of all files"),
         ({"inputs": ["/in/a.wav"], "of_report": "/in/report.json"}, "", "a sample is taken of all files"),
     ],
@@ -100,3 +106,25 @@ def test_the_night_after_a_canary_gets_every_group_of_options_that_it_tried() ->
     """Where neither set of options names a group, as the canary has it then."""
     unset = {name: "none" if field.default is None else "{}" for name, field in OptionSet.model_fields.items()}
     assert unset == GROUPS
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({}, {}),
+        ({"transcribe": {"model": "small", "language": "de"}}, {"transcribe": {"model": "tiny"}}),
+        ({"diarize": {"num_speakers": 2}, "check": None}, {"diarize": None, "second_pass": {"second_model": "small"}}),
+        ({"second_pass": {}, "align": None}, {"align": {"interpolate_method": "linear"}, "check": {}}),
+    ],
+)
+def test_the_night_after_a_canary_has_the_options_that_it_tried(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Those of both sets, within a group too."""
+    (start,) = start_night(uuid4(), uuid4()).actions
+    assert isinstance(start, RunDeployment)
+    run = SimpleNamespace(parameters={"old": old, "new": new})
+    night = {}
+    for group, value in (start.parameters or {}).items():
+        rendered = asyncio.run(render_user_template(value["value"]["template"], {"flow_run": run}))
+        night[group] = json.loads(rendered)
+    tried = OptionSet.model_validate(new).over_set(OptionSet.model_validate(old))
+    assert OptionSet.model_validate(night) == tried

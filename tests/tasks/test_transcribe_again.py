@@ -84,6 +84,7 @@ def test_where_the_first_pass_heard_nothing_the_language_is_detected(base: str) 
 def test_a_model_that_knows_english_alone_decodes_no_other_language(tiny_en: str, base: str) -> None:
     """As `--second_model` it may be one; another that knows the language decodes it."""
     french = decode(str(SAMPLES / "fr" / "pangrama.wav"))
+    assert all_passed_again(french, base, 0.0, 2.5, language=None, second_model=tiny_en).language == "en"
     stretch = passed_again(french, tiny_en, 0.0, 2.5, language="fr")
     assert (stretch.left, stretch.decoded) == ("the model of the second pass knows English alone", [])
     assert passed_again(french, tiny_en, 0.0, 2.5, language="fr", second_model=base).decoded

@@ -7,6 +7,7 @@ from dataclasses import replace
 from flows.evaluation.transcripts.reading import BEST_FIRST, READERS, RTTM, read, suffix_of
 from flows.evaluation.transcripts.recording import Recording
 from tasks.errors import InvalidInput
+from tasks.people.known import TABLE, VOICES
 from tasks.storage.urls import is_url
 
 Files = dict[str, dict[str, str]]
@@ -16,7 +17,7 @@ Files = dict[str, dict[str, str]]
 def files_below(location: str) -> Files:
     """Return the files of known formats in a folder, or the one file. Raises InvalidInput if there is none.
 
-    Hidden files and folders, such as `.whisperx-batch`, are left out.
+    Hidden files and folders, such as `.whisperx-batch`, and the voices of a folder of people are left out.
     """
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     paths, root = [location], os.path.dirname(location) or "."
@@ -24,7 +25,8 @@ def files_below(location: str) -> Files:
         paths, root = [], location
         for folder, folders, names in os.walk(location):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            paths += [os.path.join(folder, name) for name in sorted(names) if not name.startswith(".")]
+            others = {VOICES} if TABLE in names else set()
+            paths += [os.path.join(folder, name) for name in sorted({*names} - others) if not name.startswith(".")]
     elif is_url(location):
         raise InvalidInput(f"{location}: only files of this machine are read; copy them here first")
     elif not os.path.isfile(location):

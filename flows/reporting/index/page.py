@@ -8,7 +8,7 @@ from rich.console import Console
 
 from flows.config.parameters import Batch
 from flows.host.terminal import say
-from flows.reporting.index.rows import rows_of, totals_of
+from flows.reporting.index.rows import pages_of, rows_of, totals_of
 from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
@@ -42,8 +42,9 @@ def write_index(ledger: Ledger, folder: str) -> str:
 
     Raises OSError, UnsupportedLocation.
     """
-    location = _location(folder)
-    rows, stretches = rows_of(dict(ledger.rows))
+    known = dict(ledger.rows)
+    location = _location(folder, pages_of(known))
+    rows, stretches = rows_of(known)
     page = render(
         __package__,
         "index",
@@ -57,12 +58,13 @@ def write_index(ledger: Ledger, folder: str) -> str:
     return location
 
 
-def _location(folder: str) -> str:
-    for name in NAMES:
+def _location(folder: str, pages: set[str]) -> str:
+    for name in (name for name in NAMES if name not in pages):
         location = urls.join(folder, name)
         if io.version_of(location) is None or _is_index(location):
             return location
-    raise FileExistsError(errno.EEXIST, "is there and was not written by whisperx-batch: move it away", location)
+    taken = urls.join(folder, NAMES[-1])
+    raise FileExistsError(errno.EEXIST, "is there and was not written by whisperx-batch: move it away", taken)
 
 
 def _is_index(location: str) -> bool:

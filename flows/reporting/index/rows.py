@@ -98,6 +98,12 @@ def _page(row: Row, written: Written) -> str:
     return quote(path.encode(errors="surrogateescape"))
 
 
+def pages_of(ledger: dict[str, Row]) -> set[str]:
+    """Return where in the output folder files have their pages, or will have them."""
+    patterns = [pattern for row in ledger.values() if is_pattern(pattern := row.get("pattern"))]
+    return {pattern.format(language="und", format="html") for pattern in patterns}
+
+
 def _worst_first(row: IndexRow) -> tuple[int, int, str]:
     states = ("failed", "waiting", "done")
     return states.index(row.state), ORDER.index(row.verdict) if row.verdict in ORDER else len(ORDER), row.name

@@ -9,7 +9,7 @@ from flows.reporting.report import run_of, summary_of
 from flows.reporting.tracker import Tracker
 from tasks.errors import one_line
 from tasks.stage_table import STAGES
-from tasks.storage.urls import absolute, shown
+from tasks.storage.urls import absolute, options_shown, shown
 
 SHOWN = ("done", "skipped", "failed", "left", "waiting")
 BAR = 20
@@ -53,7 +53,7 @@ def _made_of(tracker: Tracker, batch: Batch) -> Iterator[str]:
         yield f"- Index of the pages: {cell(shown(tracker.index))}"
     if batch.run.report:
         yield f"- Report: {cell(shown(batch.run.report))}"
-    yield f"- Model: {cell(batch.transcribe.model)}"
+    yield f"- Model: {cell(shown(batch.transcribe.model))}"
     yield f"- Options: {cell(one_line(_changed(batch)))}"
     run = run_of(tracker)
     yield f"- Versions: {', '.join(f'{program} {release}' for program, release in run['versions'].items())}"
@@ -67,5 +67,6 @@ def _changed(batch: Batch) -> str:
     parts += [stage for stage in ("diarize", "second_pass") if getattr(batch, stage)]
     groups = (batch.transcribe, batch.align, batch.diarize, batch.people, batch.check, batch.second_pass, batch.models)
     for group in groups:
-        parts += [f"{name} {value}" for name, value in (group.changed() if group else {}).items() if name != "model"]
+        changed = options_shown(group.changed()) if group else {}
+        parts += [f"{name} {value}" for name, value in changed.items() if name != "model"]
     return ", ".join([*parts, f"output_format {batch.write.output_format}"])

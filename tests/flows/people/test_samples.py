@@ -42,6 +42,22 @@ def test_a_time_that_is_none_is_refused_with_its_line(folder: Path) -> None:
         samples_in(folder, set())
 
 
+def test_a_row_may_be_of_a_recording_in_a_store(folder: Path) -> None:
+    """The rows of people whose voices were removed are; one with a name and no recording is refused."""
+    (folder / "speakers.csv").write_text("id,name,file,start,end\nP0001,Ann,s3://talks/a.wav,1,5\n")
+    assert samples_in(folder, set())[0] == Sample("Ann", "s3://talks/a.wav", 1.0, 5.0)
+    (folder / "speakers.csv").write_text("name,file\nAda,a.wav\nMary,\n")
+    with pytest.raises(InvalidInput, match=r"speakers\.csv, line 3: Mary has no file"):
+        samples_in(folder, set())
+
+
+def test_a_table_that_is_no_csv_is_refused(folder: Path) -> None:
+    """Such as one with the line ends of old Macintoshes."""
+    (folder / "speakers.csv").write_bytes(b"name,file\rAda,a.wav\r")
+    with pytest.raises(InvalidInput, match=r"speakers\.csv: not CSV, line [01]: "):
+        samples_in(folder, set())
+
+
 def test_samples_join_people_by_name_and_go_when_they_are_removed(tmp_path: Path) -> None:
     """A person's id stays when the folder of samples gets another name; one whose voices are all gone goes."""
     heard, old, new = (KnownVoice(voice(i), f"{i}.wav", str(i), "S0" * (i == 0)) for i in range(3))

@@ -166,6 +166,13 @@ def test_a_page_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
         write_index(ledger, str(tmp_path))
 
 
+def test_the_name_of_a_page_that_is_still_to_come_is_left_free(tmp_path: Path) -> None:
+    """Or a recording named index, left for the next night, would find ours in its place and fail."""
+    ledger = small(tmp_path)
+    ledger.note("/calls/index.wav", status="waiting", error=None, pattern="index.{format}")
+    assert write_index(ledger, str(tmp_path)) == str(tmp_path / "index-of-transcripts.html")
+
+
 def test_an_index_in_a_store_is_replaced(bucket: str, tmp_path: Path) -> None:
     """Its links are relative, so that they lead to the pages beside it wherever the store is served."""
     for count in (1, 2):

@@ -20,12 +20,14 @@ from prefect.client.schemas.filters import FlowRunFilter, LogFilter
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
 
+from flows.config.file_overrides import NO_OVERRIDES
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Status
 from flows.pools.placement import CannotBePlaced
 from flows.reporting.ending import Ending, why_ended
 from flows.reporting.failures import Failures
 from flows.reporting.final_state import final_state
+from flows.reporting.markdown.texts import report_text
 from flows.reporting.report import write_report
 from flows.reporting.run import logs_forwarded, publish_not_started
 from flows.reporting.tracker import Tracker
@@ -152,8 +154,8 @@ def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
     batch = Batch.model_validate(
         {
             "write": {"output_dir": "s3://key:secret@bucket/out"},
-            "transcribe": {"model": "tiny"},
-            "second_pass": {"second_model": "small"},
+            "transcribe": {"model": "s3://key:secret@bucket/tiny"},
+            "second_pass": {"second_model": "s3://key:secret@bucket/small"},
         }
     )
     tracker = Tracker(reported("waiting", "done").files, batch=batch)
@@ -161,12 +163,15 @@ def test_the_report_says_what_made_the_files_and_when(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     assert [each["status"] for each in report["files"]] == ["waiting", "done"]
     assert report["run"]["ended"] is None
-    assert report["run"]["options"]["transcribe"]["model"] == "tiny"
+    assert report["run"]["options"]["transcribe"]["model"] == "s3://bucket/tiny"
     assert report["run"]["options"]["diarize"] is None
-    assert report["run"]["options"]["second_pass"]["second_model"] == "small"
+    assert report["run"]["options"]["second_pass"]["second_model"] == "s3://bucket/small"
     assert report["run"]["options"]["people"]["speakers"] is None
     assert report["run"]["versions"]["whisperx"] == version("whisperx")
-    assert "secret" not in json.dumps(report)
+    origin = NO_OVERRIDES.made_with(batch.transcribe, batch.align, batch.diarize, batch.second_pass)
+    assert (origin.model, origin.options["second_pass"]) == ("s3://bucket/tiny", "s3://bucket/small")
+    assert "s3://bucket/small" in report_text(tracker)
+    assert "secret" not in json.dumps(report) + report_text(tracker)
     tracker.defer(tracker.files)
     write_report(tracker, str(tmp_path / "report.json"))
     run = json.loads((tmp_path / "report.json").read_text())["run"]

@@ -1,0 +1,31 @@
+"""flows/evaluation/comparison.py: which files of two output folders are compared."""
+
+import json
+from pathlib import Path
+
+from flows.evaluation.comparison import compare
+
+SAID = {"segments": [{"start": 0.0, "end": 1.0, "text": "Hello there."}], "language": "en"}
+
+
+def test_the_people_of_a_folder_are_no_transcript(tmp_path: Path) -> None:
+    """What whisperx-batch-speakers writes below the transcripts; a recording may be called voices, though."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "voices.json").write_text(json.dumps(SAID))
+    people = old / "speakers"
+    people.mkdir()
+    (people / "voices.json").write_text(json.dumps({"people": []}))
+    (people / "speakers.csv").write_text("id,name\n")
+    found = compare(str(old), str(new), None)
+    assert ([change.name for change in found.changes], found.problems) == (["voices"], [])
+
+
+def test_another_programs_report_is_no_report_of_a_run(tmp_path: Path) -> None:
+    """Whatever its summary is."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps({"summary": "A greeting", **SAID}))
+    found = compare(str(tmp_path / "old"), str(tmp_path / "new"), None)
+    assert ([change.name for change in found.changes], found.speeds) == (["report"], (None, None))
