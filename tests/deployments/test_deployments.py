@@ -322,7 +322,7 @@ def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list
     """To the webhook, with the reason; a relative path would be one in the worker's own folder."""
     run = box.ended(box.start("default", inputs={"inputs": ["not/absolute"]}))
     assert "a deployment needs absolute paths" in run["state"]["message"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not any(run["name"] in each["text"] for each in heard[1]) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert any(each["text"].startswith(f"{run['name']} is Failed. ") for each in heard[1])

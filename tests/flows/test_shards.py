@@ -171,7 +171,7 @@ def test_a_run_in_shards_that_stops_or_breaks_starts_no_further_shard(
     assert set(begun[:-1]) <= {"COMPLETED 3 files: 3 done"}
     assert begun[-1].startswith(f"COMPLETED 3 files: {(done - 1) % 3 + 1} done")
 
-    losing = threading.Thread(target=lose_model, args=(model, tmp_path / "out", done + 1))
+    losing = threading.Thread(target=lose_model, args=(model, tmp_path / "out", done + 4))
     losing.start()
     broken = run_batch(files, tmp_path / "out", **options, run={"shard_size": 3})
     losing.join()
