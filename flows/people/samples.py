@@ -74,11 +74,12 @@ def enrol(batch: Batch) -> None:
         return
     people = read_people(batch.people.speakers)
     samples = samples_in(Path(batch.people.speakers), {person.id for person in people})
-    model = options_digest("voice", batch.diarize.cache_inputs(batch.models)) if samples else ""
+    alone = DiarizeOptions(diarize_model=batch.diarize.diarize_model, num_speakers=1)
+    model = options_digest("voice", alone.cache_inputs(batch.models)) if samples else ""
     keys = {sample.key(model): sample for sample in samples}
     known = {each.source for person in people for each in person.voices}
     new = {key: sample for key, sample in keys.items() if key not in known}
-    made = _made(list(new.values()), batch.diarize, batch.models)
+    made = _made(list(new.values()), alone, batch.models)
     voices = [KnownVoice(voice, sample.file, key) for (key, sample), voice in zip(new.items(), made, strict=True)]
     names = {key: sample.name for key, sample in keys.items()}
     changed = _with_samples(people, names, voices, batch.people.speakers)
@@ -126,9 +127,8 @@ def _made(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) 
 
 def _voices(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) -> list[Voice | str]:
     """Return the voice of each sample, or what is wrong with it. Runs in a process of its own, on the CPU."""
-    alone = DiarizeOptions(diarize_model=options.diarize_model, num_speakers=1)
     cpu = models.model_copy(update={"device": "cpu"})
-    return [_voice(sample, alone, cpu) for sample in samples]
+    return [_voice(sample, options, cpu) for sample in samples]
 
 
 def _voice(sample: Sample, options: DiarizeOptions, models: ModelOptions) -> Voice | str:

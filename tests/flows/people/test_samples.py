@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from voices import voice
+from batches import batch_of
+from voices import recordings, voice
 
-from flows.people.samples import Sample, _with_samples, samples_in
+from flows.people.samples import Sample, _with_samples, enrol, samples_in
 from tasks.errors import InvalidInput
-from tasks.people.known import KnownVoice, Person
+from tasks.people.known import KnownVoice, Person, voices_json
+from tasks.storage.results import options_digest
 
 
 @pytest.fixture(name="folder")
@@ -49,6 +51,21 @@ def test_a_row_may_be_of_a_recording_in_a_store(folder: Path) -> None:
     (folder / "speakers.csv").write_text("name,file\nAda,a.wav\nMary,\n")
     with pytest.raises(InvalidInput, match=r"speakers\.csv, line 3: Mary has no file"):
         samples_in(folder, set())
+
+
+def test_a_sample_is_heard_once_whatever_number_of_speakers_a_batch_asks_for(tmp_path: Path) -> None:
+    """It is of one speaker: no model is loaded, of which there is none here, and the person keeps the id."""
+    speech, people = recordings(tmp_path / "speech", 1), tmp_path / "people"
+    sample = recordings(people / "Ada", 1) / "0.wav"
+    options = {"people": {"speakers": str(people), "speaker_limits": "0.65,0.55"}}
+    asked = batch_of(speech, diarize={"diarize_model": "some/model", "min_speakers": 3}, **options)
+    alone = batch_of(speech, diarize={"diarize_model": "some/model", "num_speakers": 1}, **options).diarize
+    assert alone
+    key = Sample("Ada", str(sample)).key(options_digest("voice", alone.cache_inputs(asked.models)))
+    known = voices_json([Person("P0001", "Ada", [KnownVoice(voice(1), str(sample), key)])])
+    (people / "voices.json").write_bytes(known)
+    enrol(asked)
+    assert (people / "voices.json").read_bytes() == known
 
 
 def test_a_table_that_is_no_csv_is_refused(folder: Path) -> None:
