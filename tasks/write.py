@@ -150,12 +150,11 @@ def write(
     `made_with` knows the model and the options; the transcript and the check of a second pass replace the first.
     Raises OutputNotOurs, OSError, NotInCaptions, PeopleChanged.
     """
-    people = None
+    people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
     if diarization is not None:
         assign_speakers(transcript, diarization)
-        people = naming.matches(diarization) if naming else None
         diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)

@@ -19,6 +19,7 @@ from flows.preflight.models import check_models
 from flows.reporting.console import show_estimate, show_plan, show_summary
 from flows.reporting.ending import Ending
 from flows.reporting.index.page import publish_index
+from flows.reporting.outputs_check import fail_missing_outputs
 from flows.reporting.report import write_report
 from flows.reporting.tracker import Tracker
 from flows.state.drafts import remove_drafts
@@ -94,6 +95,7 @@ def write_again(batch: Batch, plan: Plan, tracker: Tracker) -> int:
         tracker.ending = Ending(reason(error))
     finally:
         tracker.defer(tracker.files)
+        fail_missing_outputs(tracker)
         plan.ledger.share()
         show_summary(tracker, console())
         publish_index(batch, plan.ledger, tracker, console())

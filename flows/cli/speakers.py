@@ -60,6 +60,7 @@ def _limits(text: str) -> "Limits":
 
 def _run(options: argparse.Namespace) -> None:
     from flows.people.collecting import collect
+    from flows.people.registry import one_at_a_time
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import exclusive_run
     from tasks.errors import InvalidInput
@@ -71,5 +72,5 @@ def _run(options: argparse.Namespace) -> None:
     people = absolute(options.speakers or join(folder.location, FOLDER))
     if is_url(people):
         raise InvalidInput(f"{shown(people)}: name a local folder for the people with --speakers")
-    with exclusive_run(folder.state_dir):
+    with exclusive_run(folder.state_dir), one_at_a_time(people):
         sys.stdout.write(collect(folder, people, options.speaker_limits, options.forget))

@@ -65,7 +65,7 @@ def _row(row: Row) -> str:
     try:
         data = b64encode(mp3_of(clip.file, start, end)).decode()
         player = f'<audio controls preload="none" src="data:audio/mpeg;base64,{data}"></audio>'
-    except (FileFault, UnsupportedLocation, OSError) as error:
+    except (FileFault, UnsupportedLocation, OSError, ValueError) as error:
         player = escape(f"not here: {error}")
     hint = f"{row.maybe}?" if row.maybe else ""
     name = f'<input value="{escape(person.name)}" placeholder="{escape(hint)}" aria-label="Name of {person.id}">'

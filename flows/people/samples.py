@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.config.parameters import Batch
 from flows.host.private_folder import in_empty_folder
-from flows.people.registry import next_ids, write_private
+from flows.people.registry import next_ids, one_at_a_time, write_private
 from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE
 from tasks.diarization.voices import MIN_S, Voice
@@ -70,11 +70,15 @@ def enrol(batch: Batch) -> None:
 
     Only this loads a model, in a process of its own that then ends. Raises InvalidInput, OSError.
     """
-    if batch.people.speakers is None or batch.diarize is None:
-        return
-    people = read_people(batch.people.speakers)
-    samples = samples_in(Path(batch.people.speakers), {person.id for person in people})
-    alone = DiarizeOptions(diarize_model=batch.diarize.diarize_model, num_speakers=1)
+    if batch.people.speakers is not None and batch.diarize is not None:
+        with one_at_a_time(batch.people.speakers):
+            _enrol(batch, batch.people.speakers, batch.diarize.diarize_model)
+
+
+def _enrol(batch: Batch, folder: str, diarize_model: str) -> None:
+    people = read_people(folder)
+    samples = samples_in(Path(folder), {person.id for person in people})
+    alone = DiarizeOptions(diarize_model=diarize_model, num_speakers=1)
     model = options_digest("voice", alone.cache_inputs(batch.models)) if samples else ""
     keys = {sample.key(model): sample for sample in samples}
     known = {each.source for person in people for each in person.voices}
@@ -82,9 +86,9 @@ def enrol(batch: Batch) -> None:
     made = _made(list(new.values()), alone, batch.models)
     voices = [KnownVoice(voice, sample.file, key) for (key, sample), voice in zip(new.items(), made, strict=True)]
     names = {key: sample.name for key, sample in keys.items()}
-    changed = _with_samples(people, names, voices, batch.people.speakers)
+    changed = _with_samples(people, names, voices, folder)
     if changed != people:
-        write_private(batch.people.speakers, {VOICES: voices_json(changed)})
+        write_private(folder, {VOICES: voices_json(changed)})
     _check_limits(batch, changed)
 
 

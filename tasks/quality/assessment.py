@@ -58,7 +58,7 @@ def assess(quality: Quality, key: str) -> Assessment:
         key=key,
     )
     if quality.second_pass:
-        assessment["second_pass"] = list(map(_decided, quality.second_pass))
+        assessment["second_pass"] = list(map(_decided, quality.second_pass[:LISTED]))
     return assessment
 
 
