@@ -137,7 +137,7 @@ def test_a_run_whose_machines_do_not_come_back_ends(monkeypatch: pytest.MonkeyPa
     """Once it has had some: that is said, and waited for, but not for ever."""
     monkeypatch.setattr("flows.pools.nodes.node_sets.NOTIFY_AFTER_S", 0.0)
     monkeypatch.setattr("flows.pools.nodes.node_sets.LIMIT_S", 4.0)
-    monkeypatch.setattr("flows.services.ray_nodes.alive_nodes", list)
+    monkeypatch.setattr("flows.services.ray_cluster.nodes.alive_nodes", list)
     said: list[str] = []
     pools = gpu_pool(said)
     try:

@@ -39,8 +39,8 @@ def test_the_watch_tells_of_machines_once_and_again_when_they_change(monkeypatch
         port.bind((node.host, 0))
         dead = replace(node, id="dead", port=port.getsockname()[1])
         known = [node, dead]
-        monkeypatch.setattr("flows.services.ray_nodes.alive_nodes", lambda: list(known))
-        monkeypatch.setattr("flows.services.ray_nodes.CHECK_EVERY_S", 0.05)
+        monkeypatch.setattr("flows.services.ray_cluster.nodes.alive_nodes", lambda: list(known))
+        monkeypatch.setattr("flows.services.ray_cluster.nodes.CHECK_EVERY_S", 0.05)
         ended, told, changed = threading.Event(), [], threading.Event()
 
         def change(nodes: list[Node]) -> None:
