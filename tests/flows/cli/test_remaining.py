@@ -21,7 +21,15 @@ def test_outputs_are_written_from_stored_results_without_services(tmp_path: Path
     command = [COMMAND, str(speech), "-o", str(out), "--model", "tiny.en", "--language", "en", "--no_check"]
     command += ["--output_format", "all,docx"]  # which take long enough to be interrupted
     command += ["--report", str(report)]
-    running = subprocess.Popen(command, env=alone, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        env=alone,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell lets what it starts in the background ignore the signal, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
     while len(list(out.glob("*.txt"))) < 3:
         assert running.poll() is None, running.communicate()
         time.sleep(0.02)
