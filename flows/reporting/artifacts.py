@@ -84,6 +84,7 @@ class Artifacts:
         following.start()
         try:
             yield
+            look()  # a short run has not been looked at yet
         finally:
             ended.set()
             following.join()
