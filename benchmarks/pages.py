@@ -55,7 +55,7 @@ def multiply(database: Path, files: int) -> dict[str, str]:
         rows.execute(f"CREATE TEMP TABLE stages AS {children.format('shards')}")
         rows.execute("CREATE TEMP TABLE below AS SELECT id FROM shards UNION SELECT id FROM stages")
         (shard,) = rows.execute("SELECT id FROM shards").fetchone()
-        (stage,) = rows.execute("SELECT id FROM flow_run WHERE name = 'transcribe' AND id IN stages").fetchone()
+        (stage,) = rows.execute("SELECT id FROM flow_run WHERE name LIKE 'transcribe · %' AND id IN stages").fetchone()
         (shards,) = rows.execute("SELECT count(*) FROM shards").fetchone()
         (in_stage,) = rows.execute("SELECT count(*) FROM task_run WHERE flow_run_id = ?", (stage,)).fetchone()
         _copy(rows, OF_STAGES, SHARD // in_stage, run, at=25, kept={"flow_run_id"})

@@ -14,7 +14,8 @@ def of_ours(database: Path, began: float, ended: float) -> dict[str, float]:
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as rows:
         start, end = rows.execute(f"SELECT start_time, end_time FROM flow_run WHERE id = {MAIN_RUN}").fetchone()
         spans = rows.execute(
-            "SELECT f.name, t.start_time, t.end_time FROM task_run t JOIN flow_run f ON f.id = t.flow_run_id "
+            "SELECT flow.name, t.start_time, t.end_time FROM task_run t JOIN flow_run f ON f.id = t.flow_run_id "
+            "JOIN flow ON flow.id = f.flow_id "
             "JOIN task_run stage ON stage.id = f.parent_task_run_id "
             f"WHERE stage.flow_run_id = {MAIN_RUN} AND t.end_time IS NOT NULL ORDER BY t.start_time"
         ).fetchall()
