@@ -141,10 +141,7 @@ def align(
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of one file; `transcribe` is the batch's own."""
-    aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
-    if aligned.provisional:
-        keep_no_result()
-    return aligned
+    return _timed(transcript, audio, options, transcribe, models)
 
 
 @stage_task("align again", kept=True)
@@ -157,7 +154,14 @@ def align_again(
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of the second pass over one file, as `align` does those of the first."""
-    aligned = align_transcript(decoded.transcript, audio.samples, options, transcribe, models)
+    return _timed(decoded.transcript, audio, options, transcribe, models)
+
+
+def _timed(
+    transcript: Transcript, audio: Audio, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions
+) -> Transcript:
+    """Return the transcript with timed words; the stage stores no result if a better aligner could not be loaded."""
+    aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
     if aligned.provisional:
         keep_no_result()
     return aligned

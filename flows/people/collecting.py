@@ -11,7 +11,7 @@ from flows.people.table import COLUMNS, rows_of, speakers_csv
 from flows.state.folder import OutputFolder
 from tasks.errors import InvalidInput, one_line
 from tasks.people.known import TABLE, VOICES, Person, read_people, table_of, voices_json
-from tasks.people.limits import LIMITS, Limits
+from tasks.people.limits import Limits, check_limits
 
 PAGE = "speakers.html"
 
@@ -23,7 +23,7 @@ def collect(folder: OutputFolder, where: str, limits: Limits | None, forget: str
     of the embedding model are not known and none are given; OSError.
     """
     known, table, gathered = read_people(where), table_of(where), gather(folder, folder.ledger())
-    _check_limits(gathered, limits)
+    check_limits((each.voice.model for each in gathered.voices), limits)
     people = grouped(known, gathered.voices, limits, next_ids(known, where))
     gone = [person for person in people if forget in (person.id, person.name)] if forget else []
     if forget and not gone:
@@ -37,15 +37,6 @@ def collect(folder: OutputFolder, where: str, limits: Limits | None, forget: str
     contents = {VOICES: voices_json(people), TABLE: speakers_csv(found, samples), PAGE: page(found, samples)}
     write_private(where, contents)
     return "".join([*_forgotten(gone, changed), *_found(gathered, people, where)])
-
-
-def _check_limits(gathered: Gathered, limits: Limits | None) -> None:
-    unknown = {each.voice.model for each in gathered.voices} - LIMITS.keys()
-    if unknown and limits is None:
-        raise InvalidInput(
-            "how alike two voices of one person are has not been measured for the embedding model "
-            f"{', '.join(sorted(unknown)) or '(not known)'}: set --speaker_limits"
-        )
 
 
 def _forgotten(gone: list[Person], changed: int) -> Iterator[str]:

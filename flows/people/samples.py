@@ -17,7 +17,7 @@ from tasks.diarize import DiarizeOptions, diarize_samples
 from tasks.errors import FileFault, InvalidInput, describe, one_line
 from tasks.models.options import ModelOptions
 from tasks.people.known import TABLE, VOICES, KnownVoice, Person, read_people, table_of, voices_json
-from tasks.people.limits import LIMITS
+from tasks.people.limits import check_limits
 from tasks.storage.io import digest_of
 from tasks.storage.results import options_digest
 from tasks.storage.urls import is_url
@@ -89,7 +89,10 @@ def _enrol(batch: Batch, folder: str, diarize_model: str) -> None:
     changed = _with_samples(people, names, voices, folder)
     if changed != people:
         write_private(folder, {VOICES: voices_json(changed)})
-    _check_limits(batch, changed)
+    try:
+        check_limits((each.voice.model for person in changed for each in person.voices), batch.people.limits())
+    except InvalidInput as error:
+        raise InvalidInput(f"--speakers {one_line(folder)}: {error}") from None
 
 
 def _with_samples(people: list[Person], names: dict[str, str], new: list[KnownVoice], folder: str) -> list[Person]:
@@ -145,14 +148,3 @@ def _voice(sample: Sample, options: DiarizeOptions, models: ModelOptions) -> Voi
     if not found:
         return f"--speakers: {one_line(sample.file)}: less than {MIN_S:g} s of speech: a longer sample is needed"
     return next(iter(found.values()))
-
-
-def _check_limits(batch: Batch, people: list[Person]) -> None:
-    """Raise InvalidInput for voices of a model for which no limits are known, unless limits are given."""
-    models = {each.voice.model for person in people for each in person.voices}
-    unknown = models - LIMITS.keys()
-    if unknown and batch.people.speaker_limits is None:
-        raise InvalidInput(
-            f"--speakers {one_line(str(batch.people.speakers))}: how alike two voices of one person are has not been "
-            f"measured for the embedding model {', '.join(sorted(unknown))}: set --speaker_limits"
-        )

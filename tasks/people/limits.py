@@ -1,6 +1,9 @@
 """How alike two voices must be to be of one person: limits on the cosine, for each embedding model."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from tasks.errors import InvalidInput
 
 SURE_S = 10.0
 """Voices from less speech are never matched for sure: of 3 s, one person's can differ as much as two persons'."""
@@ -17,6 +20,16 @@ CAMPPLUS = "48fb24d6b291e2cc"
 """The embedding model of the pipeline `campplus`."""
 LIMITS = {CAMPPLUS: Limits(named=0.65, suggested=0.55)}
 """By the digest of the embedding model's weights. benchmarks/speakers.py computes them, and the error rates."""
+
+
+def check_limits(models: Iterable[str], limits: Limits | None) -> None:
+    """Raise InvalidInput if voices are of embedding models for which no limits are known, unless limits are given."""
+    unknown = set(models) - LIMITS.keys()
+    if unknown and limits is None:
+        raise InvalidInput(
+            "how alike two voices of one person are has not been measured for the embedding model "
+            f"{', '.join(sorted(unknown)) or '(not known)'}: set --speaker_limits"
+        )
 
 
 def parse_limits(text: str) -> Limits:
