@@ -104,10 +104,25 @@ def make_lean(pipeline: Any, mixed: MixedWindows | None = None) -> None:
     thin(pipeline.clustering)
     pipeline.__class__ = LeanDiarization
     pipeline.mixed = mixed
-    if mixed and segmentation.device.type == "cuda" and separate(getattr(pipeline._embedding, "model_", None)):
-        pipeline.embedding_batch_size = mixed.batch_size(round(segmentation.duration * SAMPLE_RATE))
+    if mixed and segmentation.device.type == "cuda":
+        fill_gpu(pipeline, mixed.batch_size(round(segmentation.duration * SAMPLE_RATE)))
     # Samples in Ray's object store are read-only, and are only read.
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+
+
+def fill_gpu(pipeline: Any, windows: int) -> None:
+    """Let a pipeline compute so many windows at a time, or more, and convolve with the channels last in memory.
+
+    Measured on an H200 with cuDNN 9: with the channels first it convolves some batches of a ResNet34 by Fourier
+    transforms, which took 12 ms a window of 10 s in the batches of files of a minute, and 3.1 ms in batches of 64; with
+    the channels last these take 1.7 ms, and embeddings are 2e-7 apart. A window to segment takes 1.3 ms in batches of
+    8 and 0.26 ms in batches of 64, since an LSTM's steps follow one another.
+    """
+    pipeline.segmentation_batch_size = max(windows, pipeline.segmentation_batch_size)
+    network = getattr(pipeline._embedding, "model_", None)
+    if network is not None and separate(network):
+        pipeline.embedding_batch_size = windows
+        network.to(memory_format=torch.channels_last)
 
 
 def in_memory(pipeline: Any, samples: Samples) -> dict[str, Any]:

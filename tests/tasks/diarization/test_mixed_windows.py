@@ -17,7 +17,7 @@ from whisperx.diarize import DiarizationPipeline
 from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.diarization.mixed_windows import BYTES_FOR_A_SAMPLE, MixedWindows, Windows, windows_that_fit
-from tasks.diarization.pyannote_internals import in_memory, make_lean
+from tasks.diarization.pyannote_internals import fill_gpu, in_memory, make_lean
 from tasks.models.ungated import UngatedPipeline
 
 AMI = Path(__file__).parents[2] / "data" / "ami"
@@ -104,6 +104,20 @@ def test_each_file_gets_the_turns_that_it_gets_alone(
         assert np.array_equal(embeddings, embeddings_alone)
     for kind in ("segmentation", "embedding"):
         assert max(files for files, _ in mixed.seen[kind]) > 1, mixed.seen
+
+
+def test_what_fills_a_gpu_changes_no_turn(small_models: Path) -> None:
+    """Larger batches of a ResNet34 whose channels are last in memory: embeddings are equal but for their last bits."""
+    torch.set_num_threads(1)
+    (pipeline, *_), (samples, *_) = of_random_weights(small_models)
+    turns_before, embeddings_before = steps(pipeline, samples)
+    make_lean(pipeline)
+    fill_gpu(pipeline, 2 * BATCH)
+    assert (pipeline.segmentation_batch_size, pipeline.embedding_batch_size) == (2 * BATCH, 2 * BATCH)
+    assert pipeline._embedding.model_.resnet.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    turns, embeddings = steps(pipeline, samples)
+    assert turns == turns_before
+    assert np.allclose(embeddings, embeddings_before, rtol=0, atol=1e-5)
 
 
 def test_a_file_fills_batches_by_itself() -> None:
