@@ -7,21 +7,22 @@ import av.error
 
 from tasks.audio.container import fault, open_container
 from tasks.audio.timeline import time_line
-from tasks.audio.tracks import ANY_TRACK, choose
+from tasks.audio.tracks import TrackChoice, choose
 
 BIT_RATE = 32_000
 RATE = 16_000
 
 
-def mp3_of(path: str, start: float, end: float) -> bytes:
+def mp3_of(path: str, start: float, end: float, track: int = 0) -> bytes:
     """Return a part of a recording, from second `start` to `end`, as mono MP3. Raises UnreadableAudio, OSError.
 
+    `track` is a track's number, from 1; 0: the one that the ffmpeg program takes.
     Only that part is read, so that a clip of a recording of hours takes no longer than one of a short one.
     """
     written = BytesIO()
     resampler = av.AudioResampler("s16p", "mono", RATE)
     with open_container(path) as source, av.open(written, "w", format="mp3") as target:
-        stream = choose(source, ANY_TRACK).stream
+        stream = choose(source, TrackChoice(str(track) if track else None)).stream
         zero = time_line(source).zero or 0.0  # timestamps of a broadcast may begin at hours
         start, end = zero + start, zero + end
         out = target.add_stream("libmp3lame", rate=RATE, layout="mono", options={"b": str(BIT_RATE)})

@@ -36,7 +36,8 @@ def gather(folder: OutputFolder, ledger: Ledger) -> Gathered:
             continue
         if diarization.voices is None and diarization.turns:
             gathered.without_voices += 1
-        gathered.voices += _of_file(diarization, paths[result.digest], result.digest)
+        path = paths[result.digest]
+        gathered.voices += _of_file(diarization, path, result.digest, ledger.rows[path].get("track_number", 0))
     return gathered
 
 
@@ -56,9 +57,9 @@ def stored(folder: OutputFolder, result: Result) -> StoredResult:
     return StoredResult(folder.results, result.location.removeprefix(folder.results).strip("/"))
 
 
-def _of_file(diarization: Diarization, path: str, digest: str) -> Iterator[KnownVoice]:
+def _of_file(diarization: Diarization, path: str, digest: str, track: int) -> Iterator[KnownVoice]:
     spoken: defaultdict[str, float] = defaultdict(float)
     for start, end, speaker in diarization.turns:
         spoken[speaker] += end - start
     for speaker, voice in sorted((diarization.voices or {}).items()):
-        yield KnownVoice(voice, path, digest, speaker, round(spoken[speaker], 1))
+        yield KnownVoice(voice, path, digest, speaker, round(spoken[speaker], 1), track)

@@ -21,7 +21,8 @@ class KnownVoice:
     """A voice of a person, and where it is from.
 
     `source` is the digest of the recording, `speaker` the label there; of a sample, `source` stands for its content and
-    the model, and `speaker` is empty. `spoken_s` is how long the speaker talks in the recording.
+    the model, and `speaker` is empty. `spoken_s` is how long the speaker talks in the recording. `track` is the
+    number of its track, from 1; 0: the one that the ffmpeg program takes.
     """
 
     voice: Voice
@@ -29,6 +30,7 @@ class KnownVoice:
     source: str
     speaker: str = ""
     spoken_s: float = 0.0
+    track: int = 0
 
 
 @dataclass

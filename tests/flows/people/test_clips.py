@@ -18,10 +18,10 @@ def tone(target: Path, *codec: str) -> Path:
     return ffmpeg(target, "-f", "lavfi", "-i", f"aevalsrc=0.5*sin(2765*t)*gte(t\\,{LOUD_FROM_S}):d=10", *codec)
 
 
-def clip(folder: Path, recording: Path, start: float, end: float) -> Samples:
+def clip(folder: Path, recording: Path, start: float, end: float, track: int = 0) -> Samples:
     """Return the samples of a clip."""
     made = folder / "clip.mp3"
-    made.write_bytes(mp3_of(str(recording), start, end))
+    made.write_bytes(mp3_of(str(recording), start, end, track))
     return decode(str(made))
 
 
@@ -33,3 +33,13 @@ def test_a_clip_of_a_broadcast_counts_from_its_beginning(tmp_path: Path, offset_
     assert samples.size / SAMPLE_RATE == pytest.approx(2, abs=0.1)
     loud = float(np.flatnonzero(np.abs(samples.astype(int)) > 1_000)[0]) / SAMPLE_RATE
     assert loud == pytest.approx(1, abs=0.15)
+
+
+def test_a_clip_is_of_the_track_that_was_transcribed(tmp_path: Path) -> None:
+    """The first track of this film is silent, the second is a tone."""
+    tones = [f"aevalsrc={volume}*sin(2765*t):d=3" for volume in ("0", "0.5")]
+    inputs = [argument for tone in tones for argument in ("-f", "lavfi", "-i", tone)]
+    film = ffmpeg(tmp_path / "film.mkv", *inputs, "-map", "0:a", "-map", "1:a", "-c:a", "flac")
+    loudest = {track: int(np.abs(clip(tmp_path, film, 1, 2, track).astype(int)).max()) for track in (0, 1, 2)}
+    assert loudest[0] == loudest[1] == pytest.approx(0, abs=10)
+    assert loudest[2] > 10_000
