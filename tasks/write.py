@@ -16,7 +16,8 @@ from tasks.formats.provenance import Provenance
 from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
-from tasks.people.labels import Naming, names_mark, names_of, rename
+from tasks.people.labels import Naming, names_of, rename
+from tasks.people.output_keys import outputs_key
 from tasks.quality.assessment import assess
 from tasks.quality.verdict import Quality
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
@@ -173,7 +174,7 @@ def write(
 
     def note(new: dict[str, bytes]) -> None:
         if ahead:
-            replace(ahead, key=ahead.key + names_mark(people)).note(new, facts, provisional=transcript.provisional)
+            replace(ahead, key=outputs_key(ahead.key, people, provisional=transcript.provisional)).note(new, facts)
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)

@@ -48,10 +48,11 @@ def planned(batch: Batch) -> dict[str, FileRun]:
 QUALITY = Quality("good", [], [], 1.0, 1.0)
 
 
-def do(batch: Batch, *stages: str, quality: Quality = QUALITY) -> None:
+def do(batch: Batch, *stages: str, quality: Quality = QUALITY, makeshift: str | None = None) -> None:
     """Put results of these stages where a run would, with the real store and the real writers.
 
-    A file that is written has been checked, with this result.
+    A file that is written has been checked, with this result. With a `makeshift` it has timed the words, since no
+    better method could be loaded.
     """
     files = planned(batch)
     store = result_store(OutputFolder.of(batch).results)
@@ -61,7 +62,11 @@ def do(batch: Batch, *stages: str, quality: Quality = QUALITY) -> None:
     if "write" in stages and batch.check:
         stages = (*stages, "check")
     for file in files.values():
-        transcript = Transcript("en", {"segments": [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]})
+        segments = [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]
+        language = batch.transcribe.language or "en"
+        transcript = Transcript(
+            language, {"segments": segments}, aligned_by=makeshift, provisional=makeshift is not None
+        )
         for stage in stages:
             if stage != "write":
                 result = SecondPass(transcript, quality) if stage == "check again" else results.get(stage, transcript)

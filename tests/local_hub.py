@@ -69,7 +69,9 @@ class _Answer(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         path = unquote(self.path).partition("?")[0]
         self.hub.asked.append(f"{self.command} {path}")
-        if path.startswith("/api/models/"):
+        if path.startswith("/api/models/") and "/tree/" in path:
+            self._refuse(404, "EntryNotFound", "Folder not found")  # Transformers asks for one that few models have
+        elif path.startswith("/api/models/"):
             self._describe(path.removeprefix("/api/models/").partition("/revision/")[0])
         else:
             name, _, rest = path.strip("/").partition("/resolve/")

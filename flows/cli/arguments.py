@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Container, Iterator
+from io import TextIOWrapper
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
@@ -57,7 +58,12 @@ class Parser(argparse.ArgumentParser):
                 group.add_argument(*names_of, dest=name, default=argparse.SUPPRESS, **keywords)
 
     def parse(self, arguments: list[str]) -> argparse.Namespace:
-        """Return the arguments, of which options and others may be mixed; dashes in names count as underscores."""
+        """Return the arguments, of which options and others may be mixed; dashes in names count as underscores.
+
+        From here on the command may print any name: what the terminal's encoding lacks is shown as an escape.
+        """
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as Python sets standard error
         namespace, unknown = self.parse_known_intermixed_args(list(with_underscores(arguments)))
         if unknown:
             # What follows an unknown option is most likely its value.

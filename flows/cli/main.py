@@ -23,6 +23,8 @@ from tasks.models.options import go_offline
 
 if TYPE_CHECKING:
     from flows.cli.options import Command
+    from flows.config.inputs import Entry
+    from flows.config.parameters import Batch
 
 DESCRIPTION = """\
 Transcribe, align and diarize audio and video files with WhisperX.
@@ -137,16 +139,12 @@ def _stop_notice(stop_after: str | None) -> list[str]:
 
 
 def _run_batch(command: "Command", inputs: list[str]) -> int:
-    from flows.cli.remaining import LOOKING, plan_remaining, report_nothing_remains, show, write_again
-    from flows.people.samples import enrol
-    from flows.planning.discovery import check_any_there
-    from flows.planning.flow_parameters import as_parameters, lists_removed
-    from flows.planning.plan import Plan
+    from flows.cli.remaining import LOOKING, show
+    from flows.planning.discovery import NothingFailed, check_any_there
     from flows.planning.selection import checked_entries
     from flows.preflight.check import notices
+    from flows.reporting.report import write_report
     from flows.reporting.tracker import Tracker
-    from flows.state.folder import OutputFolder
-    from flows.state.run_lock import exclusive_run
 
     batch = command.batch(inputs)
     with waiting(LOOKING, quiet=not batch.run.verbose):
@@ -156,8 +154,24 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     until = _stop_notice(batch.run.stop_after) if batch.run.verbose else []
     for notice in [*command.notices(), *notices(batch), *until]:
         say(notice)
-    if command.dry_run:
-        return show(batch, entries)
+    try:
+        return show(batch, entries) if command.dry_run else _run_entries(batch, entries)
+    except NothingFailed as reason:
+        say(str(reason))
+        if batch.run.report and not command.dry_run:
+            write_report(Tracker([], batch=batch), batch.run.report)
+        return 0
+
+
+def _run_entries(batch: "Batch", entries: "list[Entry]") -> int:
+    from flows.cli.remaining import plan_remaining, report_nothing_remains, write_again
+    from flows.people.samples import enrol
+    from flows.planning.flow_parameters import as_parameters, lists_removed
+    from flows.planning.plan import Plan
+    from flows.reporting.tracker import Tracker
+    from flows.state.folder import OutputFolder
+    from flows.state.run_lock import exclusive_run
+
     folder = OutputFolder.of(batch)
     with exclusive_run(folder.state_dir), lists_removed(folder.state_dir):
         # The flow goes on with this plan, in another folder: no path in it may be relative.

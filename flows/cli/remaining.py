@@ -11,12 +11,12 @@ from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.deadline import seconds_left
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
-from flows.host.terminal import console, wait_for, waiting
+from flows.host.terminal import console, say, wait_for, waiting
 from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.resume import reason
 from flows.preflight.models import check_models
-from flows.reporting.console import show_estimate, show_plan, show_summary
+from flows.reporting.console import provisional_line, show_estimate, show_plan, show_summary
 from flows.reporting.ending import Ending
 from flows.reporting.index.page import publish_index
 from flows.reporting.outputs_check import fail_missing_outputs
@@ -49,6 +49,8 @@ def show(batch: Batch, entries: list[Entry]) -> int:
         plan.probe(tracker)
     console = Console()
     show_plan(plan.files, console, every_file=True)
+    if provisional := provisional_line(tracker):
+        say(provisional, console)
     show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
     check_models(batch, plan.stages(), plan.languages())
     return int(all(file.status == "failed" for file in plan.files))

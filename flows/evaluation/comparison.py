@@ -110,7 +110,7 @@ def compare(old: str, new: str, language: str | None) -> Comparison:
             found.problems.append(str(error))
             continue
         rate, places = _words(*sides, language)
-        versions = _version(old, name, sides[0]), _version(new, name, sides[1])
+        versions = _version(files, sides[0]), _version(after[name], sides[1])
         found.changes.append(Change(name, rate, _turns(*sides), *versions, places))
     return found
 
@@ -134,9 +134,10 @@ def _places(chunks: list[Chunk]) -> Iterator[Place]:
             yield Place(*(" ".join(words) for words in (before, chunk.reference, chunk.hypothesis, after)))
 
 
-def _version(folder: str, name: str, recording: Recording) -> Version:
-    """Return what a run says of a file; the verdict is that of its output `quality`."""
-    turns, quality = recording.speaker_turns(), _json(os.path.join(folder, f"{name}.quality.json"))
+def _version(files: dict[str, str], recording: Recording) -> Version:
+    """Return what a run says of a file; the verdict is that of its output `quality`, beside its other `files`."""
+    stem = next(path[: -len(suffix)] for suffix, path in files.items())
+    turns, quality = recording.speaker_turns(), _json(f"{stem}.quality.json")
     labels = {segment.speaker for segment in recording.segments or () if segment.speaker}
     speakers = {turn.speaker for turn in turns or ()} or labels
     coverage = _ratio(quality, "covered_s", "speech_s")

@@ -10,5 +10,10 @@ to the others. Ray reads it when it is imported (`ray._private.ray_constants`)."
 
 def keep_to_loopback(address: str | None) -> None:
     """Let the Ray that this process will start, or join at this `address`, if it is on 127.0.0.1, stay there."""
-    if not address or address.rpartition(":")[0] in ("127.0.0.1", "localhost"):
+    if not address or is_loopback(address):
         os.environ.setdefault(LOOPBACK_RAY, "0")
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether the Ray at an address runs on this machine alone."""
+    return address.rpartition(":")[0] in ("127.0.0.1", "localhost")

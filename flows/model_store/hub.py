@@ -1,12 +1,17 @@
 """Whether the Hugging Face Hub lets us download a model, asked before it is needed."""
 
-from functools import cache
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache, partial
+from typing import TypeVar
 
 import httpx
 
 from tasks.models.sources import Repository
 
-TIMEOUT_S = 10
+T = TypeVar("T")
+TIMEOUT_S = 10.0
 GATED = "it is gated"
 NETWORK_ERRORS = (OSError, httpx.HTTPError)
 """What the Hub's client raises where the Hub cannot be reached: from version 1 httpx's errors, before that those of
@@ -17,19 +22,19 @@ class HubUnreachable(RuntimeError):
     """The Hub does not answer, or not as it should."""
 
 
-def refusal(source: Repository, alternative: str = "") -> str | None:
-    """Return why the Hub refuses this model; None if it can be downloaded. Raises HubUnreachable.
+def refusal(source: Repository, alternative: str = "", timeout_s: float = TIMEOUT_S) -> str | None:
+    """Return why the Hub refuses this model; None if it can be downloaded.
 
-    `alternative` is added where the model is gated.
+    `alternative` is added where the model is gated. Raises HubUnreachable, after at most `timeout_s`.
     """
     name, *others = source.needed[0]
     certain = not others and "*" not in name
-    reason = _refusal(source.name, name, source.revision, certain=certain)
+    reason = _refusal(source.name, name, source.revision, timeout_s, certain=certain)
     return f"{reason}{alternative}" if reason and reason.startswith(GATED) else reason
 
 
 @cache
-def _refusal(repository: str, name: str, revision: str | None, *, certain: bool) -> str | None:
+def _refusal(repository: str, name: str, revision: str | None, timeout_s: float, *, certain: bool) -> str | None:
     """Ask for a file that the model needs; unless `certain`, the file may have another name too.
 
     Not for the repository: the Hub answers that also for a gated one.
@@ -41,7 +46,8 @@ def _refusal(repository: str, name: str, revision: str | None, *, certain: bool)
     url = hf_hub_url(repository, name, revision=revision)
     try:
         # Not get_hf_file_metadata, which goes on trying for 23 s where nobody answers.
-        hf_raise_for_status(get_session().head(url, headers=build_hf_headers(), timeout=TIMEOUT_S))
+        ask = partial(get_session().head, url, headers=build_hf_headers(), timeout=timeout_s)
+        hf_raise_for_status(answer_within(timeout_s, ask))
     except GatedRepoError:
         return (
             f"{GATED}: accept its terms at {constants.ENDPOINT}/{repository}, and set HF_TOKEN to a token of that "
@@ -61,6 +67,26 @@ def _refusal(repository: str, name: str, revision: str | None, *, certain: bool)
     except NETWORK_ERRORS as error:
         raise HubUnreachable(_cause(error)) from error
     return None
+
+
+def answer_within(seconds: float, ask: Callable[[], T]) -> T:
+    """Return what `ask` returns, or raise what it raises; TimeoutError if it takes longer.
+
+    The timeouts of HTTP clients are for each step and each address of a host, and none is for looking up its name.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="asking", daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {seconds:g} s") from None
 
 
 def _cause(error: BaseException) -> str:

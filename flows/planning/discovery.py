@@ -20,6 +20,10 @@ class NothingToDo(InvalidInput):
     """The inputs name no file; a command is wrong then, but the folder of a deployment may be empty."""
 
 
+class NothingFailed(NothingToDo):
+    """`--only failed` leaves no file, since all are done. A command is not wrong then."""
+
+
 def find_inputs(
     inputs: list[str],
     batch_file: str | None = None,

@@ -9,7 +9,7 @@ from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.state.ledger_rows import Row
 from flows.state.ledger_rows import Written as WrittenRow
 from tasks.audio.types import BYTES_PER_SECOND, AudioFile
-from tasks.people.labels import names_mark
+from tasks.people.output_keys import outputs_key
 from tasks.stage_table import SECOND_PASS, STAGES, inputs_of
 from tasks.storage import urls
 from tasks.storage.outputs import OutputPath, PreviousOutputs
@@ -141,7 +141,7 @@ class FileRun:
         row = Row(status=self.status, error=self.error)
         if self.written:
             row |= Row(template=self.output.template, pattern=self.output.pattern, refused=None)
-            key = "" if self.written.provisional else self.key + names_mark(self.written.people)
+            key = outputs_key(self.key, self.written.people, provisional=self.written.provisional)
             outputs = {"outputs": self.written.outputs, "changed": self.written.changed}
             row["written"] = {key: cast(WrittenRow, {**self.written.facts, **outputs})}
         return row
@@ -160,6 +160,7 @@ class FileRun:
             "speakers": self.written.speakers if self.written else None,
             "aligned_by": self.written.aligned_by if self.written else None,
             "note": self.written.note if self.written else None,
+            "provisional": self.written.provisional if self.written else False,
             "verdict": quality["verdict"] if quality else None,
             "reasons": quality["reasons"] if quality else [],
             "people": self.written.people if self.written else None,

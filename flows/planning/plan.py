@@ -12,6 +12,7 @@ from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
 from flows.host.collector import collector_paused
+from flows.planning.discovery import NothingFailed
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.output_paths import common_folder, output_patterns, shown_name
 from flows.planning.resume import Resume, reason
@@ -34,6 +35,9 @@ class Plan:
 
     @collector_paused()
     def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
+        """Raise NothingFailed if `only` leaves none of the files."""
+        if not any(selects(batch.inputs, entry.path, ledger) for entry in entries):
+            raise NothingFailed("--only failed: nothing failed or was left; every file is done")
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out, template = urls.absolute(batch.write.output_dir), batch.write.output_template

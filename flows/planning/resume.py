@@ -8,17 +8,19 @@ from importlib.metadata import version
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
+from flows.model_store.aligners import BetterTiming
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.missing import missing_stages
 from flows.planning.wanted import Wanted
+from flows.preflight.device import runs_elsewhere
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
-from flows.state.ledger_rows import Written, outputs_of
+from flows.state.ledger_rows import Written, facts_of, outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
-from tasks.people.labels import names_mark, naming_of, unnamed
-from tasks.quality.assessment import LISTED, Assessment
-from tasks.quality.verdict import WRONG_TEXT
+from tasks.people.labels import naming_of
+from tasks.people.output_keys import is_provisional, names_in, names_mark, options_key
+from tasks.quality.assessment import Assessment, may_be_mended
 from tasks.retries import RetryBudget
 from tasks.storage.filesystems import FileVersion
 from tasks.storage.io import Stopped, version_of
@@ -26,7 +28,7 @@ from tasks.storage.outputs import PreviousOutputs, not_ours
 from tasks.storage.results import StoredResult, result_key
 from tasks.storage.urls import shown
 from tasks.storage.write_ahead import WriteAhead
-from tasks.written import Facts, WriteResult
+from tasks.written import WriteResult
 
 PROGRAMS = f"{version('whisperx-batch')}-{version('av')}"
 SHOW_THE_CHECK = ("quality", "html")
@@ -48,6 +50,7 @@ class Resume:
         self._results = OutputFolder.of(batch).results
         self._overwrite = batch.run.overwrite
         self._naming = naming_of(batch.people)
+        self.timing = BetterTiming(batch, elsewhere=runs_elsewhere(batch.run.ray_address))
         self._ledger = ledger
         self._stop = threading.Event()
         self.patience = RetryBudget(TRIES)
@@ -86,19 +89,19 @@ class Resume:
         if self._overwrite:
             return None
         row = self._ledger.row(file.source.path)
-        here = row.get("written", {}) if row.get("pattern") == file.output.pattern else {}
-        here = {key: here[key] for right in self._keys(file, here) for key in here if unnamed(key) == right}
-        right = self._named_as_asked(file, here)
-        there = self._there(file, right[0]["language"] if right else None)
+        here = self._as_asked(file, row.get("written", {}) if row.get("pattern") == file.output.pattern else {})
+        right = self._right(file, here)
+        first = next(iter(right.values()), None)
+        there = self._there(file, first and first["language"])
         found = {name: version for name, version in there.items() if version}
-        intact = {name: each for name, each in found.items() if any(each == w["outputs"].get(name) for w in right)}
-        changed = {name: each for name, each in found.items() if any(each == w["changed"].get(name) for w in right)}
-        if EXTENSIONS["quality"] in there and right and not _checked_as_asked(file, right[0].get("quality")):
+        intact = {name: v for name, v in found.items() if any(v == w["outputs"].get(name) for w in right.values())}
+        changed = {name: v for name, v in found.items() if any(v == w["changed"].get(name) for w in right.values())}
+        if EXTENSIONS["quality"] in there and first and not _checked_as_asked(file, first.get("quality")):
             for name in SHOW_THE_CHECK:
                 intact.pop(EXTENSIONS[name], None)
-        if there and intact.keys() | changed.keys() == there.keys():
-            facts = {name: right[0].get(name) for name in Facts.__annotations__}
-            return WriteResult(intact, changed=changed, **facts | {"language": facts["language"] or ""})  # type: ignore[arg-type]
+        if first and there and intact.keys() | changed.keys() == there.keys():
+            kept = [key for key, each in right.items() if there.keys() & (each["outputs"] | each["changed"]).keys()]
+            return WriteResult(intact, changed=changed, provisional=any(map(is_provisional, kept)), **facts_of(first))
         ours, theirs, other = self._owned(file)
         same = frozenset(name for written in here.values() for name in (*written["outputs"], *written["changed"]))
         file.previous = PreviousOutputs(ours, same)
@@ -117,27 +120,32 @@ class Resume:
                 raise not_ours(file.output.render("", name), other)
         return None
 
-    def _named_as_asked(self, file: FileRun, here: Mapping[str, Written]) -> list[Written]:
-        """Return which of the outputs that are `here`, by their keys, have the names that the file's speakers have now.
+    def _as_asked(self, file: FileRun, written: Mapping[str, Written]) -> dict[str, Written]:
+        """Return which of a file's outputs, by their keys, were made from its content with the options that it has now.
 
-        If nobody is to be named now, or the voices are not stored any more, names that are there stay.
-        """
-        if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
-            return list(here.values())
-        matches = self._naming.matches(StoredResult(self._results, file.source.keys["diarize"]).read())
-        return [each for key, each in here.items() if key == unnamed(key) + names_mark(matches)]
-
-    def _keys(self, file: FileRun, here: Mapping[str, Written]) -> list[str]:
-        """Return the keys of outputs that are right for this file, without the names of its speakers.
-
-        `here` are those that it has.
+        Whoever is named in them, and however well their words are timed.
         """
         wanted, digest, mark = self.wanted(file.options), file.key.partition("-")[0], file.source.key_mark
         keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
         first = f"{digest}-{wanted.first_pass}{mark}"
-        if any(_without_doubt(file, each.get("quality")) for key, each in here.items() if unnamed(key) == first):
+        if any(_without_doubt(file, each.get("quality")) for key, each in written.items() if options_key(key) == first):
             keys.append(first)
-        return keys
+        return {key: written[key] for right in keys for key in written if options_key(key) == right}
+
+    def _right(self, file: FileRun, here: Mapping[str, Written]) -> dict[str, Written]:
+        """Return which of the outputs `here` have words timed as well as can be, and the names that speakers have now.
+
+        If nobody is to be named now, or the voices are not stored any more, names that are there stay.
+        """
+        best = {
+            key: each
+            for key, each in here.items()
+            if not is_provisional(key) or self.timing.lacking(each["language"], each["aligned_by"])
+        }
+        if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
+            return best
+        matches = self._naming.matches(StoredResult(self._results, file.source.keys["diarize"]).read())
+        return {key: each for key, each in best.items() if names_in(key) == names_mark(matches)}
 
     def _there(self, file: FileRun, language: str | None) -> dict[str, FileVersion | None]:
         """Return the version of the file at each output's path; nothing if the paths need a language not yet known."""
@@ -203,9 +211,7 @@ def _checked_as_asked(file: FileRun, quality: Assessment | None) -> bool:
 
 def _without_doubt(file: FileRun, quality: Assessment | None) -> bool:
     """Return whether a file's check, with the limits of this batch, doubts nothing that a second pass may mend."""
-    if quality is None or quality["key"] != file.source.keys.get("check") or len(quality["listed"]) >= LISTED:
-        return False
-    return not any(each["kind"] in WRONG_TEXT and each["start"] is not None for each in quality["listed"])
+    return quality is not None and quality["key"] == file.source.keys.get("check") and not may_be_mended(quality)
 
 
 def reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from functools import cache
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry, Inputs
 from flows.config.parameters import Batch
-from flows.planning.discovery import NothingToDo, check_below, find_inputs
+from flows.planning.discovery import check_below, find_inputs
 from flows.planning.patterns import Patterns
 from flows.preflight.check import check
 from flows.state.folder import OutputFolder
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def checked_entries(batch: Batch, notify: Callable[[str], object] = logger.warning) -> list[Entry]:
-    """Return the input files, after every check that is possible before they are opened; see find_inputs.
+    """Return the input files, after every check that is possible before they are opened; see find_entries.
 
     Raises InvalidInput.
     """
@@ -34,7 +34,10 @@ def checked_entries(batch: Batch, notify: Callable[[str], object] = logger.warni
 def find_entries(
     inputs: Inputs, read_ledger: Callable[[], Ledger], notify: Callable[[str], object] = logger.warning
 ) -> list[Entry]:
-    """Return the files that are named, or else all of the report or of earlier runs. Raises InvalidInput."""
+    """Return the files that are named, or else those of the report or of earlier runs that are not done: maybe none.
+
+    Raises InvalidInput.
+    """
     if inputs.inputs or inputs.batch_file or inputs.manifest or not inputs.only:
         patterns = Patterns(tuple(inputs.include), tuple(inputs.exclude))
         entries = find_inputs(inputs.inputs, inputs.batch_file, inputs.manifest, patterns, notify)
@@ -52,8 +55,6 @@ def _of_earlier_runs(inputs: Inputs, ledger: Ledger) -> list[Entry]:
     reported = _statuses(inputs.of_report) if inputs.of_report else known
     paths = [known.get(path, path) for path in sorted(reported)]
     selected = [path for path in paths if selects(inputs, path, ledger)]
-    if not selected:
-        raise NothingToDo("--only failed: every file is done; there is nothing to do")
     return [Entry(path, FileOverrides.model_validate(ledger.row(path).get("options", {}))) for path in selected]
 
 

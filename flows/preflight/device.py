@@ -3,6 +3,7 @@
 import os
 
 from flows.config.parameters import Batch
+from flows.host.ray_loopback import is_loopback
 from tasks.errors import InvalidInput
 
 LOCAL = ("auto", "local")
@@ -13,6 +14,12 @@ def cluster_address(address: str | None) -> str | None:
     """Return the address of the Ray cluster to join, by the option or RAY_ADDRESS; None: Ray runs on this machine."""
     address = address or os.environ.get("RAY_ADDRESS")
     return None if address in LOCAL else address or None
+
+
+def runs_elsewhere(address: str | None) -> bool:
+    """Return whether models may be loaded on other machines than this one: those of a Ray cluster that is joined."""
+    cluster = cluster_address(address)
+    return cluster is not None and not is_loopback(cluster)
 
 
 def check_device(batch: Batch) -> None:

@@ -92,6 +92,8 @@ def show_summary(tracker: Tracker, console: Console) -> None:
     if len(known) > KNOWN_SHOWN:
         _line(console, f"failed before  and {len(known) - KNOWN_SHOWN} more, which are in the file of --report")
     _show_doubtful(tracker, console)
+    if provisional := provisional_line(tracker):
+        _line(console, provisional)
     _line(console, summary_line(tracker))
     if known:
         _line(console, f"{counted(len(known))} that failed before and did not change: --retry_failed tries them again")
@@ -107,6 +109,15 @@ def _show_doubtful(tracker: Tracker, console: Console) -> None:
         _line(console, f"and {len(doubtful) - DOUBTFUL_SHOWN} more in doubt, which are in the file of --report")
     if verdicts := verdict_line(tracker):
         _line(console, verdicts)
+
+
+def provisional_line(tracker: Tracker) -> str:
+    """Return how many files keep word times of a makeshift, and why, in a line; nothing if none does."""
+    kept = sum(file.status == "skipped" and bool(file.written and file.written.provisional) for file in tracker.files)
+    if not kept:
+        return ""
+    why = "; ".join(tracker.why_provisional())
+    return f"{counted(kept)} with provisional word times, until their aligners can be loaded: {why}"
 
 
 def verdict_line(tracker: Tracker) -> str:

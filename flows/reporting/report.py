@@ -49,6 +49,7 @@ def summary_of(tracker: Tracker) -> dict[str, Any]:
     return {
         **{status: tracker.statuses[status] for status in ("done", "skipped", "failed", "left", "waiting")},
         "failed_before": tracker.known_failures,
+        "provisional": sum(bool(file.written and file.written.provisional) for file in tracker.files),
         "ended_early": tracker.ending.reason if tracker.ending else None,
         "wall_s": round(tracker.wall_s, 3),
         "audio_s": round(tracker.audio_s, 3),

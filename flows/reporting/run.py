@@ -16,7 +16,7 @@ from flows.config.parameters import Batch
 from flows.host.terminal import console
 from flows.planning.plan import Plan
 from flows.reporting.artifacts import Artifacts
-from flows.reporting.console import plan_line, show_plan, show_summary, speed, summary_line
+from flows.reporting.console import plan_line, provisional_line, show_plan, show_summary, speed, summary_line
 from flows.reporting.ending import Ending
 from flows.reporting.failures import Failures
 from flows.reporting.index.page import publish_index
@@ -112,6 +112,8 @@ def publish_outcome(run: Run) -> None:
     doubtful = [(file, quality) for file, quality in assessed(tracker) if quality["verdict"] != "good"]
     for file, quality in [each for each in doubtful if each[0].status == "done"][:LOGGED]:
         get_run_logger().warning("%s: %s: %s", file.source.name, quality["verdict"], "; ".join(quality["reasons"]))
+    if provisional := provisional_line(tracker):
+        get_run_logger().warning(provisional)
     get_run_logger().info(summary_line(tracker))
     if tracker.ending:
         get_run_logger().error(tracker.ending.advice)

@@ -63,6 +63,8 @@ class Tracker:
         """How busy the machines of the run were."""
         self.batch = batch
         """What made the files; None where that is not known."""
+        self.why_provisional: Callable[[], list[str]] = list
+        """Returns why words that an earlier run timed by a makeshift cannot be timed better now, by language."""
         self.on_release: Callable[[FileRun], object] = lambda _: None
         """Called with each file that has an outcome and no task run left."""
         self.started = time.time()
@@ -72,7 +74,9 @@ class Tracker:
     @classmethod
     def of(cls, plan: Plan) -> "Tracker":
         """Return a tracker of a plan's files, also of those with an outcome; it notes new ones in the plan's ledger."""
-        return cls(plan.files, plan.ledger, plan.resume.made_with, plan.batch)
+        tracker = cls(plan.files, plan.ledger, plan.resume.made_with, plan.batch)
+        tracker.why_provisional = plan.resume.timing.reasons
+        return tracker
 
     def stage_started(self, file: FileRun) -> bool:
         """Record that a stage takes up a file. Returns False if it must not: the file failed in another branch."""

@@ -93,6 +93,12 @@ def outputs_of(row: Row) -> dict[str, FileVersion]:
     }
 
 
+def facts_of(written: Written) -> Facts:
+    """Return the facts about outputs, also of an earlier version that knew fewer of them."""
+    facts = {name: written.get(name) for name in Facts.__annotations__}
+    return cast(Facts, {**facts, "language": facts["language"] or ""})
+
+
 def row_from(learnt: dict[str, Any]) -> Row:
     """Return a row as it was read from JSON. Raises ValueError, TypeError, LookupError, AttributeError."""
     if "outputs" in learnt:

@@ -94,17 +94,23 @@ def _load(language: str, model: str, models: ModelOptions) -> Any:
         raise error.__context__ or error from None
 
 
+def aligners_to_try(language: str, named: str | None) -> list[str]:
+    """Return the names of the aligners for a language, the best first: the `named` one, then WhisperX's default."""
+    if named == CROSS_ATTENTION:
+        return []
+    return list(dict.fromkeys(filter(None, (named, default_aligners().get(language)))))
+
+
 def select_timing_method(
     language: str, named: str | None, whisper: WhisperOptions, models: ModelOptions
 ) -> TimingMethod:
     """Return the best method that can be loaded: the `named` aligner, WhisperX's default, Whisper, else segments."""
     failed: list[str] = []
-    for name in dict.fromkeys((named, None if named == CROSS_ATTENTION else default_aligners().get(language))):
-        if name and name != CROSS_ATTENTION:
-            try:
-                return TimingMethod(name, _aligner(language, name, models), failed)
-            except AlignerUnavailable as error:
-                failed.append(f"{name}: {error}")
+    for name in aligners_to_try(language, named):
+        try:
+            return TimingMethod(name, _aligner(language, name, models), failed)
+        except AlignerUnavailable as error:
+            failed.append(f"{name}: {error}")
     try:
         whisper_model(whisper, models)
     except Exception as error:

@@ -59,10 +59,20 @@ class Bundle:
     def file(self, model_dir: str | None) -> Path:
         """Return where torchaudio looks for it before it downloads it."""
         import torch
+
+        return Path(model_dir or os.path.join(torch.hub.get_dir(), "checkpoints"), os.path.basename(self._path))
+
+    @property
+    def url(self) -> str:
+        """Return where torchaudio downloads it from."""
+        return f"https://download.pytorch.org/torchaudio/models/{self._path}"
+
+    @property
+    def _path(self) -> str:
         import torchaudio
 
         path: str = getattr(torchaudio.pipelines, self.name)._path  # noqa: SLF001, it has no public name
-        return Path(model_dir or os.path.join(torch.hub.get_dir(), "checkpoints"), os.path.basename(path))
+        return path
 
     def missing(self, model_dir: str | None) -> list[str]:
         """Return its missing files."""

@@ -1,7 +1,5 @@
 """Names in place of the labels that a diarization gives its speakers."""
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 
 from tasks.diarize import Diarization
@@ -27,17 +25,6 @@ class Naming:
 def names_of(matches: list[Match] | None) -> dict[str, str]:
     """Return the names that outputs have, by the labels that they replace."""
     return {match["label"]: match["name"] for match in matches or [] if match["sure"]}
-
-
-def names_mark(matches: list[Match] | None) -> str:
-    """Return what stands for these names in the key of outputs; empty if nobody is named."""
-    names = names_of(matches)
-    return f"@{hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]}" if names else ""
-
-
-def unnamed(key: str) -> str:
-    """Return the key of outputs without what stands for names."""
-    return key.partition("@")[0]
 
 
 def rename(transcript: Transcript, diarization: Diarization, names: dict[str, str]) -> Diarization:

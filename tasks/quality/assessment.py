@@ -3,7 +3,7 @@
 from typing import NotRequired, TypedDict
 
 from tasks.quality.transcript import shortened
-from tasks.quality.verdict import Decision, Quality
+from tasks.quality.verdict import WRONG_TEXT, Decision, Quality
 
 LISTED = 20
 """At most so many findings are kept, the worst; the format `quality` has all of them."""
@@ -60,6 +60,12 @@ def assess(quality: Quality, key: str) -> Assessment:
     if quality.second_pass:
         assessment["second_pass"] = list(map(_decided, quality.second_pass[:LISTED]))
     return assessment
+
+
+def may_be_mended(assessment: Assessment) -> bool:
+    """Return whether the check doubts any text that a second pass may mend; findings that are not listed may be."""
+    listed = assessment["listed"]
+    return len(listed) >= LISTED or any(each["kind"] in WRONG_TEXT and each["start"] is not None for each in listed)
 
 
 def _decided(decision: Decision) -> Decided:

@@ -8,7 +8,7 @@ later run can tell: an output with that content is the one that was about to be 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.storage import filesystems, io, urls
@@ -25,7 +25,7 @@ class WriteAhead:
     path: str
     """The input."""
     key: str
-    """Stands for its content and all options of its outputs."""
+    """Stands for its content and all options of its outputs; in a note, the outputs' key in the ledger."""
     template: str
     pattern: str
 
@@ -35,11 +35,10 @@ class WriteAhead:
         name = hashlib.blake2b(self.path.encode(errors="surrogateescape"), digest_size=16).hexdigest()
         return urls.join(self.folder, name)
 
-    def note(self, contents: Mapping[str, bytes], facts: Mapping[str, Any], *, provisional: bool) -> None:
+    def note(self, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
         """Note, on disk when this returns, these contents by extension and `facts` about them. Raises OSError."""
-        key = "" if provisional else self.key
         digests = {extension: [len(content), _digest(content)] for extension, content in contents.items()}
-        record = {**vars(replace(self, key=key)), "digests": digests, "facts": dict(facts)}
+        record = {**vars(self), "digests": digests, "facts": dict(facts)}
         io.write_all({self.location: json.dumps(record).encode()})
 
 

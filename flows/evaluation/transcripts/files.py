@@ -1,6 +1,7 @@
 """Finds the transcripts in a folder, by what they are transcripts of."""
 
 import os
+import unicodedata
 from collections import defaultdict
 from dataclasses import replace
 
@@ -11,13 +12,15 @@ from tasks.people.known import TABLE, VOICES
 from tasks.storage.urls import is_url
 
 Files = dict[str, dict[str, str]]
-"""Paths by what they are named after (the path below the folder, without its end) and by the end of the name."""
+"""Paths by what they are named after (the path below the folder, without its end, in Unicode's composed form) and by
+the end of the name."""
 
 
 def files_below(location: str) -> Files:
-    """Return the files of known formats in a folder, or the one file. Raises InvalidInput if there is none.
+    """Return the files of known formats in a folder, or the one file.
 
-    Hidden files and folders, such as `.whisperx-batch`, and the voices of a folder of people are left out.
+    Hidden files and folders, such as `.whisperx-batch`, and the voices of a folder of people are left out. Raises
+    InvalidInput if there is none, or if two have one name in two forms of Unicode.
     """
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     paths, root = [location], os.path.dirname(location) or "."
@@ -33,7 +36,11 @@ def files_below(location: str) -> Files:
         raise InvalidInput(f"{location}: there is no such file or folder")
     for path in paths:
         if suffix := suffix_of(path):
-            found[os.path.relpath(path, root)[: -len(suffix)]][suffix] = path
+            # macOS, and what comes from there, writes é as two characters.
+            name = unicodedata.normalize("NFC", os.path.relpath(path, root)[: -len(suffix)])
+            if suffix in found[name]:
+                raise InvalidInput(f"{found[name][suffix]} and {path} differ only in the form of Unicode: keep one")
+            found[name][suffix] = path
     if not found:
         raise InvalidInput(f"{location}: there is nothing to read; the known formats are {', '.join(READERS)}")
     return dict(found)

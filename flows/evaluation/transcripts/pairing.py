@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -87,5 +88,5 @@ def _first(keys: Iterable[str], names: dict[str, str]) -> str | None:
 
 
 def _key(name: str) -> str:
-    """Return a name as formats write it whose fields are separated by white space."""
-    return re.sub(r"\s", "_", name)
+    """Return a name, or an id, as formats write it whose fields are separated by white space, in composed form."""
+    return re.sub(r"\s", "_", unicodedata.normalize("NFC", name))

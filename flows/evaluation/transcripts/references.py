@@ -1,5 +1,6 @@
 """The references of a folder or a file, by recording."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,7 @@ def read_references(location: str) -> References:
             if not parts:
                 found.problems.append(f"{path}: the reference is empty")
             for id_, recording in parts.items():
-                own = name if len(parts) == 1 else str(id_)
+                own = name if len(parts) == 1 else unicodedata.normalize("NFC", str(id_))
                 claims[own].append((path, recording))
                 if id_ is not None:
                     found.ids[own] = id_

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flows.config.parameters import Batch
-from flows.reporting.console import duration, speed_line
+from flows.reporting.console import duration, provisional_line, speed_line
 from flows.reporting.markdown.tables import cell, link, table
 from flows.reporting.report import run_of, summary_of
 from flows.reporting.tracker import Tracker
@@ -18,11 +18,12 @@ BAR = 20
 
 def overview(tracker: Tracker) -> list[str]:
     """Return the lines."""
-    summary = summary_of(tracker)
+    summary, provisional = summary_of(tracker), provisional_line(tracker)
     counts = ", ".join(f"{summary[status]} {status}" for status in SHOWN if summary[status])
     return [
         "## Totals",
         f"**{counts or 'no file'}** · {speed_line(summary)}",
+        *([f"\n{cell(provisional)}"] if provisional else []),
         *_stages(tracker, summary["stages_s"]),
         *(f"`{line}`\n" for line in tracker.usage.lines()),
         *(_made_of(tracker, tracker.batch) if tracker.batch else ()),

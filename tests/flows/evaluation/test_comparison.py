@@ -29,3 +29,14 @@ def test_another_programs_report_is_no_report_of_a_run(tmp_path: Path) -> None:
         (tmp_path / name / "report.json").write_text(json.dumps({"summary": "A greeting", **SAID}))
     found = compare(str(tmp_path / "old"), str(tmp_path / "new"), None)
     assert ([change.name for change in found.changes], found.speeds) == (["report"], (None, None))
+
+
+def test_names_that_macos_has_written_are_the_same_names(tmp_path: Path) -> None:
+    """It writes é as two characters; the verdict beside such a file is found too."""
+    for folder, name, verdict in (("old", "caf\u00e9", "good"), ("new", "cafe\u0301", "bad")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.json").write_text(json.dumps(SAID))
+        (tmp_path / folder / f"{name}.quality.json").write_text(json.dumps({"verdict": verdict}))
+    found = compare(str(tmp_path / "old"), str(tmp_path / "new"), None)
+    assert [(change.old.verdict, change.new.verdict) for change in found.changes] == [("good", "bad")]
+    assert (found.problems, found.added) == ([], [])

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -328,18 +327,3 @@ def test_a_batch_between_places_in_a_store_is_planned_like_one_here(
     OutputFolder.of(batch).ledger().begin({})
     monkeypatch.setenv("XDG_STATE_HOME", str(speech.parent / "elsewhere"))
     assert missing(batch) == {}
-
-
-def test_words_that_a_makeshift_has_timed_are_timed_again(speech: Path) -> None:
-    """By the next run, which may reach what this one could not; the outputs are ours to replace."""
-    batch = batch_of(speech)
-    do(batch, "transcribe", "align", "write")
-    ledger = OutputFolder.of(batch).ledger()
-    ledger.begin({})
-    file = planned(batch)["call.wav"]
-    assert file.written
-    file.written = replace(file.written, provisional=True)
-    ledger.note(file.source.path, **file.outcome())
-    ledger.share()
-    shutil.rmtree(Path(OutputFolder.of(batch).results, "align"))
-    assert missing(batch) == {"call.wav": {"load audio", "align", "write"}}

@@ -151,7 +151,7 @@ def test_lines_that_a_full_disk_did_not_take_are_written_with_the_next(tmp_path:
     """And a write-ahead note goes only once the line that it stands for is on the disk."""
     ledger = begun(tmp_path)
     note = WriteAhead(ledger.notes_folder, "/in/a.wav", "k", "t", "a.{format}")
-    note.note({"txt": b"text"}, FACTS, provisional=False)
+    note.note({"txt": b"text"}, FACTS)
     (tmp_path / LEDGER).unlink()
     (tmp_path / LEDGER).mkdir()
     ledger.note_written("/in/a.wav", note.location, status="done")
@@ -171,7 +171,7 @@ FACTS = Facts(language="en", speakers=2, aligned_by="whisper", note=None)
 def test_outputs_whose_line_was_lost_are_known_by_their_write_ahead_note(tmp_path: Path) -> None:
     """Those whose content is the noted one, and no others; once the ledger has them, the note goes."""
     ahead = WriteAhead(str(tmp_path / FOLDER / "writing"), "/in/\udcff.wav", "k", "t", "{language}/a.{format}")
-    ahead.note({"txt": b"text", "srt": b"never written", "vtt": b"another"}, FACTS, provisional=False)
+    ahead.note({"txt": b"text", "srt": b"never written", "vtt": b"another"}, FACTS)
     (tmp_path / "en").mkdir()
     (tmp_path / "en" / "a.txt").write_bytes(b"text")
     (tmp_path / "en" / "a.vtt").write_bytes(b"somebody's")

@@ -46,6 +46,20 @@ def test_a_file_of_many_recordings_is_found_by_its_ids(tmp_path: Path) -> None:
     assert paired(tmp_path / "3", {"call.txt": ""}, {"x.stm": "call 1 A 0 1 first"})[0] == {"call": "first"}
 
 
+def test_names_that_macos_has_written_are_the_same_names(tmp_path: Path) -> None:
+    """It writes é as two characters: in paths, and in the ids of files that were made there."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    names = {f"{decomposed}/{decomposed}.txt": "right"}
+    assert paired(tmp_path / "1", {f"{composed}/{composed}.txt": ""}, names)[0] == {f"{composed}/{composed}": "right"}
+    ids = {"all.stm": f"{decomposed} 1 A 0 1 right\nother 1 A 0 1 other\n", f"{composed}.rttm": TURN.format(composed)}
+    assert paired(tmp_path / "2", {f"{decomposed}.txt": "", "other.txt": ""}, ids) == (
+        {composed: "right", "other": "other"},
+        [],
+    )
+    with pytest.raises(InvalidInput, match="differ only in the form of Unicode: keep one"):
+        paired(tmp_path / "3", {f"{composed}.txt": "", f"{decomposed}.txt": ""}, names)
+
+
 def test_two_files_belong_together_whatever_they_are_called(tmp_path: Path) -> None:
     """Since somebody named both."""
     folder(tmp_path, {"new.txt": "it is", "right.stm": "call 1 A 0 1 it was"})

@@ -1,0 +1,87 @@
+"""Whether words that an earlier run timed by a makeshift can be timed better now: which aligners can be loaded."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx
+
+from flows.config.parameters import Batch
+from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, answer_within, refusal
+from tasks.alignment.selection import SEGMENTS, aligners_to_try
+from tasks.models.registry import aligner_source, whisper_source
+from tasks.models.sources import Bundle, Repository, Source
+
+ANSWER_S = 2.5
+"""How long the Hub, and torchaudio's server, may each take to answer: five seconds in all."""
+
+
+class BetterTiming:
+    """Finds out, once for each language, why no better method to time words can be loaded. For several threads."""
+
+    def __init__(self, batch: Batch, *, elsewhere: bool = False) -> None:
+        """`elsewhere`: the models are loaded on other machines, of which nobody knows before they try."""
+        self._batch = batch
+        self._elsewhere = elsewhere
+        self._lock = threading.Lock()
+        self._found: dict[tuple[str, str | None], str | None] = {}
+        self._silent: dict[type[Source], str] = {}
+        """Why the server of this kind of model cannot be reached: it is not asked again."""
+
+    def reasons(self) -> list[str]:
+        """Return why better methods cannot be loaded, of all languages that were asked for."""
+        return sorted(filter(None, self._found.values()))
+
+    def lacking(self, language: str, timed_by: str | None) -> str | None:
+        """Return why every method that is better for a language than `timed_by` cannot be loaded now.
+
+        None if one can be, or may be on other machines, or if there is none. Loads no model, and takes five seconds at
+        most for all languages.
+        """
+        if self._elsewhere:
+            return None
+        with self._lock:
+            if (language, timed_by) not in self._found:
+                reasons = [self._unavailable(source) for source in self._better(language, timed_by)]
+                known = [f"{language}: {reason}" for reason in reasons if reason]
+                self._found[language, timed_by] = "; ".join(known) if reasons and len(known) == len(reasons) else None
+            return self._found[language, timed_by]
+
+    def _better(self, language: str, timed_by: str | None) -> Iterator[Source]:
+        """Yield where the methods come from that are tried before the one that timed the words."""
+        align, transcribe = self._batch.align, self._batch.transcribe
+        for name in aligners_to_try(language, align.named(language, transcribe.fixed_language)) if align else ():
+            if name == timed_by:
+                return
+            if source := aligner_source(language, name):
+                yield source
+        if timed_by == SEGMENTS:
+            yield whisper_source(transcribe.model)
+
+    def _unavailable(self, source: Source) -> str | None:
+        models = self._batch.models
+        if not source.missing(models.model_dir):
+            return None
+        # torchaudio downloads its aligners also where `model_cache_only` is set.
+        if models.offline or (models.model_cache_only and not isinstance(source, Bundle)):
+            return f"{source.name} is not here, and downloads are off"
+        if type(source) not in self._silent:
+            try:
+                return _refused(source)
+            except HubUnreachable as error:
+                self._silent[type(source)] = str(error)
+        return f"{source.name} is not here, and cannot be downloaded ({self._silent[type(source)]})"
+
+
+def _refused(source: Source) -> str | None:
+    """Return why a model's server refuses it; None if it can be downloaded. Raises HubUnreachable."""
+    if isinstance(source, Repository):
+        reason = refusal(source, timeout_s=ANSWER_S)
+        return reason and f"{source.name}: {reason}"
+    if isinstance(source, Bundle):
+        try:
+            answer_within(ANSWER_S, partial(httpx.head, source.url, timeout=ANSWER_S)).raise_for_status()
+        except NETWORK_ERRORS as error:
+            raise HubUnreachable(f"{urlsplit(source.url).hostname}: {error}") from error
+    return None
