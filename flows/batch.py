@@ -189,9 +189,14 @@ def _run_ray(run: Run) -> None:
         pools = pools_for(run.batch, session, run.plan, partial(announce, run))
         try:
             run.plan.probe(run.tracker, OPENING_S)
-            remove_drafts(OutputFolder.of(run.batch).state_dir, [file.output for file in run.plan.files])
+            _remove_drafts(run)
             publish_plan(run)
             run_stages(run, pools)
         finally:
             for facts in pools.close():
                 run.tracker.model_loads.update(facts.model_loads)
+            _remove_drafts(run)  # of processes that have died during the run
+
+
+def _remove_drafts(run: Run) -> None:
+    remove_drafts(OutputFolder.of(run.batch).state_dir, [file.output for file in run.plan.files])

@@ -28,6 +28,7 @@ from flows.services.failures import in_words
 from flows.services.ray_cluster.node import Node
 from flows.services.ray_cluster.nodes import watch_nodes
 from flows.services.ray_cluster.watch import RayGone, watch_ray
+from tasks.stage_table import STAGES
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,8 @@ class Dispatcher:
         self._cancelled_at: float | None = None
         self.cancelled: str | None = None
         """Why all calls are cancelled, if they are."""
-        self.running: Counter[str] = Counter()
-        """How many calls of each stage the actors run."""
+        self.running: Counter[str] = Counter(dict.fromkeys(STAGES, 0))
+        """How many calls of each stage the actors run. It gets no new keys: other threads go through it."""
         self.broken: Future[BaseException] = Future()
         """Done, with the reason, once no call can be run any more: models that do not load, Ray that is gone."""
 

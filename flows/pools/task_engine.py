@@ -19,6 +19,7 @@ import ray
 # Without an open SyncClientContext the engine makes a client, and an SSL context, for every task run: 70 core-ms.
 from prefect.context import FlowRunContext, SyncClientContext, hydrated_context
 from prefect.results import ResultRecord
+from prefect.settings import PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED, temporary_settings
 from prefect.states import State
 
 # The entry of the task engine that prefect_ray calls in its workers; with context=None it runs in the open context. A
@@ -96,9 +97,15 @@ class Sessions:
 def _opened(ticket: "ray.ObjectRef[Any]") -> Session:
     serialized, task = ray.get(ticket)
     session = Session(contextvars.Context(), task, ExitStack())
-    session.context.run(session.stack.enter_context, hydrated_context(serialized))
-    session.context.run(session.stack.enter_context, SyncClientContext.get_or_create())
+    session.context.run(_enter, session.stack, serialized)
     return session
+
+
+def _enter(stack: ExitStack, serialized: dict[str, Any]) -> None:
+    stack.enter_context(hydrated_context(serialized))
+    # The client would ask the server for its version, and the task would fail if the server is away just then.
+    with temporary_settings({PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}):
+        stack.enter_context(SyncClientContext.get_or_create())
 
 
 def _run(task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:

@@ -15,6 +15,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
 from flows.reporting.live import Progress
+from tasks.errors import describe
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,10 @@ class Artifacts:
 
     @contextmanager
     def following(self, progress: Progress, look: Callable[[], object]) -> Iterator[None]:
-        """Update the artifacts of a run's progress, and call `look`, every few seconds for the length of a `with`."""
+        """Update the artifacts of a run's progress, and call `look`, every few seconds for the length of a `with`.
+
+        An error of either is logged: what people see of a run must not end it, nor stay as it is for the rest of it.
+        """
         ended = threading.Event()
 
         def show() -> None:
@@ -74,22 +78,29 @@ class Artifacts:
                 self.show("shards", shards, progress.headline())
 
         def follow() -> None:
-            show()
+            _logged(show)
             while not ended.wait(FOLLOW_EVERY_S):
-                show()
-                look()
+                _logged(show)
+                _logged(look)
 
         run = contextvars.copy_context().run
         following = threading.Thread(target=run, args=(follow,), name="progress artifact", daemon=True)
         following.start()
         try:
             yield
-            look()  # a short run has not been looked at yet
+            _logged(look)  # a short run has not been looked at yet
         finally:
             ended.set()
             following.join()
-            show()
+            _logged(show)
 
     def close(self) -> None:
         """Wait until all is sent."""
         self._sender.shutdown(wait=True)
+
+
+def _logged(update: Callable[[], object]) -> None:
+    try:
+        update()
+    except Exception as error:  # Ray's, for one: the machine whose actor is asked may be gone
+        logger.warning("the run's progress could not be updated: %s", describe(error))

@@ -18,6 +18,7 @@ FAULTY = {
     "dies transcribe-kill.wav": "transcribe: worker died (2 times)",
     "hangs align-hang.wav": "align: worker timed out: the stage took more than 15 s (2 times)",
     "busy load audio-busy-once.wav": None,
+    "dies in the middle of the outputs write-cut-once.wav": None,
 }
 NAMES = [*GOOD, *FAULTY]
 
@@ -66,14 +67,14 @@ def test_every_file_ends_with_its_own_outcome(faulty: Done) -> None:
     """What passes is retried, a process that dies is replaced, what kills two is given up."""
     errors = {Path(each["path"]).name: each["error"] for each in faulty.report["files"]}
     assert errors == dict.fromkeys(GOOD) | FAULTY
-    assert Counter(each["status"] for each in faulty.report["files"]) == {"done": 6, "failed": 2}
+    assert Counter(each["status"] for each in faulty.report["files"]) == {"done": 7, "failed": 2}
     assert faulty.run.state_name == "Failed"
 
 
 def test_what_comes_through_is_what_a_clean_run_writes(faulty: Done, clean: Done) -> None:
     """Byte for byte, and nothing in part."""
     written = outputs(faulty.out)
-    assert len(written) == 6 * 5
+    assert len(written) == 7 * 5
     assert written == {name: content for name, content in outputs(clean.out).items() if name in written}
     assert not list(faulty.out.rglob(".whisperx-batch-*"))
 

@@ -1,12 +1,14 @@
 """A driver of pools for whom Ray itself makes trouble: what tests/faults/test_ray.py runs, as a process of its own.
 
-`lost ADDRESS` joins a Ray and runs a few tasks; `memory` starts a Ray and waits for what breaks its pools. What the
-trouble is, the environment says.
+`silent ADDRESS MARKER` joins a Ray and runs a few tasks, the first of which stops its process for some seconds;
+`memory` starts a Ray and waits for what breaks its pools, which the environment says.
 """
 
 import json
 import logging
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +29,17 @@ from flows.pools.worker import ActorOptions
 from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
-TASKS = 12
+TASKS = 4
+SILENT_S = 6
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def tell() -> int:
-    """Return the process that ran this."""
+def tell(marker: str) -> int:
+    """Return the process that ran this; the first time it answers nobody for some seconds."""
+    if not os.path.exists(marker):
+        Path(marker).touch()
+        subprocess.Popen(f"sleep {SILENT_S}; kill -CONT {os.getpid()}", shell=True, start_new_session=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
     return os.getpid()
 
 
@@ -49,11 +56,11 @@ def in_flow(pools: Pools, body: Callable[[], Any]) -> Any:
     return returned[0]
 
 
-def lost(pools: Pools) -> None:
+def silent(pools: Pools, marker: str) -> None:
     """Print what became of each task, and which process ran it."""
 
     def body() -> list[Any]:
-        futures = [tell.submit() for _ in range(TASKS)]
+        futures = [tell.submit(marker) for _ in range(TASKS)]
         for future in futures:
             future.wait()
         return futures
@@ -73,15 +80,15 @@ def memory(pools: Pools) -> None:
 def main() -> None:
     """Run what the command line names."""
     logging.basicConfig(level=logging.WARNING)
-    address = sys.argv[2] if sys.argv[1] == "lost" else "local"
-    resources = {} if sys.argv[1] == "lost" else {"num_cpus": 1}
-    ray.init(address=address, log_to_driver=False, namespace="prefect", **resources)
+    order, *arguments = sys.argv[1:]
+    resources = {} if arguments else {"num_cpus": 1}
+    ray.init(address=arguments[0] if arguments else "local", log_to_driver=False, namespace="prefect", **resources)
     specs = [PoolSpec("light", ("load audio",), size=1, slots=1, num_cpus=0.5)]
     batch = ActorOptions(ModelOptions(), TranscribeOptions(), None, None)
     pools = Pools(Fixed(specs), batch)
     pools.start(audio_left=float)
     try:
-        (lost if sys.argv[1] == "lost" else memory)(pools)
+        {"silent": silent, "memory": memory}[order](pools, *arguments[1:])
     finally:
         pools.close()
 

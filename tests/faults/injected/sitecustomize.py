@@ -1,8 +1,8 @@
 """Faults in real actors, for files whose names ask for them; on the PYTHONPATH of a test's Ray.
 
 A file named `<anything> <stage>-<fault>.wav` meets the fault when that stage has it, in whichever process that is:
-`kill` and `kill-once` (SIGKILL in the middle of the work), `hang`, `busy-once` (an error that passes), `cuda-once` (an
-error that leaves the process without its GPU).
+`kill` and `kill-once` (SIGKILL in the middle of the work), `cut-once` (SIGKILL when a draft is to replace a file),
+`hang`, `busy-once` (an error that passes), `cuda-once` (an error that leaves the process without its GPU).
 """
 
 import importlib.abc
@@ -32,6 +32,8 @@ def _meet(file, stage):
     if asked[2] == "kill":
         # Late enough that the process has told Prefect of the task before: what it has not told dies with it.
         threading.Timer(0.25, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    elif asked[2] == "cut":
+        Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     elif asked[2] == "hang":
         time.sleep(3600)
     elif asked[2] == "busy":

@@ -15,12 +15,14 @@ from uuid import uuid4
 
 import pytest
 import ray
+from loopback import free_port
 from planners import Fixed
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import FlowRunContext, TaskRunContext, serialize_context
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, State
 
 from flows.host.allocator_env import KEEP_MEMORY
@@ -180,6 +182,25 @@ def test_an_actor_closes_the_contexts_of_flow_runs_that_are_over() -> None:
     """A run in shards has hundreds of them; one that is closed too early is opened again."""
     state = with_many_tickets(KEPT + 4, return_state=True)
     assert state.message == f"Counter({{'COMPLETED': {KEPT + 5}}}), {KEPT} open"
+
+
+def test_a_server_that_is_away_when_an_actor_first_works_for_a_flow_run_fails_no_task(
+    one_ray: None, api_url: str
+) -> None:
+    """As after a restart of both: the states of the task are sent later, and checked at the end of a shard."""
+    pools, away = start(), {PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}
+
+    def body() -> Any:
+        with temporary_settings(away):
+            future = say.submit("away")
+        future.wait()
+        return future
+
+    try:
+        assert in_flow(pools, body).outcome.error is None
+    finally:
+        pools.cancel("enough")
+        pools.close()
 
 
 def test_results_go_from_actor_to_actor_and_the_driver_holds_none(pools: Pools) -> None:

@@ -1,12 +1,26 @@
 """What a run shows of itself in Prefect's UI."""
 
+import logging
+import time
 from pathlib import Path
-from uuid import uuid4
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect import flow, runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.states import Completed, State
+from ray.exceptions import RaySystemError
+from rich.console import Console
 
 from flows.config.parameters import Batch
 from flows.host.usage import WIDTH, Usage, picture
 from flows.planning.file_run import FileRun
+from flows.reporting.artifacts import Artifacts
 from flows.reporting.ending import Ending
+from flows.reporting.live import Progress
 from flows.reporting.markdown.texts import ROWS, plan_text, report_text
 from flows.reporting.tracker import Tracker
 from tasks.audio.types import AudioFile
@@ -106,3 +120,40 @@ def test_a_long_run_is_shown_by_means() -> None:
     """In as many characters as fit."""
     assert picture([0.0, 1.0] * WIDTH) == "▅" * WIDTH
     assert picture([0.0, 0.5, 1.0]) == "▁▅█"
+
+
+@flow(name="followed", persist_result=False)
+def followed(tracker: Any, fails: int) -> State[Any]:
+    """Follow the progress of a run; the first looks at its machines end with an error of Ray."""
+    looks, pools = [], SimpleNamespace(running={"write": 0})
+
+    def look() -> None:
+        looks.append(time.monotonic())
+        if len(looks) <= fails:
+            raise RaySystemError("the machine is gone")
+
+    artifacts = Artifacts(runtime.flow_run.id)
+    with artifacts.following(Progress(tracker, pools, Console(quiet=True)), look):  # type: ignore[arg-type]
+        while len(looks) <= fails:
+            time.sleep(0.05)
+        tracker.skipped(tracker.files[0], WriteResult({}, "en"))
+    artifacts.close()
+    return Completed(message=f"{runtime.flow_run.id}")
+
+
+@pytest.mark.usefixtures("api_url")
+def test_an_error_of_ray_does_not_end_the_live_progress(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and looked at again a few seconds later; nor does it end the run."""
+    monkeypatch.setattr("flows.reporting.artifacts.FOLLOW_EVERY_S", 0.1)
+    with caplog.at_level(logging.WARNING):
+        state = followed.with_options(timeout_seconds=60, validate_parameters=False)(
+            Tracker([file(0, "a.wav")]), 2, return_state=True
+        )
+    assert state.is_completed()
+    assert "the run's progress could not be updated: RaySystemError: System error: the machine is gone" in caplog.text
+    run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(state.message)]))
+    with get_client(sync_client=True) as client:
+        (artifact,) = client.read_artifacts(artifact_filter=run)
+    assert artifact.data == 100
