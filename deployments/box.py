@@ -64,7 +64,7 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
 
 def up(settings: DeploymentSettings) -> None:
     """Start what is not running, create the deployments, and say how to use them."""
-    settings.recordings.mkdir(parents=True, exist_ok=True)
+    _make_recordings(settings.recordings)
     services = environment(settings)
     os.environ.update(services)
     if _supervisor("pid").returncode:
@@ -94,6 +94,14 @@ def up(settings: DeploymentSettings) -> None:
         f"  {typed('prefect deployment run whisperx-batch/default --watch')}\n\n"
         f"{nightly}\n"
     )
+
+
+def _make_recordings(folder: Path) -> None:
+    """Make the folder of recordings, but not those above it: a misspelt path would be an empty folder every night."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        sys.exit(f"WHISPERX_BATCH_RECORDINGS: {folder.absolute()} cannot be made: {error.strerror}")
 
 
 def _nightly(settings: DeploymentSettings) -> str:

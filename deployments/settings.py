@@ -1,15 +1,17 @@
 """What can be set of the deployments: in the environment, or in deployments/.env."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.schedules import CronSchedule
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from tzlocal import get_localzone_name
 
-from flows.config.deadline import STOP_AFTER
+from flows.config.deadline import StopAfter
 from tasks.diarize import DiarizeOptions
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
@@ -46,7 +48,7 @@ class DeploymentSettings(BaseSettings):
     nightly_timezone: str = Field(
         default_factory=lambda: get_localzone_name() or "UTC", description="where that is the time"
     )
-    nightly_stop_after: str = Field("06:30", pattern=STOP_AFTER, description="when `nightly` begins no more files")
+    nightly_stop_after: StopAfter = Field("06:30", description="when `nightly` begins no more files")
     nightly_active: bool | None = Field(None, description="whether `nightly` starts by itself (default: as it was)")
     nightly_after_canary: bool = Field(False, description="whether `make automations` lets the canary start `nightly`")
     prefect_port: int = Field(4200, validation_alias="PREFECT_SERVER_API_PORT", description="port of the server")
@@ -58,22 +60,36 @@ class DeploymentSettings(BaseSettings):
     @classmethod
     def _option_is_possible(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.field_name:
-            try:
+            with _in_words():
                 OPTIONS[info.field_name][1](**{info.field_name: value})
-            except ValidationError as error:
-                raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return value
 
-    @model_validator(mode="after")
-    def _schedule_is_possible(self) -> "DeploymentSettings":
-        CronSchedule(cron=self.nightly_cron, timezone=self.nightly_timezone)
-        return self
+    @field_validator("nightly_cron")
+    @classmethod
+    def _cron_is_possible(cls, value: str) -> str:
+        with _in_words():
+            CronSchedule(cron=value)
+        return value
+
+    @field_validator("nightly_timezone")
+    @classmethod
+    def _timezone_is_known(cls, value: str) -> str:
+        with _in_words():
+            CronSchedule(cron="0 22 * * *", timezone=value)
+        return value
+
+    @field_validator("diarize_model")
+    @classmethod
+    def _is_used(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("diarize", True):
+            raise ValueError("has no effect without WHISPERX_BATCH_DIARIZE=true")
+        return value
 
     def parameters(self) -> dict[str, dict[str, Any]]:
         """Return the options that are set as parameters of the flow, by group."""
         groups: dict[str, dict[str, Any]] = {"diarize": {}} if self.diarize else {}
         for name, (group, _) in OPTIONS.items():
-            if (value := getattr(self, name)) is not None and (group != "diarize" or self.diarize):
+            if (value := getattr(self, name)) is not None:
                 groups.setdefault(group, {})[name] = value
         return groups
 
@@ -84,7 +100,20 @@ def read_settings() -> DeploymentSettings:
         return DeploymentSettings()
     except ValidationError as error:
         for problem in error.errors():
-            name = "_".join(map(str, problem["loc"])) or "nightly_cron or _timezone"
-            message = problem["msg"].removeprefix("Value error, ")
+            name = "_".join(map(str, problem["loc"]))
+            message = _plain(problem["msg"])
             sys.stderr.write(f"{'' if name.isupper() else 'WHISPERX_BATCH_'}{name.upper()}: {message}\n")
         sys.exit(1)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Raise ValueError with the message of a ValidationError: of a value that is part of another model."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValueError(_plain(error.errors()[0]["msg"])) from None
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")

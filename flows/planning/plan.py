@@ -116,7 +116,9 @@ class Plan:
             track_number=row.get("track_number", 0),
             retimed=row.get("retimed", False),
         )
-        if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
+        if not size:
+            self._probe(outcomes, file)  # fails at once: there is nothing to read
+        elif duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
             file.unopened = True
         else:
             self.resume.find(file, outcomes)

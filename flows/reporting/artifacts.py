@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -72,8 +73,8 @@ class Artifacts:
         """
         ended = threading.Event()
 
-        def show() -> None:
-            self.show("progress", progress.percent(), progress.text())
+        def show(text: Callable[[], str] = progress.text) -> None:
+            self.show("progress", progress.percent(), text())
             if shards := progress.shards():
                 self.show("shards", shards, progress.headline())
 
@@ -92,7 +93,7 @@ class Artifacts:
         finally:
             ended.set()
             following.join()
-            _logged(show)
+            _logged(partial(show, progress.final_text))
 
     def close(self) -> None:
         """Wait until all is sent."""

@@ -36,12 +36,14 @@ class Failures:
         with self._lock:
             failed = self._failed[self._reported : MOST]
             self._reported += len(failed)
-            for file in failed:
-                self._log.error("%s: %s", file.source.name, file.error)
             # Of a file whose task run has just failed, the run is known a moment before the time it took.
             refused = [file for file in failed if not file.timings_s and not file.failed_run]
             if refused:
                 self._create_task_runs(refused)
+            for file in failed:
+                # The pages of task runs have no message but what is in their logs; those from the stages have one.
+                run = {"task_run_id": file.failed_run} if file in refused else None
+                self._log.error("%s: %s", file.source.name, file.error, extra=run)
 
     def _create_task_runs(self, refused: list[FileRun]) -> None:
         """Give files that failed before any task ran for them a task run that failed, so that each has a row."""

@@ -15,7 +15,7 @@ from rich.text import Text
 from flows.host.terminal import log, showing, wait_for
 from flows.pools.group import Pools
 from flows.reporting.console import duration, speed
-from flows.reporting.markdown.progress import progress_text
+from flows.reporting.markdown.progress import final_text, progress_text
 from flows.reporting.markdown.texts import shards_text
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
@@ -90,13 +90,9 @@ class Progress:
     def headline(self) -> str:
         """Return the state of what this run has to do in a line."""
         self._work.look()
-        statuses = self._tracker.statuses
-        finished = self._finished() - self._finished_before
-        parts = [f"{finished}/{self._work.files} files", f"{statuses['failed']} failed"]
+        parts = self._counts()
         if not any(stage.finished for stage in self._work.stages.values()) and not any(self._pools.running.values()):
             return " · ".join([*parts, "loading models"])
-        if self._tracker.audio_s:
-            parts.append(speed(self._tracker.audio_s / self.seconds))
         left = self._work.seconds_left()
         if left is None:
             parts.append("time left known after the first file")
@@ -107,9 +103,19 @@ class Progress:
             parts.append(f"shard {' and '.join(running)} of {len(self._tracker.shards)}")
         return " · ".join(parts)
 
+    def _counts(self) -> list[str]:
+        finished, failed = self._finished() - self._finished_before, self._tracker.statuses["failed"]
+        fast = [speed(self._tracker.audio_s / self.seconds)] if self._tracker.audio_s else []
+        return [f"{finished}/{self._work.files} files", f"{failed} failed", *fast]
+
     def text(self) -> str:
         """Return the headline, the stages and the files in work, as Markdown."""
         return progress_text(self.headline(), self._work, self._pools.running)
+
+    def final_text(self) -> str:
+        """Return the counts of a run whose stages have ended, as Markdown: all of them, and no time left."""
+        self._work.look(at_once=True)
+        return final_text(" · ".join(["ended", *self._counts()]), self._work)
 
     def shards(self) -> str:
         """Return how far each shard is, as Markdown; nothing if there is but one."""

@@ -76,11 +76,11 @@ class Work:
         self._looked = 0.0
         self._lock = threading.Lock()
 
-    def look(self) -> None:
-        """Bring the counts up to date, unless that was done a moment ago."""
+    def look(self, *, at_once: bool = False) -> None:
+        """Bring the counts up to date, unless that was done a moment ago and is not asked for `at_once`."""
         with self._lock:
             now = time.monotonic()
-            if now < self._looked + LOOK_EVERY_S:
+            if now < self._looked + LOOK_EVERY_S and not at_once:
                 return
             self._looked = now
             for file in [file for file in self._open if file.begun or file.status != "waiting"]:

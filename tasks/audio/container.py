@@ -81,6 +81,8 @@ IGNORE_LENGTH = "ignore_length"
 def open_container(location: str) -> Iterator[av.container.InputContainer]:
     """Open a recording. Raises UnreadableAudio, and OSError for faults of the storage that may pass."""
     size, _ = check_regular(location)
+    if not size:
+        raise UnreadableAudio("the file is empty")
     with ExitStack() as opened:
         try:
             file = opened.enter_context(io.open_location(location, HEADER_BYTES))
@@ -119,8 +121,6 @@ def check_regular(path: str) -> filesystems.FileVersion:
         raise CannotBeOpened("no such file")
     if not urls.is_url(path) and not os.path.isfile(path):
         raise CannotBeOpened("not a regular file")
-    if found[0] == 0:
-        raise CannotBeOpened("the file is empty")
     return found
 
 

@@ -133,7 +133,8 @@ def test_a_file_that_holds_no_audio_is_refused_without_being_opened_again(
     """Until it changes, or is to be tried again; a file that is not there is looked for each time."""
     broken = speech / "broken.wav"
     broken.write_text("no audio")
-    batch = batch_of(speech, inputs={"inputs": [str(broken), str(speech / "gone.wav")]})
+    (speech / "empty.wav").touch()
+    batch = batch_of(speech, inputs={"inputs": [str(broken), str(speech / "empty.wav"), str(speech / "gone.wav")]})
     first = planned(batch)["broken.wav"]
     assert (first.status, first.failed_before) == ("failed", False)
     with monkeypatch.context() as patched:
@@ -141,6 +142,7 @@ def test_a_file_that_holds_no_audio_is_refused_without_being_opened_again(
         files = planned(batch)
     assert {name: (file.status, file.failed_before) for name, file in files.items()} == {
         "broken.wav": ("failed", True),
+        "empty.wav": ("failed", True),
         "gone.wav": ("failed", False),
     }
     assert files["broken.wav"].error == first.error

@@ -87,6 +87,21 @@ def test_a_terminal_shows_what_is_to_do_the_stages_and_the_files_in_work(width: 
     assert len(in_work) == width - len("^C")
 
 
+def test_the_progress_of_a_run_that_has_ended_counts_every_file() -> None:
+    """Also those that came through within the second before; nothing is in work, and no time is left."""
+    tracker = batch(3)
+    progress = Progress(tracker, pools(), Console(file=io.StringIO()))
+    progress.text()
+    finish(tracker, 0)
+    finish(tracker, 1)
+    tracker.files[2].begun = True
+    progress.text()
+    text = progress.final_text()
+    assert text.splitlines()[0].startswith("ended · 2/3 files · 0 failed · ")
+    assert "- align: 2 of 3 files\n" in text
+    assert not any(word in text for word in ("left", "finishing", "In work", "running"))
+
+
 def test_the_time_left_is_that_of_the_slowest_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the speed of each since it took up the first file that it has finished; models load before that."""
     now = 1000.0

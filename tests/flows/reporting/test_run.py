@@ -17,6 +17,7 @@ import pytest
 from prefect import flow, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter
+from prefect.client.schemas.objects import Log
 from prefect.states import Completed, State
 from ray.exceptions import ActorDiedError
 
@@ -53,18 +54,23 @@ def telling() -> State[Any]:
     return Completed(message=runtime.flow_run.id)
 
 
-def test_what_the_pools_say_is_in_the_log_of_the_run(api_url: str) -> None:
-    """That a process has died, or that a pool grows; nothing of what belongs to no run."""
-    run_id = telling(return_state=True).message
+def logs_of(run_id: str, count: int, name: str = "prefect.flow_runs") -> list[Log]:
+    """Return the lines of a logger in the log of a run, once there are so many that are not Prefect's own."""
     flush()
     for _ in range(100):
         with get_client(sync_client=True) as client:
             logs = client.read_logs(LogFilter(flow_run_id={"any_": [run_id]}))
-        said = {log.message for log in logs if log.name == LOGGER.name}
-        if len(said) == 2:
+        said = [log for log in logs if log.name == name and not log.message.startswith(("Beginning", "Finished"))]
+        if len(said) >= count:
             break
         time.sleep(0.1)
-    assert said == {"a process died", "files wait"}
+    return said
+
+
+def test_what_the_pools_say_is_in_the_log_of_the_run(api_url: str) -> None:
+    """That a process has died, or that a pool grows; nothing of what belongs to no run."""
+    said = logs_of(telling(return_state=True).message, 2, LOGGER.name)
+    assert {log.message for log in said} == {"a process died", "files wait"}
 
 
 def reported(*statuses: Status) -> Tracker:
@@ -137,6 +143,10 @@ def test_a_failed_file_has_one_task_run(api_url: str) -> None:
     with get_client(sync_client=True) as client:
         (created,) = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [run_id]}))
     assert [file.failed_run for file in tracker.files] == [own, created.id]
+    assert {log.message: log.task_run_id for log in logs_of(run_id, 2)} == {
+        "0: no audio": None,
+        "1: no audio": created.id,
+    }
 
 
 def test_a_run_that_ends_before_it_begins_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
