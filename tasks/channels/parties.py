@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.audio.types import SAMPLE_RATE, Samples, as_float
+from tasks.channels.correlation import correlation
 from tasks.quality.second_vad import silero_speech
 
 FRAME = SAMPLE_RATE // 5
@@ -37,8 +38,6 @@ LEAST_ALONE_S = 1.0
 """So long at least each party speaks alone."""
 SAME_SOUND = 0.5
 """Frames are of one source if their samples correlate more than this, at some delay."""
-LONGEST_DELAY = SAMPLE_RATE // 40
-"""In samples: the way of sound to a microphone 8 m away."""
 MOST_COMMON = 0.1
 """The share of the active frames that may be of one source, about equally loud in both channels."""
 MOST_COMPARED = 1_000
@@ -109,10 +108,11 @@ def _energies(frames: Samples) -> npt.NDArray[np.float64]:
 
 def difference(a: Channel, b: Channel) -> Difference:
     """Return how two channels differ, at the bias by which they are most apart."""
-    louder, either = a.levels - b.levels, np.sum(a.active | b.active)
+    louder, either = a.levels - b.levels, int(np.sum(a.active | b.active))
     both = np.flatnonzero(a.active & b.active)
     chosen = both[:: 1 + len(both) // MOST_COMPARED]
-    same = np.array([_correlation(a.samples, b.samples, int(frame)) > SAME_SOUND for frame in chosen], bool)
+    stretches = [slice(frame * FRAME, (frame + 1) * FRAME) for frame in chosen]
+    same = np.array([correlation(a.samples[each], b.samples[each]) > SAME_SOUND for each in stretches], bool)
     found = []
     for bias in BIASES_DB:
         alone = a.active & (louder >= bias + APART_DB), b.active & (louder <= bias - APART_DB)
@@ -128,14 +128,6 @@ def _in_runs(frames: Mask) -> Mask:
     return np.array(
         [value for run in runs for value in (run if len(run) >= LEAST_FRAMES else [False] * len(run))], bool
     )
-
-
-def _correlation(a: Samples, b: Samples, frame: int) -> float:
-    """Return how well a frame of two channels correlates at its best delay: 0 to 1, 1 also if one is inverted."""
-    x, y = (as_float(each[frame * FRAME : (frame + 1) * FRAME]) for each in (a, b))
-    products = np.abs(np.fft.irfft(np.fft.rfft(x, 2 * FRAME) * np.conj(np.fft.rfft(y, 2 * FRAME))))
-    best = max(products[: LONGEST_DELAY + 1].max(), products[-LONGEST_DELAY:].max())
-    return float(best / max(np.sqrt(np.sum(x * x) * np.sum(y * y)), 1e-12))
 
 
 def _speaks(channel: Channel, alone: Mask) -> bool:
