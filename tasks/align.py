@@ -18,7 +18,7 @@ from tasks.models.options import ModelOptions
 from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
-from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.transcribe import TranscribeOptions, Transcript, of_parts
 from tasks.transcribe_again import DecodedAgain
 from tasks.whisper.loading import whisper_model
 
@@ -141,7 +141,7 @@ def align(
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of one file; `transcribe` is the batch's own."""
-    return _timed(transcript, audio, options, transcribe, models)
+    return _timed(file, transcript, audio, options, transcribe, models)
 
 
 @stage_task("align again", kept=True)
@@ -154,14 +154,26 @@ def align_again(
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of the second pass over one file, as `align` does those of the first."""
-    return _timed(decoded.transcript, audio, options, transcribe, models)
+    return _timed(file, decoded.transcript, audio, options, transcribe, models)
 
 
 def _timed(
-    transcript: Transcript, audio: Audio, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions
+    file: AudioFile,
+    transcript: Transcript,
+    audio: Audio,
+    options: AlignOptions,
+    transcribe: TranscribeOptions,
+    models: ModelOptions,
 ) -> Transcript:
     """Return the transcript with timed words; the stage stores no result if a better aligner could not be loaded."""
-    aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
+
+    def timed(part: Transcript, samples: Samples) -> Transcript:
+        return align_transcript(part, samples, options, transcribe, models)
+
+    if transcript.parts:
+        aligned = of_parts([*map(timed, transcript.parts, audio.parts)], file, audio)
+    else:
+        aligned = timed(transcript, audio.samples)
     if aligned.provisional:
         keep_no_result()
     return aligned

@@ -23,7 +23,7 @@ def merged(parts: Sequence[Result], speakers: Sequence[str], offsets: Sequence[f
     segments.sort(key=lambda segment: float(segment["start"]))
     result = {**parts[most_words(parts)], "segments": segments}
     if any("word_segments" in part for part in parts):
-        result["word_segments"] = _in_order(segments)
+        result["word_segments"] = in_order(segments)
     return result
 
 
@@ -49,7 +49,7 @@ def _shifted(each: dict[str, Any], offset_s: float) -> dict[str, Any]:
     return {**each, **{key: round(each[key] + offset_s, 3) for key in ("start", "end") if offset_s and key in each}}
 
 
-def _in_order(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def in_order(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the words by the times at which they begin; those without follow the word before them."""
     timed: list[tuple[float, dict[str, Any]]] = []
     for segment in segments:
