@@ -35,15 +35,16 @@ def _decoded(file: AudioFile) -> Audio:
 
 def _decoded_tracks(file: AudioFile) -> Audio:
     """Return the tracks of a group; one that cannot be read is empty, if such are to be left out."""
-    parts, faults = [], []
+    parts, faults = [], [f"left out: {reason}" for reason in file.left_out]
     for track in file.tracks:
         try:
             audio = _decoded(track.file)
         except UnreadableAudio as error:
             if not file.skip_bad_tracks:
                 raise UnreadableAudio(f"{track.file.name}: {error}") from error
-            audio = Audio(NO_SAMPLES, f"left out: {error}")
-            logger.warning("%s: %s", track.file.name, audio.fault)
+            logger.warning("track %s is left out: %s", track.file.name, error)
+            faults.append(f"left out: {track.file.name}: {error}")
+            audio = Audio(NO_SAMPLES)
         parts.append(audio.samples)
         faults += [f"{track.file.name}: {audio.fault}"] if audio.fault else []
     return Audio(NO_SAMPLES, "; ".join(faults) or None, tuple(parts), file.offsets_s)

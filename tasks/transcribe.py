@@ -197,7 +197,7 @@ def of_parts(parts: list[Transcript], file: AudioFile, audio: Audio) -> Transcri
         merged(results, file.labels, audio.offsets_s),
         aligned_by=", ".join(dict.fromkeys(part.aligned_by for part in parts if part.aligned_by)) or None,
         provisional=any(part.provisional for part in parts),
-        note="; ".join(f"track left out: {reason}" for reason in file.left_out) or None,
+        note=audio.fault,
         parts=parts,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 from runs import Done, run_batch, transcribing
+from sound_files import ffmpeg
 
 from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE, Samples
@@ -51,17 +52,23 @@ def _manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_wav(folder / "twice.wav", agent, agent)
     write_wav(folder / "twice-auto.wav", agent, agent)
     write_wav(folder / "silent.wav", agent, np.zeros_like(agent))
+    whole = ffmpeg(folder / "whole.flac", "-i", folder / "agent.wav").read_bytes()
+    (folder / "torn.flac").write_bytes(whole[: whole.index(b"\xff\xf8")])  # before its first frame
     rows = [
-        ("agent.wav", "", ""),
-        ("customer.wav", "", ""),
+        ("agent.wav",),
+        ("customer.wav",),
         ("call.wav", "split", "Agent,Customer"),
-        ("call-auto.wav", "auto", ""),
-        ("twice.wav", "", ""),
-        ("twice-auto.wav", "auto", ""),
-        ("silent.wav", "split", ""),
+        ("call-auto.wav", "auto"),
+        ("twice.wav",),
+        ("twice-auto.wav", "auto"),
+        ("silent.wav", "split"),
+        ("customer.wav", "", "", "talk", "Grace", "0.5"),
+        ("agent.wav", "", "", "talk", "Ada"),
+        ("agent.wav", "", "", "torn", "Ada"),
+        ("torn.flac", "", "", "torn", "Grace"),
     ]
     with (folder / "calls.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("path", "channels", "channel_names"), *rows])
+        csv.writer(file).writerows([("path", "channels", "channel_names", "group", "speaker", "offset"), *rows])
     return folder / "calls.csv"
 
 
@@ -134,14 +141,39 @@ def test_prefect_names_the_speakers_and_sees_no_diarization_of_split_files(done:
     assert named["transcribe"] - named["diarize"] == {"call.wav · Agent, Customer", "silent.wav"}
 
 
-def test_a_second_run_does_nothing_and_other_names_need_no_model(
-    done: Done, manifest: Path, tiny_en: str, small_models: Path
-) -> None:
-    """Only the call is written again."""
+def test_tracks_of_a_group_say_what_their_own_files_say(done: Done) -> None:
+    """At the times at which they begin; the files themselves are inputs, too."""
+    assert words(done, "talk", "Ada") == words(done, "agent")
+    later = [
+        {key: round(value + 0.5, 3) if key in ("start", "end") else value for key, value in word.items()}
+        for word in words(done, "customer")
+    ]
+    assert words(done, "talk", "Grace") == later
+    assert done.file("talk")["speakers"] == 2
+    assert done.file("talk")["duration_s"] == 12.5
+    assert "talk · Grace, Ada" in {run.name for run in done.tasks["align"]}
+
+
+def test_a_track_that_cannot_be_decoded_fails_its_group(done: Done) -> None:
+    """By its name."""
+    assert done.file("torn")["error"] == (
+        "load audio: torn.flac: its header promises audio, and there is none: cut off, or it lies in another file"
+    )
+
+
+def test_a_later_run_does_what_is_asked_for_anew(done: Done, manifest: Path, tiny_en: str, small_models: Path) -> None:
+    """A group without its bad track; other names, without a model."""
     again = run(manifest, done.out, tiny_en, small_models)
-    assert {file["status"] for file in again.report["files"]} == {"skipped"}
+    assert {file["status"] for file in again.report["files"]} == {"skipped", "failed"}
+    assert again.file("torn")["failed_before"]
     manifest.write_text(manifest.read_text().replace("Agent,Customer", "Ada,Grace"))
-    renamed = run(manifest, done.out, tiny_en, small_models)
-    assert {Path(file["path"]).name for file in renamed.report["files"] if file["status"] == "done"} == {"call.wav"}
-    assert renamed.file("call.wav")["timings_s"].keys() == {"write"}
-    assert words(renamed, "call", "Grace") == words(done, "customer")
+    options = transcribing(tiny_en) | {"skip_bad_tracks": True}
+    later = run(manifest, done.out, tiny_en, small_models, transcribe=options)
+    assert {Path(file["path"]).name for file in later.report["files"] if file["status"] == "done"} == {
+        "call.wav",
+        "torn",
+    }
+    assert later.file("call.wav")["timings_s"].keys() == {"write"}
+    assert words(later, "call", "Grace") == words(done, "customer")
+    assert words(later, "torn") == words(done, "agent")
+    assert later.file("torn")["note"].startswith("left out: torn.flac: its header promises audio")
