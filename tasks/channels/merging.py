@@ -35,7 +35,7 @@ def merged(parts: Sequence[Result], speakers: Sequence[str], offsets: Sequence[f
     segments.sort(key=lambda segment: float(segment["start"]))
     result = {**parts[most_words(parts)], "segments": segments}
     if any("word_segments" in part for part in parts):
-        result["word_segments"] = _words_in_order(segments)
+        result["word_segments"] = in_order(segments)
     return result
 
 
@@ -85,7 +85,7 @@ def _pause(words: list[dict[str, Any]], number: int) -> float:
     return float(words[number]["start"] - words[number - 1].get("end", words[number]["start"]))
 
 
-def _words_in_order(segments: list[Segment]) -> list[dict[str, Any]]:
+def in_order(segments: list[Segment]) -> list[dict[str, Any]]:
     """Return the words by the times at which they begin; those without follow the word before them."""
     timed: list[tuple[float, dict[str, Any]]] = []
     for segment in segments:
