@@ -29,9 +29,9 @@ OVER_NOISE_DB = 10.0
 """A frame is active if it is so much louder than the noise of its channel."""
 APART_DB = 12.0
 """A party is so much louder in its own channel than in the other."""
-BIASES_DB = (0, -4, 4, -8, 8)
-"""How much louder one channel may be recorded than the other. With more, mono of which one channel drops out for a
-while is two parties."""
+BIASES_DB = (0, -4, 4)
+"""How much louder one channel may be recorded than the other. With more, a mix of two parties would be apart from one
+of them, and one channel of mono that drops out for a while from the other."""
 LEAST_FRAMES = 3
 """Shorter stretches are clicks, breaths, and the echo of the other party."""
 LEAST_ALONE_S = 1.0

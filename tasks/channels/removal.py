@@ -21,14 +21,14 @@ def without_words(result: Result, removed: set[tuple[int, int]]) -> Result:
         if len(kept) == len(words) or (kept and not segment.get("words")):
             segments.append(segment)
         elif kept:
-            segments.append(_shortened(segment, kept))
+            segments.append(shortened(segment, kept))
     words = (
         {"word_segments": [word for each in segments for word in each["words"]]} if "word_segments" in result else {}
     )
     return {**result, "segments": segments, **words}
 
 
-def _shortened(segment: dict[str, Any], kept: list[int]) -> dict[str, Any]:
+def shortened(segment: dict[str, Any], kept: list[int]) -> dict[str, Any]:
     """Return a segment with some of its words alone."""
     words, text = [segment["words"][position] for position in kept], segment["text"]
     begins = [*_begins(segment), len(text) + 1]  # the characters of a sentence have the one after it too
