@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from tasks.alignment.cross_attention import time_words
 from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, select_timing_method
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.channels.part_results import for_each_part
 from tasks.languages import by_language
 from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
@@ -167,11 +168,11 @@ def _timed(
 ) -> Transcript:
     """Return the transcript with timed words; the stage stores no result if a better aligner could not be loaded."""
 
-    def timed(part: Transcript, samples: Samples) -> Transcript:
-        return align_transcript(part, samples, options, transcribe, models)
+    def timed(untimed: Transcript, samples: Samples) -> Transcript:
+        return align_transcript(untimed, samples, options, transcribe, models)
 
-    if transcript.parts:
-        aligned = of_parts([*map(timed, transcript.parts, audio.parts)], file, audio)
+    if parts := transcript.parts:
+        aligned = of_parts(for_each_part(file, audio, lambda part: timed(parts[part], audio.parts[part])), file, audio)
     else:
         aligned = timed(transcript, audio.samples)
     if aligned.provisional:

@@ -15,6 +15,7 @@ from tasks.audio.tracks import TrackChoice
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.channels.crosstalk import without_crosstalk
 from tasks.channels.merging import merged, most_words
+from tasks.channels.part_results import for_each_part
 from tasks.languages import language_code
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
@@ -206,7 +207,7 @@ def of_parts(parts: list[Transcript], file: AudioFile, audio: Audio) -> Transcri
 def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Transcribe one file, each of its parts alone."""
     if audio.parts:
-        parts = [transcribe_samples(samples, options, models) for samples in audio.parts]
+        parts = for_each_part(file, audio, lambda part: transcribe_samples(audio.parts[part], options, models))
         transcript = of_parts(parts, file, audio)
     else:
         transcript = transcribe_samples(audio.samples, options, models)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 
@@ -10,12 +9,11 @@ from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.missing import missing_stages
-from flows.planning.sources.known import digest_row
+from flows.planning.sources.known import identified
 from flows.planning.wanted import Wanted
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Written, outputs_of
-from tasks.audio.decoding import checked_channels
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
 from tasks.people.labels import names_mark, naming_of, unnamed
@@ -73,16 +71,11 @@ class Resume:
         """
         if file.source.keys:
             return
-        if not file.source.tracks:
-            checked_channels(file.source.parts)
         if file.source.is_split:
             file.leave_out(frozenset(("diarize",)))
-        row, wanted = digest_row(file.source, self._ledger, self._stop), self.wanted(file.used_options)
-        mark = file.source.key_mark
-        keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
-        file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
-        file.source.check_unchanged()
-        file.key = f"{row['digest']}-{wanted.outputs}{file.source.outputs_mark}"
+        wanted = self.wanted(file.used_options)
+        file.source, digest = identified(file.source, self._ledger, self._stop, wanted.stages)
+        file.key = f"{digest}-{wanted.outputs}{file.source.outputs_mark}"
         file.ahead = WriteAhead(
             self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern
         )

@@ -162,18 +162,24 @@ def test_a_track_that_cannot_be_decoded_fails_its_group(done: Done) -> None:
 
 
 def test_a_later_run_does_what_is_asked_for_anew(done: Done, manifest: Path, tiny_en: str, small_models: Path) -> None:
-    """A group without its bad track; other names, without a model."""
+    """A group without its bad track, of one with a new track that track alone; other names, without a model."""
     again = run(manifest, done.out, tiny_en, small_models)
     assert {file["status"] for file in again.report["files"]} == {"skipped", "failed"}
     assert again.file("torn")["failed_before"]
-    manifest.write_text(manifest.read_text().replace("Agent,Customer", "Ada,Grace"))
+    results = done.out / ".whisperx-batch" / "results" / "align" / "v2"
+    before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
+    write_wav(manifest.parent / "guest.wav", placed(5, (1, decode(str(SAMPLES / "en" / "counting.wav")))))
+    rows = manifest.read_text().replace("Agent,Customer", "Ada,Grace")
+    manifest.write_text(f"{rows}guest.wav,,,talk,Hedy,13\n")
     options = transcribing(tiny_en) | {"skip_bad_tracks": True}
     later = run(manifest, done.out, tiny_en, small_models, transcribe=options)
-    assert {Path(file["path"]).name for file in later.report["files"] if file["status"] == "done"} == {
-        "call.wav",
-        "torn",
-    }
+    redone = {Path(file["path"]).name for file in later.report["files"] if file["status"] == "done"}
+    assert redone == {"call.wav", "talk", "torn"}
     assert later.file("call.wav")["timings_s"].keys() == {"write"}
     assert words(later, "call", "Grace") == words(done, "customer")
     assert words(later, "torn") == words(done, "agent")
     assert later.file("torn")["note"].startswith("left out: torn.flac: its header promises audio")
+    assert words(later, "talk", "Hedy")
+    after = {path: path.stat().st_mtime_ns for path in results.iterdir()}
+    assert after.items() >= before.items()
+    assert len(after) == len(before) + 3  # the guest, and the two groups as a whole

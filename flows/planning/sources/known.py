@@ -3,16 +3,17 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
 from tasks.audio.container import UnreadableAudio, check_regular
-from tasks.audio.decoding import Probed, probe
+from tasks.audio.decoding import Probed, checked_channels, probe
 from tasks.audio.types import AudioFile, Track
 from tasks.errors import FileFault
+from tasks.storage.results import result_key
 from tasks.transcribe import TranscribeOptions
 
 PROBED = Probed.__dataclass_fields__
@@ -66,22 +67,39 @@ def note_probed(source: AudioFile, ledger: Ledger, asked: TranscribeOptions) -> 
     ledger.note(source.path, track_choice=asked.track_choice.key(), **said)
 
 
-def digest_row(source: AudioFile, ledger: Ledger, stop: threading.Event) -> Row:
-    """Return the ledger's row of an input, with the digest of its content, which is read unless it is remembered.
+def identified(
+    source: AudioFile, ledger: Ledger, stop: threading.Event, options: Mapping[str, str]
+) -> tuple[AudioFile, str]:
+    """Return an input with the keys of its results, and the digest of its content, read unless it is remembered.
 
-    The content of a group is that of its tracks, in their order, and when they begin. Raises OSError, UnreadableAudio,
-    Stopped.
+    `options` are the digests of the options by stage. The content of a group is that of its tracks, in their order,
+    and when they begin; tracks have the keys of files of their own. Raises OSError, UnreadableAudio if it has changed
+    since it was planned, Stopped.
     """
-    if not source.tracks:
-        return ledger.digest(source.path, stop)
-    contents = []
+    if source.tracks:
+        found, digest = _identified_group(source, ledger, stop, options)
+    else:
+        checked_channels(source.parts)
+        row = ledger.digest(source.path, stop)
+        found, digest = replace(source, size=row["size"], mtime_ns=row["mtime_ns"]), row["digest"]
+    keys = {stage: result_key(stage, digest, each + source.key_mark) for stage, each in options.items()}
+    found = replace(found, keys=keys)
+    found.check_unchanged()
+    return found, digest
+
+
+def _identified_group(
+    source: AudioFile, ledger: Ledger, stop: threading.Event, options: Mapping[str, str]
+) -> tuple[AudioFile, str]:
+    tracks, contents = [], []
     for track in source.tracks:
         with _naming(track):
-            row = ledger.digest(track.file.path, stop)
-        contents.append([row["digest"] + track.file.key_mark, track.offset_s])
+            own, content = identified(track.file, ledger, stop, options)
+        tracks.append(replace(track, file=own))
+        contents.append((content + own.key_mark, track.offset_s))
     digest = hashlib.blake2b(json.dumps(contents).encode(), digest_size=16).hexdigest()
     ledger.note(source.path, size=source.size or 0, mtime_ns=source.mtime_ns, digest=digest)
-    return ledger.row(source.path)
+    return replace(source, tracks=tuple(tracks)), digest
 
 
 def _mixing(asked: TranscribeOptions) -> TranscribeOptions:
