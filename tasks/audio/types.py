@@ -155,11 +155,13 @@ class Audio:
         if not self.parts:
             return self
         starts = [round(offset_s * SAMPLE_RATE) for offset_s in self.offsets_s]
-        mix = np.zeros(max(start + len(part) for start, part in zip(starts, self.parts, strict=True)), np.int32)
+        length = max(start + len(part) for start, part in zip(starts, self.parts, strict=True))
+        mix = np.zeros(length, np.float32)  # exact for the sum of any 512 parts
         for start, part in zip(starts, self.parts, strict=True):
             mix[start : start + len(part)] += part
-        loudest = np.abs(mix).max(initial=LOUDEST)
-        return replace(self, samples=(mix * (LOUDEST / loudest)).astype(np.int16), parts=())
+        if (loudest := max(mix.max(initial=0), -mix.min(initial=0))) > LOUDEST:
+            mix *= LOUDEST / loudest
+        return replace(self, samples=mix.astype(np.int16), parts=())
 
 
 def as_float(samples: Samples) -> npt.NDArray[np.float32]:

@@ -29,7 +29,7 @@ def test_the_sound_of_all_parts_begins_when_they_begin() -> None:
     assert mixed.parts == ()
     np.testing.assert_array_equal(mixed.samples, [1, 2, *[0] * 1598, 10, 20])
     loud = Audio(NONE, None, (samples(30_000, 100), samples(30_000, 0)), (0.0, 0.0)).mixed().samples
-    assert loud.tolist() == [32_767, 54]
+    assert loud.tolist() == [32_766, 54]
 
 
 def test_parts_are_released_with_their_place_in_the_object_store() -> None:
