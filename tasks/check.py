@@ -65,8 +65,11 @@ def check_transcript(
     """
     if transcribe.task == "translate":
         transcript = replace(transcript, language="en")
+    audio = audio.mixed()
     segments = segments_of(transcript.result, transcript.language)
     speech = second_speech(audio.samples, segments, first=transcribe.vad_method)
+    if transcript.parts:
+        diarization = None  # nothing had to be diarized
     return _judge(transcript, audio, speech, diarization, options, fewest_speakers)
 
 

@@ -87,9 +87,10 @@ def read_batch_file(name: str | None) -> list[str]:
 
 def check_any_there(entries: list[Entry]) -> None:
     """Raise InvalidInput if none of these files exists: then the command is wrong, not a file."""
-    if entries and all(_is_missing(entry.path) for entry in entries):
-        first = ", ".join(one_line(entry.path) for entry in entries[:3])
-        raise InvalidInput(f"no such file: {first}{f' and {len(entries) - 3:,} more' if entries[3:] else ''}")
+    paths = [path for entry in entries for path in entry.paths]
+    if paths and all(map(_is_missing, paths)):
+        first = ", ".join(map(one_line, paths[:3]))
+        raise InvalidInput(f"no such file: {first}{f' and {len(paths) - 3:,} more' if paths[3:] else ''}")
 
 
 def _is_missing(path: str) -> bool:
@@ -103,15 +104,15 @@ def _is_missing(path: str) -> bool:
 def check_below(entries: list[Entry], roots: list[str]) -> None:
     """Raise InvalidInput for files that lie below none of these folders, also by way of `..` or a symbolic link."""
     allowed = [_resolved(root) for root in roots]
-    outside = [entry for entry in entries if not any(_lies_below(_resolved(entry.path), root) for root in allowed)]
+    outside = [
+        f"{f'line {entry.line}: ' if entry.line else ''}{one_line(urls.shown(path))} lies below "
+        "none of the --input_roots"
+        for entry in entries
+        for path in entry.paths
+        if not any(_lies_below(_resolved(path), root) for root in allowed)
+    ]
     if outside:
-        raise InvalidInput(
-            "\n".join(
-                f"{f'line {entry.line}: ' if entry.line else ''}{one_line(urls.shown(entry.path))} lies below "
-                "none of the --input_roots"
-                for entry in outside
-            )
-        )
+        raise InvalidInput("\n".join(outside))
 
 
 def _resolved(location: str) -> tuple[str, str, str]:

@@ -108,7 +108,13 @@ class FileRun:
     @property
     def decoded_bytes(self) -> int:
         """What its decoded audio takes in the object store."""
-        return int(self.decoded_s * BYTES_PER_SECOND)
+        sound_s = self.source.sound_s if "load audio" in self.missing else 0.0
+        return int((sound_s or self.decoded_s) * BYTES_PER_SECOND)
+
+    @property
+    def used_options(self) -> FileOverrides:
+        """Its options, without diarization where it is certainly transcribed in parts, each of one speaker."""
+        return self.options.model_copy(update={"diarize": False}) if self.source.is_split else self.options
 
     def inputs_of(self, stage: str, results: str) -> dict[str, StageFuture | StoredResult | None]:
         """Return the arguments of the stage's task that other stages make: in this run, or stored in `results`.

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.inputs import Entry
+from flows.planning.sources.groups import TrackColumns, TrackRow, entry_of, mistakes
 from flows.planning.text_files import decoded
 from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput, closest, message_of, one_line
@@ -19,7 +20,7 @@ from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
 PATH = "path"
-COLUMNS = [PATH, *FileOverrides.model_fields]
+COLUMNS = [PATH, *FileOverrides.model_fields, *TrackColumns.model_fields]
 
 
 def read_manifest(manifest: str) -> list[Entry]:
@@ -49,17 +50,35 @@ class _Reader:
         self.errors: list[str] = []
 
     def entries(self, text: str) -> Iterator[Entry]:
-        """Yield the valid entries, and note the errors of the others."""
+        """Yield the valid entries, and note the errors of the others. Groups are where their first track is."""
+        groups: dict[str, list[TrackRow]] = {}
+        found: list[Entry | str] = []
         json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
         for line, row in self._json_lines(text) if json_lines else self._csv(text):
             path = row.pop(PATH, None)
             named = isinstance(path, str) and path.strip() and "\0" not in path
             if not named:
                 self._wrong(line, f"no {PATH}")
+            columns = self._track_columns(line, row)
             options = self._file_options(line, row)
-            if named and options is not None:
-                path = path.strip()
-                yield Entry(urls.absolute(path if urls.is_url(path) else self._beside(path)), options, line)
+            if not named or options is None or columns is None:
+                continue
+            path = path.strip()
+            path = urls.absolute(path if urls.is_url(path) else self._beside(path))
+            if columns.group is None:
+                found.append(Entry(path, options, line))
+                continue
+            if columns.group not in groups:
+                found.append(columns.group)
+            groups.setdefault(columns.group, []).append(TrackRow(line, columns.track(path), options))
+        for each in found:
+            if isinstance(each, Entry):
+                yield each
+            elif wrong := list(mistakes(groups[each])):
+                for line, what in wrong:
+                    self._wrong(line, what)
+            else:
+                yield entry_of(each, groups[each])
 
     def _beside(self, path: str) -> str:
         return urls.join(self._folder, path)
@@ -99,6 +118,21 @@ class _Reader:
                     yield rows.line_num, {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         except csv.Error as error:
             self._wrong(rows.line_num, str(error))
+
+    def _track_columns(self, line: int, row: dict[str, Any]) -> TrackColumns | None:
+        """Return the columns of a row that are about tracks, which are taken out of it; None if they are invalid."""
+        given = {name: row.pop(name) for name in TrackColumns.model_fields if name in row}
+        try:
+            columns = TrackColumns.model_validate(given)
+            FileOverrides(output=columns.group)
+        except ValidationError as error:
+            for message in _sentences(error):
+                self._wrong(line, message.replace("output: ", "group: "))
+            return None
+        if given and columns.group is None:
+            self._wrong(line, "speaker and offset are those of a track: name its group")
+            return None
+        return columns
 
     def _file_options(self, line: int, row: dict[str, Any]) -> FileOverrides | None:
         """Return the options of a row; equal rows share one object. None if they are invalid."""

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 
@@ -10,6 +9,7 @@ from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.missing import missing_stages
+from flows.planning.sources.known import identified
 from flows.planning.wanted import Wanted
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
@@ -71,12 +71,11 @@ class Resume:
         """
         if file.source.keys:
             return
-        row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
-        mark = file.source.key_mark
-        keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
-        file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
-        file.source.check_unchanged()
-        file.key = f"{row['digest']}-{wanted.outputs}{mark}"
+        if file.source.is_split:
+            file.leave_out(frozenset(("diarize",)))
+        wanted = self.wanted(file.used_options)
+        file.source, digest = identified(file.source, self._ledger, self._stop, wanted.stages)
+        file.key = f"{digest}-{wanted.outputs}{file.source.outputs_mark}"
         file.ahead = WriteAhead(
             self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern
         )
@@ -132,7 +131,7 @@ class Resume:
 
         `here` are those that it has.
         """
-        wanted, digest, mark = self.wanted(file.options), file.key.partition("-")[0], file.source.key_mark
+        wanted, digest, mark = self.wanted(file.used_options), file.key.partition("-")[0], file.source.outputs_mark
         keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
         first = f"{digest}-{wanted.first_pass}{mark}"
         if any(_without_doubt(file, each.get("quality")) for key, each in here.items() if unnamed(key) == first):
@@ -165,7 +164,7 @@ class Resume:
 
     def _stored(self, file: FileRun, stage: str) -> bool:
         """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
-        wanted = self.wanted(file.options)
+        wanted = self.wanted(file.used_options)
         digest = file.key.partition("-")[0]
         for each in filter(None, (wanted, wanted.before)):
             key = result_key(stage, digest, each.stages[stage] + file.source.key_mark)
@@ -189,8 +188,10 @@ class Resume:
 
     def made_with(self, file: FileOverrides) -> str:
         """Return the digest of a file's options and of the programs that read it; a failure holds only for these."""
-        track = file.transcribing(self._batch.transcribe).track_choice.key()
-        return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
+        asked = file.transcribing(self._batch.transcribe)
+        channels = "" if asked.channels == "mix" else f"-{asked.channels}"
+        channels += "-skipping" if asked.skip_bad_tracks else ""
+        return f"{self.wanted(file).outputs}-{PROGRAMS}-{asked.track_choice.key()}{channels}"
 
 
 def _checked_as_asked(file: FileRun, quality: Assessment | None) -> bool:

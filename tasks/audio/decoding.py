@@ -39,6 +39,7 @@ class Probed:
     track: str
     track_number: int = 0
     retimed: bool = False
+    channels: int = 1
 
 
 def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
@@ -52,7 +53,16 @@ def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
         extent = extent_of(container, track.stream)
         retimed = extent.late or IGNORE_LENGTH in container.options
         number = 0 if track.is_default else track.number
-        return Probed(extent.end_s, track.description, number, retimed)
+        return Probed(extent.end_s, track.description, number, retimed, track.stream.channels)
+
+
+def checked_channels(channels: int) -> int:
+    """Return how many channels to decode apart, at least 1. Raises TooManyChannels."""
+    if channels > MOST_CHANNELS:
+        raise TooManyChannels(
+            f"it has {channels} channels, more than the {MOST_CHANNELS} that can be split: set --channels mix"
+        )
+    return max(channels, 1)
 
 
 def decode(path: str, duration_s: float | None = None, track_number: int = 0) -> Samples:
@@ -97,7 +107,7 @@ def _decode(
     with open_container(path) as container:
         stream = choose(container, TrackChoice(str(track_number) if track_number else None)).stream
         line = time_line(container, said_duration_s(container, stream) or duration_s or inf)
-        channels = _checked(stream.channels) if apart else 1
+        channels = checked_channels(stream.channels) if apart else 1
         kept = list(range(channels)) if only is None else [only]
         samples = [bytearray() for _ in kept]  # they grow in place, where to join arrays would take twice the memory
         phase = Phase()
@@ -115,12 +125,6 @@ def _decode(
         if only is None:
             _warn(container, stream, line)
     return samples, phase
-
-
-def _checked(channels: int) -> int:
-    if channels > MOST_CHANNELS:
-        raise TooManyChannels(f"it has {channels} channels, more than the {MOST_CHANNELS} that can be split: mix them")
-    return max(channels, 1)
 
 
 def _described(stream: av.AudioStream) -> str:
