@@ -16,7 +16,7 @@ from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
-NOT_WITH_CHANNELS = "second_pass does not know who speaks: leave it out where channels are split (channels)"
+NOT_WITH_CHANNELS = "second_pass does not know who speaks: leave it out where channels are split, and of tracks"
 
 
 class Batch(Options):

@@ -46,9 +46,13 @@ def find_inputs(
         hint = f"; {several[0]!r} is one pattern: give each with an option of its own" if several else ""
         wanted = "audio or video file" if patterns == MEDIA else "file that --include and --exclude leave"
         raise NothingToDo(f"no {wanted} in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
-    entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")
+    tracks = {path for entry in listed if entry.tracks for path in entry.paths}
+    entries: dict[str, Entry] = {entry.path: entry for entry in found if entry.path not in tracks}
+    if taken := [entry for entry in listed if entry.tracks and entry.path in entries]:
+        where = f"--manifest {one_line(manifest or '')}, line {taken[0].line}"
+        raise InvalidInput(f"{where}: an input beside its tracks has the name of this group: give it another")
     # A manifest's options count, even if a folder has named the file already.
     entries |= {entry.path: entry for entry in listed}
     if not entries:
@@ -57,7 +61,10 @@ def find_inputs(
 
 
 def _check_once(listed: list[Entry], manifest: str) -> None:
-    """Raise InvalidInput for files that a manifest names twice with different options."""
+    """Raise InvalidInput for files that a manifest names twice with different options.
+
+    A group has the path of a file if it has its name.
+    """
     first: dict[str, Entry] = {}
     wrong = [
         f"--manifest {one_line(manifest)}, line {entry.line}: {one_line(urls.shown(entry.path))} is in line "

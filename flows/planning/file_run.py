@@ -130,6 +130,12 @@ class FileRun:
             for parameter, provider in inputs_of(stage, self.stages).items()
         }
 
+    def found(self, source: AudioFile) -> None:
+        """Take what was found out about the recording, and do not diarize one that is certainly in parts."""
+        self.source = source
+        if source.is_split:
+            self.leave_out(frozenset(("diarize",)))
+
     def leave_out(self, stages: frozenset[str]) -> None:
         """Record that the file turns out not to need these stages."""
         self.stages -= stages

@@ -103,10 +103,11 @@ class Plan:
     def _recall(self, outcomes: Outcomes, file: FileRun) -> None:
         asked = self._transcribing(file.options)
         try:
-            file.source, file.unopened = self.resume.patience.retry(partial(recalled, file.source, self.ledger, asked))
+            source, file.unopened = self.resume.patience.retry(partial(recalled, file.source, self.ledger, asked))
         except Exception as error:
             outcomes.failed(file, reason(error))
             return
+        file.found(source)
         if refused := self._refused(file):
             outcomes.failed_before(file, refused)
         elif not file.unopened:

@@ -71,8 +71,6 @@ class Resume:
         """
         if file.source.keys:
             return
-        if file.source.is_split:
-            file.leave_out(frozenset(("diarize",)))
         wanted = self.wanted(file.used_options)
         file.source, digest = identified(file.source, self._ledger, self._stop, wanted.stages)
         file.key = f"{digest}-{wanted.outputs}{file.source.outputs_mark}"

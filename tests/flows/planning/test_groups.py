@@ -147,6 +147,22 @@ def test_all_mistakes_of_groups_are_told_with_their_lines(tmp_path: Path) -> Non
     ]
 
 
+def test_a_track_in_a_folder_is_no_input_of_its_own(speech: Path) -> None:
+    """Unless the manifest has a row for it."""
+    batch = talk(speech)
+    inputs = batch.inputs.model_copy(update={"inputs": [str(speech)]})
+    entries = find_entries(inputs, OutputFolder.of(batch).ledger)
+    assert sorted(Path(entry.path).name for entry in entries) == ["alone.wav", "talk 1.2"]
+
+
+def test_a_group_cannot_have_the_name_of_an_input(speech: Path) -> None:
+    """One would take the place of the other."""
+    batch = with_manifest(speech, [{"path": str(speech / "ada.wav"), "group": "alone.wav"}])
+    inputs = batch.inputs.model_copy(update={"inputs": [str(speech)]})
+    with pytest.raises(InvalidInput, match="line 1: an input beside its tracks has the name of this group"):
+        find_entries(inputs, OutputFolder.of(batch).ledger)
+
+
 def test_tracks_are_looked_for_where_inputs_may_be(tmp_path: Path) -> None:
     """By their own paths."""
     manifest = tmp_path / "m.csv"

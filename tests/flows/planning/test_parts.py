@@ -122,6 +122,7 @@ def test_a_second_pass_is_refused_where_channels_are_split(speech: Path) -> None
     """It would decode the mix, of which nobody knows the speakers: in the options, and in a line of a manifest."""
     with pytest.raises(ValidationError, match="second_pass does not know who speaks"):
         batch_of(speech, transcribe=SPLIT, second_pass={})
-    batch = with_manifest(speech, [{"path": str(speech / "call.wav"), "channels": "auto"}], second_pass={})
-    with pytest.raises(InvalidInput, match="line 1: second_pass does not know who speaks"):
-        checked_entries(batch)
+    for column in ({"channels": "auto"}, {"group": "talk"}):
+        batch = with_manifest(speech, [{"path": str(speech / "call.wav"), **column}], second_pass={})
+        with pytest.raises(InvalidInput, match="line 1: second_pass does not know who speaks"):
+            checked_entries(batch)
