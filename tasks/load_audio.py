@@ -6,7 +6,8 @@ import numpy as np
 
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.decoding import decode_audio, decode_channels
-from tasks.audio.types import Audio, AudioFile
+from tasks.audio.loudness import loud_seconds
+from tasks.audio.types import Audio, AudioFile, Samples
 from tasks.channels.parties import two_parties
 from tasks.storage import io
 from tasks.storage.results import stage_task
@@ -29,8 +30,16 @@ def _decoded(file: AudioFile) -> Audio:
         if file.parts:
             channels = decode_channels(path, file.duration_s, file.track_number)
             if file.channel_mode == "split" or two_parties(channels):
-                return Audio(NO_SAMPLES, parts=tuple(channels), offsets_s=file.offsets_s)
+                return Audio(NO_SAMPLES, _silent(channels), tuple(channels), file.offsets_s)
         return decode_audio(path, file.duration_s, file.track_number)
+
+
+def _silent(channels: list[Samples]) -> str | None:
+    """Return which channels are silent while others are not: a party of a call is missing."""
+    silent = [str(number) for number, samples in enumerate(channels, 1) if not loud_seconds(samples)]
+    if not silent or len(silent) == len(channels):
+        return None
+    return f"channel {' and '.join(silent)} of its {len(channels)} {'is' if len(silent) == 1 else 'are'} silent"
 
 
 def _decoded_tracks(file: AudioFile) -> Audio:

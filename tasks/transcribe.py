@@ -15,6 +15,7 @@ from tasks.audio.tracks import TrackChoice
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
 from tasks.channels.crosstalk import without_crosstalk
 from tasks.channels.merging import merged, most_words
+from tasks.channels.mixing import mixed
 from tasks.channels.part_results import for_each_part
 from tasks.languages import language_code
 from tasks.models.fingerprints import revision
@@ -211,7 +212,7 @@ def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models
         transcript = of_parts(parts, file, audio)
     else:
         transcript = transcribe_samples(audio.samples, options, models)
-    if not transcript.result["segments"] and (loud_s := loud_seconds(audio.mixed().samples)):
+    if not transcript.result["segments"] and (loud_s := loud_seconds(mixed(audio).samples)):
         unheard = f"no speech was found, though {loud_s} s of the audio are not silent"
         logger.warning("%s; if somebody speaks there, lower --vad_onset", unheard)
         transcript.note = "; ".join(filter(None, [transcript.note, unheard]))

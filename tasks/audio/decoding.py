@@ -14,12 +14,9 @@ from tasks.audio.mono import check_rate, frames_of, resampled
 from tasks.audio.phase import Phase
 from tasks.audio.timeline import TimeLine, end_in_header_s, time_line
 from tasks.audio.tracks import ANY_TRACK, TrackChoice, choose
-from tasks.audio.types import BYTES_PER_SECOND, SAMPLE_RATE, Audio, Samples
+from tasks.audio.types import BYTES_PER_SECOND, MOST_CHANNELS, SAMPLE_RATE, Audio, Samples
 
 logger = logging.getLogger(__name__)
-
-MOST_CHANNELS = 8
-"""Files with more are recordings of concerts, or made to fill the memory."""
 
 
 class TooManyChannels(UnreadableAudio):

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,8 @@ from tasks.storage.urls import is_url
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
-LOUDEST = 32_767
+MOST_CHANNELS = 8
+"""Of files whose channels are decoded apart. Those with more are concerts, or made to fill the memory."""
 
 Samples = npt.NDArray[np.int16]
 """16 kHz, mono, shape (samples,)."""
@@ -70,7 +72,8 @@ class AudioFile:
         """How many parts it may be transcribed in, each of one speaker; 0: in one piece."""
         if self.tracks:
             return len(self.tracks)
-        return self.channels if self.channel_mode != "mix" and self.channels > 1 else 0
+        most = MOST_CHANNELS if self.channel_mode == "auto" else inf
+        return self.channels if self.channel_mode != "mix" and 1 < self.channels <= most else 0
 
     @property
     def is_split(self) -> bool:
@@ -149,19 +152,6 @@ class Audio:
     def release(self) -> None:
         """Drop the samples, and with them their place in the object store."""
         self.samples, self.parts, self.offsets_s = np.empty(0, np.int16), (), ()
-
-    def mixed(self) -> "Audio":
-        """Return it in one piece: the sum of its parts, softer where that would be clipped."""
-        if not self.parts:
-            return self
-        starts = [round(offset_s * SAMPLE_RATE) for offset_s in self.offsets_s]
-        length = max(start + len(part) for start, part in zip(starts, self.parts, strict=True))
-        mix = np.zeros(length, np.float32)  # exact for the sum of any 512 parts
-        for start, part in zip(starts, self.parts, strict=True):
-            mix[start : start + len(part)] += part
-        if (loudest := max(mix.max(initial=0), -mix.min(initial=0))) > LOUDEST:
-            mix *= LOUDEST / loudest
-        return replace(self, samples=mix.astype(np.int16), parts=())
 
 
 def as_float(samples: Samples) -> npt.NDArray[np.float32]:

@@ -83,7 +83,7 @@ def test_parts_count_as_so_much_audio(speech: Path) -> None:
 
 
 def test_more_than_eight_channels_are_refused_by_name(speech: Path) -> None:
-    """Until they are mixed."""
+    """Until they are mixed, as `auto` does."""
     of_channels(speech / "concert.wav", 9)
     of_channels(speech / "studio.wav", 8)
     do(batch_of(speech, write={"output_dir": str(speech.parent / "known")}), "transcribe")
@@ -92,6 +92,12 @@ def test_more_than_eight_channels_are_refused_by_name(speech: Path) -> None:
         assert {name: file.error for name, file in files.items() if file.error} == {
             "concert.wav": "it has 9 channels, more than the 8 that can be split: set --channels mix"
         }
+    files = planned(batch_of(speech, transcribe=SPLIT | {"channels": "auto"}))
+    assert {name: (file.error, file.source.parts) for name, file in files.items() if name != "call.wav"} == {
+        "concert.wav": (None, 0),
+        "hello.wav": (None, 0),
+        "studio.wav": (None, 8),
+    }
 
 
 def test_a_manifest_says_it_for_each_file(speech: Path) -> None:

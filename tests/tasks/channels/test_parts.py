@@ -1,4 +1,4 @@
-"""Recordings in parts: what is decoded, and the sound of all."""
+"""Recordings in parts: what is decoded."""
 
 from pathlib import Path
 
@@ -18,18 +18,6 @@ NONE = np.empty(0, np.int16)
 def samples(*values: int) -> Samples:
     """Return these samples."""
     return np.array(values, np.int16)
-
-
-def test_the_sound_of_all_parts_begins_when_they_begin() -> None:
-    """It is their sum; where that would be clipped, all of it is softer."""
-    one = samples(1, 2, *[0] * 1598)
-    assert Audio(one).mixed().samples is one
-    mixed = Audio(NONE, "torn", (one, samples(10, 20)), (0.0, 0.1)).mixed()
-    assert mixed.fault == "torn"
-    assert mixed.parts == ()
-    np.testing.assert_array_equal(mixed.samples, [1, 2, *[0] * 1598, 10, 20])
-    loud = Audio(NONE, None, (samples(30_000, 100), samples(30_000, 0)), (0.0, 0.0)).mixed().samples
-    assert loud.tolist() == [32_766, 54]
 
 
 def test_parts_are_released_with_their_place_in_the_object_store() -> None:
