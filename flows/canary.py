@@ -59,7 +59,7 @@ def canary(
         _check(inputs, output_dir, [old, new])
         manifest = urls.join(folder, "sample.jsonl")
         chosen = _sample(find_entries(inputs, _refuse_only), sample)
-        io.write_all({manifest: "".join(f"{_row(entry)}\n" for entry in chosen).encode()})
+        io.write_all({manifest: "".join(f"{row}\n" for entry in chosen for row in _rows(entry)).encode()})
         sides = {"old": old, "new": new.over_set(old)}
         for side, options in sides.items():
             _run(_batch(manifest, urls.join(folder, side), urls.join(output_dir, "results"), options, pools), side)
@@ -99,8 +99,14 @@ def _sample(entries: list[Entry], size: int) -> list[Entry]:
     ]
 
 
-def _row(entry: Entry) -> str:
-    return json.dumps({"path": entry.path, **entry.options.model_dump(exclude_none=True)})
+def _rows(entry: Entry) -> list[str]:
+    """Return the lines of a manifest that name an input."""
+    options = entry.options.model_dump(exclude_none=True)
+    if not entry.tracks:
+        return [json.dumps({"path": entry.path, **options})]
+    group = {"group": options.pop("output"), **options, "diarize": None}
+    tracks = [{"path": each.path, "speaker": each.speaker, "offset": each.offset_s} for each in entry.tracks]
+    return [json.dumps(track | group) for track in tracks]
 
 
 def _batch(manifest: str, output_dir: str, results_dir: str, options: OptionSet, pools: PoolSettings) -> Batch:

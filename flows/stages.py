@@ -40,7 +40,9 @@ def load_audio_files(links: Links) -> State[Any]:
 @flow(name="transcribe", flow_run_name="transcribe · {links.planned}", validate_parameters=False)
 def transcribe_files(links: Links, options: TranscribeOptions, models: ModelOptions) -> State[Any]:
     """Find speech and write down what is said."""
-    return _map_files(transcribe, links, lambda file: {"options": file.options.transcribing(options), "models": models})
+    return _map_files(
+        transcribe, links, lambda file: {"options": file.used_options.transcribing(options), "models": models}
+    )
 
 
 @flow(name="align", flow_run_name="align · {links.planned}", validate_parameters=False)
@@ -52,7 +54,7 @@ def align_files(links: Links, options: AlignOptions, transcribe: TranscribeOptio
 @flow(name="diarize", flow_run_name="diarize · {links.planned}", validate_parameters=False)
 def diarize_files(links: Links, options: DiarizeOptions, models: ModelOptions) -> State[Any]:
     """Find who speaks when, beside transcription and alignment."""
-    return _map_files(diarize, links, lambda file: {"options": file.options.diarizing(options), "models": models})
+    return _map_files(diarize, links, lambda file: {"options": file.used_options.diarizing(options), "models": models})
 
 
 @flow(name="check", flow_run_name="check · {links.planned}", validate_parameters=False)
@@ -63,7 +65,7 @@ def check_files(
     return _map_files(
         check,
         links,
-        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.used_options.diarizing(diarize)},
     )
 
 
@@ -74,7 +76,7 @@ def transcribe_files_again(
     """Decode again what is in doubt; files without doubt go on to `write`."""
 
     def arguments(file: FileRun) -> dict[str, Any]:
-        return {"options": options, "transcribe": file.options.transcribing(transcribe), "models": models}
+        return {"options": options, "transcribe": file.used_options.transcribing(transcribe), "models": models}
 
     return _map_files(transcribe_again, links, arguments)
 
@@ -95,7 +97,7 @@ def check_files_again(
     return _map_files(
         check_again,
         links,
-        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.options.diarizing(diarize)},
+        lambda file: {"options": options, "transcribe": transcribe, "diarize": file.used_options.diarizing(diarize)},
     )
 
 
@@ -118,7 +120,7 @@ def write_files(
             "options": options,
             "previous": file.previous,
             "ahead": file.ahead,
-            "made_with": file.options.made_with(
+            "made_with": file.used_options.made_with(
                 transcribe, align, diarize, second_pass if SECOND_PASS & file.stages else None
             ),
             "naming": naming,

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from tasks.alignment.cross_attention import time_words
 from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, TimingMethod, select_timing_method
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.channels.part_results import for_each_part
 from tasks.languages import by_language
 from tasks.models.compute_limits import compute_limits
 from tasks.models.fingerprints import revision
@@ -18,7 +19,7 @@ from tasks.models.options import ModelOptions
 from tasks.oom import with_smaller_batches
 from tasks.options import Options
 from tasks.storage.results import keep_no_result, releases, stage_task
-from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.transcribe import TranscribeOptions, Transcript, of_parts
 from tasks.transcribe_again import DecodedAgain
 from tasks.whisper.loading import whisper_model
 
@@ -141,7 +142,7 @@ def align(
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of one file; `transcribe` is the batch's own."""
-    return _timed(transcript, audio, options, transcribe, models)
+    return _timed(file, transcript, audio, options, transcribe, models)
 
 
 @stage_task("align again", kept=True)
@@ -154,14 +155,27 @@ def align_again(
     models: ModelOptions,
 ) -> Transcript:
     """Time the words of the second pass over one file, as `align` does those of the first."""
-    return _timed(decoded.transcript, audio, options, transcribe, models)
+    return _timed(file, decoded.transcript, audio, options, transcribe, models)
 
 
 def _timed(
-    transcript: Transcript, audio: Audio, options: AlignOptions, transcribe: TranscribeOptions, models: ModelOptions
+    file: AudioFile,
+    transcript: Transcript,
+    audio: Audio,
+    options: AlignOptions,
+    transcribe: TranscribeOptions,
+    models: ModelOptions,
 ) -> Transcript:
     """Return the transcript with timed words; the stage stores no result if a better aligner could not be loaded."""
-    aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
+
+    def timed(untimed: Transcript, samples: Samples) -> Transcript:
+        return align_transcript(untimed, samples, options, transcribe, models)
+
+    if parts := transcript.parts:
+        aligned_parts = for_each_part(file, audio, lambda part: timed(parts[part], audio.parts[part]))
+        aligned = replace(of_parts(aligned_parts, file, audio), note=transcript.note)
+    else:
+        aligned = timed(transcript, audio.samples)
     if aligned.provisional:
         keep_no_result()
     return aligned

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from tasks.audio.types import Audio, AudioFile
+from tasks.channels.mixing import mixed
 from tasks.diarize import Diarization, DiarizeOptions
 from tasks.options import Options
 from tasks.quality.coverage import coverage, holes, low_coverage
@@ -65,8 +66,11 @@ def check_transcript(
     """
     if transcribe.task == "translate":
         transcript = replace(transcript, language="en")
+    audio = mixed(audio)
     segments = segments_of(transcript.result, transcript.language)
     speech = second_speech(audio.samples, segments, first=transcribe.vad_method)
+    if transcript.parts:
+        diarization = None  # nothing had to be diarized
     return _judge(transcript, audio, speech, diarization, options, fewest_speakers)
 
 

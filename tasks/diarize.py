@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from tasks.audio.types import Audio, AudioFile, Samples
+from tasks.channels.merging import in_order
 from tasks.diarization.labels import label_speakers
 from tasks.diarization.loading import diarizers, find_speakers, turns_of
 from tasks.diarization.voices import Turn, Voice
@@ -98,7 +99,19 @@ def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
         transcript.result["word_segments"] = words
 
 
+def turns_of_parts(transcript: Transcript) -> Diarization:
+    """Return who speaks when in a transcript that was made of parts: each segment is a turn.
+
+    Its `word_segments` are then the words of its segments, and no copies.
+    """
+    if "word_segments" in transcript.result:
+        transcript.result["word_segments"] = in_order(transcript.result["segments"])
+    return Diarization([(each["start"], each["end"], each["speaker"]) for each in transcript.result["segments"]])
+
+
 @stage_task("diarize", kept=True)
 def diarize(file: AudioFile, audio: Audio, options: DiarizeOptions, models: ModelOptions) -> Diarization:
-    """Find the speaker turns of one file."""
+    """Find the speaker turns of one file; none where each of its parts is one speaker."""
+    if audio.parts:
+        return Diarization([])
     return diarize_samples(audio.samples, options, models)

@@ -10,8 +10,13 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from tasks.audio.loudness import loud_seconds
-from tasks.audio.tracks import AudioTrack, TrackChoice
+from tasks.audio.options import SoundOptions
+from tasks.audio.tracks import TrackChoice
 from tasks.audio.types import Audio, AudioFile, Samples, as_float
+from tasks.channels.crosstalk import without_crosstalk
+from tasks.channels.merging import merged, most_words
+from tasks.channels.mixing import mixed
+from tasks.channels.part_results import for_each_part
 from tasks.languages import language_code
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
@@ -27,16 +32,10 @@ IN_FALLBACK = NoEffect(unless="temperature_fallback")
 """WhisperX 3.8.6 accepts these options and never reads them: `whisperx.asr.WhisperModel.generate_segment_batched`."""
 
 
-class TranscribeOptions(WhisperOptions):
+class TranscribeOptions(SoundOptions, WhisperOptions):
     """Speech recognition. Names and defaults are those of the `whisperx` program."""
 
     language: str | None = Field(None, description="language spoken, code or name (default: detected for each file)")
-    # Not in the key of the options, but in that of the content: see AudioFile.key_mark.
-    audio_track: Annotated[AudioTrack, NotInKey()] = Field(
-        None,
-        description="audio track of files that have several: its number, from 1, or its language (default: the one "
-        "tagged with --language, else the ffmpeg program's choice)",
-    )
     task: Literal["transcribe", "translate"] = Field("transcribe", description="translate: to English, not aligned")
     batch_size: Annotated[int, NotInKey()] = Field(
         8, ge=1, description="chunks that are decoded together, on a GPU also of several files"
@@ -151,6 +150,8 @@ class Transcript:
     """Something better could not be loaded. Another run may do better: this is not kept as a result."""
     note: str | None = None
     """What the report should say of it."""
+    parts: "list[Transcript] | None" = None
+    """Those of the channels that it was made of, if they were transcribed apart."""
 
 
 def transcribe_samples(samples: Samples, options: TranscribeOptions, models: ModelOptions) -> Transcript:
@@ -190,11 +191,29 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     return Transcript(language, {"segments": with_smaller_batches(options.batch_size, decode), "language": language})
 
 
+def of_parts(parts: list[Transcript], file: AudioFile, audio: Audio) -> Transcript:
+    """Return the transcript of a file from those of its parts, in order of time, with their labels as speakers."""
+    results = without_crosstalk([part.result for part in parts], audio.parts, audio.offsets_s)
+    return Transcript(
+        parts[most_words(results)].language,
+        merged(results, file.labels, audio.offsets_s),
+        aligned_by=", ".join(dict.fromkeys(part.aligned_by for part in parts if part.aligned_by)) or None,
+        provisional=any(part.provisional for part in parts),
+        note=audio.fault,
+        parts=parts,
+    )
+
+
 @stage_task("transcribe", kept=True)
 def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models: ModelOptions) -> Transcript:
-    """Transcribe one file."""
-    transcript = transcribe_samples(audio.samples, options, models)
-    if not transcript.result["segments"] and (loud_s := loud_seconds(audio.samples)):
-        transcript.note = f"no speech was found, though {loud_s} s of the audio are not silent"
-        logger.warning("%s; if somebody speaks there, lower --vad_onset", transcript.note)
+    """Transcribe one file, each of its parts alone."""
+    if audio.parts:
+        parts = for_each_part(file, audio, lambda part: transcribe_samples(audio.parts[part], options, models))
+        transcript = of_parts(parts, file, audio)
+    else:
+        transcript = transcribe_samples(audio.samples, options, models)
+    if not transcript.result["segments"] and (loud_s := loud_seconds(mixed(audio).samples)):
+        unheard = f"no speech was found, though {loud_s} s of the audio are not silent"
+        logger.warning("%s; if somebody speaks there, lower --vad_onset", unheard)
+        transcript.note = "; ".join(filter(None, [transcript.note, unheard]))
     return transcript

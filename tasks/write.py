@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
 from tasks.check import SecondPass
-from tasks.diarize import Diarization, assign_speakers
+from tasks.diarize import Diarization, assign_speakers, turns_of_parts
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
 from tasks.formats.html.recording import Recording
 from tasks.formats.provenance import Provenance
@@ -31,6 +31,7 @@ LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
 """The longest values in an output's name."""
 RULES = ", ".join(f"{name}={value:g}" for name, value in asdict(Rules()).items())
 IN_TEMPLATES = ("relpath", "stem", "language", "format")
+SEVERAL = Recording(problem="each speaker has a recording, and this page plays one")
 
 
 class WriteOptions(Options):
@@ -154,12 +155,14 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
-    if diarization is not None:
+    if transcript.parts:
+        diarization = rename(transcript, turns_of_parts(transcript), file.names)
+    elif diarization is not None:
         assign_speakers(transcript, diarization)
         diarization = rename(transcript, diarization, names_of(people))
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
-    recording = Recording.beside(file.path, outputs.get("html", ""), file.track_number)
+    recording = SEVERAL if file.tracks else Recording.beside(file.path, outputs.get("html", ""), file.track_number)
     shown = (options.layout(), _title(output, transcript.language), file.duration_s, provenance)
     material = (transcript, diarization, *shown, quality, people, recording)
     contents = {EXTENSIONS[name]: encode(name, *material) for name in options.formats()}

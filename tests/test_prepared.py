@@ -45,8 +45,9 @@ def test_what_the_command_has_found_is_found_once(plan: Plan, monkeypatch: pytes
     plan.recall(tracker)
     plan.probe(tracker)
     with monkeypatch.context() as patched:
-        patched.setattr("flows.planning.plan.probe", lambda *_: pytest.fail("a file was opened again"))
-        patched.setattr("flows.planning.plan.check_regular", lambda _: pytest.fail("a file was looked at again"))
+        known = "flows.planning.sources.known"
+        patched.setattr(f"{known}.probe", lambda *_: pytest.fail("a file was opened again"))
+        patched.setattr(f"{known}.check_regular", lambda _: pytest.fail("a file was looked at again"))
         with exclusive_run(OutputFolder.of(plan.batch).state_dir):
             plan.begin()
             plan.recall(tracker)

@@ -20,6 +20,7 @@ VALUES = {
     "LANGUAGE": "language",
     "LANGUAGES": "languages",
     "TRACK": "audio_track",
+    "NAMES": "channel_names",
     "FORMATS": "output_format",
     "TEMPLATE": "output_template",
     "TOKEN": "hf_token",

@@ -12,6 +12,7 @@ from flows.config.parameters import Batch
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from tasks.align import AlignOptions
+from tasks.audio.options import SoundOptions
 from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
@@ -75,7 +76,7 @@ class Command(
         """Return the options by the title under which the help shows them; each once, in the first that names it."""
         titles = {
             "options of the whisperx program": WHISPERX,
-            "inputs": [*Inputs.model_fields, "audio_track"],
+            "inputs": [*Inputs.model_fields, *SoundOptions.model_fields],
             "outputs": [*WriteOptions.model_fields, "report"],
             "languages and speakers": [
                 "languages",

@@ -132,7 +132,7 @@ def _write(batch: Batch, file: FileRun, tracker: Tracker, naming: Naming | None)
                 options=batch.write,
                 previous=file.previous,
                 ahead=file.ahead,
-                made_with=file.options.made_with(batch.transcribe, batch.align, batch.diarize, second_pass),
+                made_with=file.used_options.made_with(batch.transcribe, batch.align, batch.diarize, second_pass),
                 naming=naming,
                 **{name: stored and stored.read() for name, stored in inputs.items()},
             )

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from tasks.align import AlignOptions
 from tasks.audio.tracks import AudioTrack
+from tasks.audio.types import ChannelMode
 from tasks.diarize import DiarizeOptions
 from tasks.formats.provenance import Provenance
 from tasks.options import Options
@@ -22,6 +23,8 @@ class FileOverrides(Options):
 
     language: str | None = Field(None, description="language spoken, code or name")
     audio_track: AudioTrack = Field(None, description="audio track: its number, from 1, or its language")
+    channels: ChannelMode | None = Field(None, description="mix its channels, split them, or auto")
+    channel_names: str | None = Field(None, description="who speaks in its channels, separated by commas")
     initial_prompt: str | None = Field(None, description="text that the model takes as said before")
     hotwords: str | None = Field(None, description="hint phrases, such as rare names")
     min_speakers: int | None = Field(None, ge=1, description="fewest speakers")

@@ -43,9 +43,27 @@ class Inputs(Options):
 
 
 @dataclass(frozen=True, slots=True)
+class TrackEntry:
+    """A track of a group: its file, who speaks in it, and when it begins, in seconds from the start of the group."""
+
+    path: str
+    speaker: str
+    offset_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """An input file, its overrides, and the line of the manifest that names it (0: no manifest does)."""
+    """An input file, its overrides, and the line of the manifest that names it (0: no manifest does).
+
+    Or a group of tracks: then no file has its path.
+    """
 
     path: str
     options: FileOverrides = NO_OVERRIDES
     line: int = 0
+    tracks: tuple[TrackEntry, ...] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        """Its files."""
+        return [track.path for track in self.tracks] or [self.path]

@@ -16,6 +16,8 @@ from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
 
+NOT_WITH_CHANNELS = "second_pass does not know who speaks: leave it out where channels are split, and of tracks"
+
 
 class Batch(Options):
     """A batch: what to transcribe, and how. Its fields are the parameters of the flow."""
@@ -47,6 +49,8 @@ class Batch(Options):
             raise ValueError("output_format quality holds the check of the transcript: set check too, or leave it out")
         if self.second_pass and (self.check is None or self.transcribe.task == "translate"):
             raise ValueError("second_pass decodes what check doubts in a transcript: set check, and no translation")
+        if self.second_pass and self.transcribe.channels != "mix":
+            raise ValueError(NOT_WITH_CHANNELS)
         return self
 
     def stages(self, *, diarize: bool) -> frozenset[str]:

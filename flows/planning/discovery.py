@@ -50,9 +50,13 @@ def find_inputs(
         hint = f"; {several[0]!r} is one pattern: give each with an option of its own" if several else ""
         wanted = "audio or video file" if patterns == MEDIA else "file that --include and --exclude leave"
         raise NothingToDo(f"no {wanted} in {', '.join(urls.shown(each) for each in given[:10])}{hint}")
-    entries: dict[str, Entry] = {entry.path: entry for entry in found}
     listed = read_manifest(manifest) if manifest else []
     _check_once(listed, manifest or "")
+    tracks = {path for entry in listed if entry.tracks for path in entry.paths}
+    entries: dict[str, Entry] = {entry.path: entry for entry in found if entry.path not in tracks}
+    if taken := [entry for entry in listed if entry.tracks and entry.path in entries]:
+        where = f"--manifest {one_line(manifest or '')}, line {taken[0].line}"
+        raise InvalidInput(f"{where}: an input beside its tracks has the name of this group: give it another")
     # A manifest's options count, even if a folder has named the file already.
     entries |= {entry.path: entry for entry in listed}
     if not entries:
@@ -61,7 +65,10 @@ def find_inputs(
 
 
 def _check_once(listed: list[Entry], manifest: str) -> None:
-    """Raise InvalidInput for files that a manifest names twice with different options."""
+    """Raise InvalidInput for files that a manifest names twice with different options.
+
+    A group has the path of a file if it has its name.
+    """
     first: dict[str, Entry] = {}
     wrong = [
         f"--manifest {one_line(manifest)}, line {entry.line}: {one_line(urls.shown(entry.path))} is in line "
@@ -91,9 +98,10 @@ def read_batch_file(name: str | None) -> list[str]:
 
 def check_any_there(entries: list[Entry]) -> None:
     """Raise InvalidInput if none of these files exists: then the command is wrong, not a file."""
-    if entries and all(_is_missing(entry.path) for entry in entries):
-        first = ", ".join(one_line(entry.path) for entry in entries[:3])
-        raise InvalidInput(f"no such file: {first}{f' and {len(entries) - 3:,} more' if entries[3:] else ''}")
+    paths = [path for entry in entries for path in entry.paths]
+    if paths and all(map(_is_missing, paths)):
+        first = ", ".join(map(one_line, paths[:3]))
+        raise InvalidInput(f"no such file: {first}{f' and {len(paths) - 3:,} more' if paths[3:] else ''}")
 
 
 def _is_missing(path: str) -> bool:
@@ -107,15 +115,15 @@ def _is_missing(path: str) -> bool:
 def check_below(entries: list[Entry], roots: list[str]) -> None:
     """Raise InvalidInput for files that lie below none of these folders, also by way of `..` or a symbolic link."""
     allowed = [_resolved(root) for root in roots]
-    outside = [entry for entry in entries if not any(_lies_below(_resolved(entry.path), root) for root in allowed)]
+    outside = [
+        f"{f'line {entry.line}: ' if entry.line else ''}{one_line(urls.shown(path))} lies below "
+        "none of the --input_roots"
+        for entry in entries
+        for path in entry.paths
+        if not any(_lies_below(_resolved(path), root) for root in allowed)
+    ]
     if outside:
-        raise InvalidInput(
-            "\n".join(
-                f"{f'line {entry.line}: ' if entry.line else ''}{one_line(urls.shown(entry.path))} lies below "
-                "none of the --input_roots"
-                for entry in outside
-            )
-        )
+        raise InvalidInput("\n".join(outside))
 
 
 def _resolved(location: str) -> tuple[str, str, str]:

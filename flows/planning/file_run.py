@@ -108,7 +108,13 @@ class FileRun:
     @property
     def decoded_bytes(self) -> int:
         """What its decoded audio takes in the object store."""
-        return int(self.decoded_s * BYTES_PER_SECOND)
+        sound_s = self.source.sound_s if "load audio" in self.missing else 0.0
+        return int((sound_s or self.decoded_s) * BYTES_PER_SECOND)
+
+    @property
+    def used_options(self) -> FileOverrides:
+        """Its options, without diarization where it is certainly transcribed in parts, each of one speaker."""
+        return self.options.model_copy(update={"diarize": False}) if self.source.is_split else self.options
 
     def inputs_of(self, stage: str, results: str) -> dict[str, StageFuture | StoredResult | None]:
         """Return the arguments of the stage's task that other stages make: in this run, or stored in `results`.
@@ -123,6 +129,12 @@ class FileRun:
             parameter: None if provider is None else result_of(provider)
             for parameter, provider in inputs_of(stage, self.stages).items()
         }
+
+    def found(self, source: AudioFile) -> None:
+        """Take what was found out about the recording, and do not diarize one that is certainly in parts."""
+        self.source = source
+        if source.is_split:
+            self.leave_out(frozenset(("diarize",)))
 
     def leave_out(self, stages: frozenset[str]) -> None:
         """Record that the file turns out not to need these stages."""
@@ -151,6 +163,10 @@ class FileRun:
         quality = self.written.quality if self.written else None
         return {
             "path": urls.shown(self.source.path),
+            "tracks": [
+                {"path": urls.shown(track.file.path), "speaker": track.speaker, "offset_s": track.offset_s}
+                for track in self.source.tracks
+            ],
             "status": self.status,
             "outputs": self.outputs(),
             "error": self.error,

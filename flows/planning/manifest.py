@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from io import StringIO
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.inputs import Entry
+from flows.planning.sources.groups import TrackColumns, TrackRow, entry_of, mistakes
 from flows.planning.text_files import decoded
 from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput, closest, message_of, one_line
@@ -19,7 +21,9 @@ from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
 PATH = "path"
-COLUMNS = [PATH, *FileOverrides.model_fields]
+TRACK_COLUMNS = list(TrackColumns.model_fields)
+COLUMNS = [PATH, *FileOverrides.model_fields, *TRACK_COLUMNS]
+NO_TRACK = TrackColumns()
 
 
 def read_manifest(manifest: str) -> list[Entry]:
@@ -49,17 +53,42 @@ class _Reader:
         self.errors: list[str] = []
 
     def entries(self, text: str) -> Iterator[Entry]:
-        """Yield the valid entries, and note the errors of the others."""
+        """Yield the valid entries, and note the errors of the others. A group is where its first track is."""
         json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
+        groups: defaultdict[str, list[TrackRow]] = defaultdict(list)
+        found: dict[str | int, Entry | None] = {}  # by the group, or the line
         for line, row in self._json_lines(text) if json_lines else self._csv(text):
-            path = row.pop(PATH, None)
-            named = isinstance(path, str) and path.strip() and "\0" not in path
-            if not named:
-                self._wrong(line, f"no {PATH}")
+            path = self._path(line, row)
+            columns = self._track_columns(line, row)
             options = self._file_options(line, row)
-            if named and options is not None:
-                path = path.strip()
-                yield Entry(urls.absolute(path if urls.is_url(path) else self._beside(path)), options, line)
+            if path is None or columns is None or options is None:
+                continue
+            if columns.group is None:
+                found[line] = Entry(path, options, line)
+            else:
+                found.setdefault(columns.group)
+                groups[columns.group].append(TrackRow(line, columns.track(path), options))
+        for name, entry in found.items():
+            if entry:
+                yield entry
+            else:
+                yield from self._group(str(name), groups[str(name)])
+
+    def _group(self, name: str, rows: list[TrackRow]) -> Iterator[Entry]:
+        wrong = list(mistakes(rows))
+        for line, what in wrong:
+            self._wrong(line, what)
+        if not wrong:
+            yield entry_of(name, rows)
+
+    def _path(self, line: int, row: dict[str, Any]) -> str | None:
+        """Return the path of a row, which is taken out of it; None if there is none."""
+        path = row.pop(PATH, None)
+        if not isinstance(path, str) or not path.strip() or "\0" in path:
+            self._wrong(line, f"no {PATH}")
+            return None
+        path = path.strip()
+        return urls.absolute(path if urls.is_url(path) else self._beside(path))
 
     def _beside(self, path: str) -> str:
         return urls.join(self._folder, path)
@@ -99,6 +128,23 @@ class _Reader:
                     yield rows.line_num, {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
         except csv.Error as error:
             self._wrong(rows.line_num, str(error))
+
+    def _track_columns(self, line: int, row: dict[str, Any]) -> TrackColumns | None:
+        """Return the columns of a row that are about tracks, which are taken out of it; None if they are invalid."""
+        given = {name: value for name in TRACK_COLUMNS if (value := row.pop(name, None)) is not None}
+        if not given:
+            return NO_TRACK
+        try:
+            columns = TrackColumns.model_validate(given)
+            FileOverrides(output=columns.group)
+        except ValidationError as error:
+            for message in _sentences(error):
+                self._wrong(line, message.replace("output: ", "group: "))
+            return None
+        if columns.group is None:
+            self._wrong(line, "speaker and offset are those of a track: name its group")
+            return None
+        return columns
 
     def _file_options(self, line: int, row: dict[str, Any]) -> FileOverrides | None:
         """Return the options of a row; equal rows share one object. None if they are invalid."""

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import astuple
 from functools import lru_cache, partial
 from math import inf
 
@@ -14,20 +14,18 @@ from flows.config.parameters import Batch
 from flows.host.collector import collector_paused
 from flows.planning.discovery import NothingFailed
 from flows.planning.file_run import FileRun, Outcomes
-from flows.planning.output_paths import common_folder, output_patterns, shown_name
+from flows.planning.output_paths import common_folder, name_below, output_patterns, shown_name
 from flows.planning.resume import Resume, reason
 from flows.planning.selection import selects
+from flows.planning.sources.known import note_probed, probed, recalled
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
-from tasks.audio.container import check_regular
-from tasks.audio.decoding import probe
-from tasks.audio.tracks import TrackChoice
-from tasks.audio.types import AudioFile
+from tasks.audio.types import AudioFile, Track
 from tasks.errors import one_line, will_last
 from tasks.languages import language_code
 from tasks.storage import urls
-from tasks.storage.filesystems import FileVersion
 from tasks.storage.outputs import OutputPath
+from tasks.transcribe import TranscribeOptions
 
 
 class Plan:
@@ -41,13 +39,18 @@ class Plan:
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
         out, template = urls.absolute(batch.write.output_dir), batch.write.output_template
+        self._groups = {
+            each.path: Row(tracks=[astuple(track) for track in each.tracks]) for each in entries if each.tracks
+        }
         self.resume = Resume(batch, ledger)
         self.batch = batch
-        self._track_choice = lru_cache(maxsize=256)(self._choose_track)
+        self._transcribing = lru_cache(maxsize=256)(self._options_of)
         self.files = [
             FileRun(
                 index,
-                AudioFile(entry.path, one_line(shown_name(root, entry, template, pattern))),
+                AudioFile(
+                    entry.path, one_line(shown_name(root, entry, template, pattern)), tracks=_tracks(root, entry)
+                ),
                 OutputPath(out, template, pattern),
                 entry.options,
                 stages=(stages := self.resume.all_stages(entry.options)),
@@ -61,14 +64,20 @@ class Plan:
         self._retry = batch.run.retry_failed or batch.run.overwrite or batch.inputs.only == "failed"
         self._recalled = False
 
-    def _choose_track(self, options: FileOverrides) -> TrackChoice:
-        return options.transcribing(self.batch.transcribe).track_choice
+    def _options_of(self, options: FileOverrides) -> TranscribeOptions:
+        return options.transcribing(self.batch.transcribe)
 
     def begin(self) -> None:
         """Note in the ledger which files this run will do, and how; the caller must hold the run lock."""
         kinds = {(file.options, file.status == "waiting") for file in self.files}
         begun = {kind: _begun(*kind) for kind in kinds}
-        self.ledger.begin({file.source.path: begun[file.options, file.status == "waiting"] for file in self.files})
+        self.ledger.begin(
+            {
+                path: begun[file.options, file.status == "waiting"] | self._groups.get(path, Row())
+                for file in self.files
+                for path in [file.source.path]
+            }
+        )
 
     @collector_paused()
     def recall(self, outcomes: Outcomes) -> None:
@@ -96,39 +105,27 @@ class Plan:
                 raise
 
     def _recall(self, outcomes: Outcomes, file: FileRun) -> None:
+        asked = self._transcribing(file.options)
         try:
-            size, mtime_ns = self.resume.patience.retry(partial(check_regular, file.source.path))
+            source, file.unopened = self.resume.patience.retry(partial(recalled, file.source, self.ledger, asked))
         except Exception as error:
             outcomes.failed(file, reason(error))
             return
-        remembered = self.ledger.remembers(file.source.path, (size, mtime_ns))
-        row = self.ledger.row(file.source.path) if remembered else Row()
-        if refused := self._refused(file, (size, mtime_ns)):
+        file.found(source)
+        if refused := self._refused(file):
             outcomes.failed_before(file, refused)
-            return
-        duration_s, choice = row.get("duration_s"), self._track_choice(file.options)
-        file.source = replace(
-            file.source,
-            size=size,
-            mtime_ns=mtime_ns,
-            duration_s=duration_s or 0.0,
-            track=row.get("track", ""),
-            track_number=row.get("track_number", 0),
-            retimed=row.get("retimed", False),
-        )
-        if not size:
+        elif not source.size:
             self._probe(outcomes, file)  # fails at once: there is nothing to read
-        elif duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
-            file.unopened = True
-        else:
-            self.resume.find(file, outcomes, (size, mtime_ns))
+        elif not file.unopened:
+            self.resume.find(file, outcomes, (source.size, source.mtime_ns))
             # Results of an earlier version must not be mixed with samples of this one.
-            file.unopened = file.status == "waiting" and "retimed" not in row
+            file.unopened = file.status == "waiting" and "retimed" not in self.ledger.row(file.source.path)
 
-    def _refused(self, file: FileRun, content: FileVersion) -> str | None:
+    def _refused(self, file: FileRun) -> str | None:
         """Return the error of an earlier run for this content, if it is not to be tried again."""
         if self._retry or not self.ledger.row(file.source.path).get("refused"):
             return None
+        content = file.source.size or 0, file.source.mtime_ns
         return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
 
     def unopened(self) -> list[FileRun]:
@@ -155,16 +152,17 @@ class Plan:
             self.resume.find(file, outcomes)
 
     def _probe(self, outcomes: Outcomes, file: FileRun) -> None:
+        asked = self._transcribing(file.options)
         try:
-            probed = self.resume.patience.retry(partial(probe, file.source.path, self._track_choice(file.options)))
+            source = self.resume.patience.retry(partial(probed, file.source, asked))
         except Exception as error:  # whatever FFmpeg's libraries make of an odd file, it is that file's failure
             outcomes.failed(file, reason(error), lasting=will_last(error))
             return
-        outcomes.opened(file, replace(file.source, keys={}, **asdict(probed)))
+        outcomes.opened(file, source)
         if file.source.size in self._known_sizes:
             self.resume.find(file, outcomes)
         if file.status != "failed":  # a later run need not open it
-            self.ledger.note(file.source.path, track_choice=self._track_choice(file.options).key(), **asdict(probed))
+            note_probed(source, self.ledger, asked)
 
     def waiting(self) -> list[FileRun]:
         """Return the files still to do, longest first, so that no long one ends the batch alone."""
@@ -186,6 +184,14 @@ class Plan:
     def stages(self) -> frozenset[str]:
         """Return the stages that some file still has to go through."""
         return frozenset(stage for file in self.waiting() for stage in file.missing)
+
+
+def _tracks(root: str, entry: Entry) -> tuple[Track, ...]:
+    """Return the tracks of a group, under the names that are shown."""
+    return tuple(
+        Track(AudioFile(track.path, one_line(name_below(root, track.path))), track.speaker, track.offset_s)
+        for track in entry.tracks
+    )
 
 
 def _begun(options: FileOverrides, waiting: bool) -> Row:  # noqa: FBT001

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 
@@ -11,12 +10,12 @@ from flows.config.parameters import Batch
 from flows.model_store.aligners import BetterTiming
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.missing import missing_stages
+from flows.planning.sources.known import identified
 from flows.planning.wanted import Wanted
 from flows.preflight.device import runs_elsewhere
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Written, facts_of, outputs_of
-from tasks.audio.container import check_regular
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
 from tasks.people.labels import naming_of
@@ -76,15 +75,9 @@ class Resume:
         """
         if file.source.keys:
             return
-        path, wanted, mark = file.source.path, self.wanted(file.options), file.source.key_mark
-        size, mtime_ns = found = found or check_regular(path)
-        known = self._ledger.remembers(path, found)
-        row = self._ledger.digest(path, found, self._stop)
-        keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
-        file.source = replace(file.source, size=size, mtime_ns=mtime_ns, keys=keys)
-        if not known:
-            file.source.check_unchanged()
-        file.key = f"{row['digest']}-{wanted.outputs}{mark}"
+        wanted = self.wanted(file.used_options)
+        file.source, digest = identified(file.source, self._ledger, self._stop, wanted.stages, found)
+        file.key = f"{digest}-{wanted.outputs}{file.source.outputs_mark}"
         file.ahead = WriteAhead(
             self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern
         )
@@ -130,7 +123,7 @@ class Resume:
 
         Whoever is named in them, and however well their words are timed.
         """
-        wanted, digest, mark = self.wanted(file.options), file.key.partition("-")[0], file.source.key_mark
+        wanted, digest, mark = self.wanted(file.used_options), file.key.partition("-")[0], file.source.outputs_mark
         keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
         first = f"{digest}-{wanted.first_pass}{mark}"
         if any(_without_doubt(file, each.get("quality")) for key, each in written.items() if options_key(key) == first):
@@ -178,7 +171,7 @@ class Resume:
 
     def _stored(self, file: FileRun, stage: str) -> bool:
         """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
-        wanted = self.wanted(file.options)
+        wanted = self.wanted(file.used_options)
         digest = file.key.partition("-")[0]
         for each in filter(None, (wanted, wanted.before)):
             key = result_key(stage, digest, each.stages[stage] + file.source.key_mark)
@@ -205,8 +198,10 @@ class Resume:
 
     def made_with(self, file: FileOverrides) -> str:
         """Return the digest of a file's options and of the programs that read it; a failure holds only for these."""
-        track = file.transcribing(self._batch.transcribe).track_choice.key()
-        return f"{self.wanted(file).outputs}-{PROGRAMS}-{track}"
+        asked = file.transcribing(self._batch.transcribe)
+        channels = "" if asked.channels == "mix" else f"-{asked.channels}"
+        channels += "-skipping" if asked.skip_bad_tracks else ""
+        return f"{self.wanted(file).outputs}-{PROGRAMS}-{asked.track_choice.key()}{channels}"
 
 
 def _checked_as_asked(file: FileRun, quality: Assessment | None) -> bool:

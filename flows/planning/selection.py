@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import cache
 
 from flows.config.file_overrides import FileOverrides
-from flows.config.inputs import Entry, Inputs
+from flows.config.inputs import Entry, Inputs, TrackEntry
 from flows.config.parameters import Batch
 from flows.planning.discovery import check_below, find_inputs
 from flows.planning.patterns import Patterns
 from flows.preflight.check import check
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
+from flows.state.ledger_rows import Row
 from tasks.errors import InvalidInput, one_line
 from tasks.storage.filesystems import UnsupportedLocation
 from tasks.storage.io import read
@@ -49,13 +50,20 @@ def find_entries(
 
 
 def _of_earlier_runs(inputs: Inputs, ledger: Ledger) -> list[Entry]:
-    if not inputs.of_report and not ledger.rows:
+    earlier = ledger.inputs()
+    if not inputs.of_report and not earlier:
         raise InvalidInput("--only failed: no earlier run in this output folder is known; name the inputs")
-    known = {shown(path): path for path in ledger.rows}
+    known = {shown(path): path for path in earlier}
     reported = _statuses(inputs.of_report) if inputs.of_report else known
     paths = [known.get(path, path) for path in sorted(reported)]
     selected = [path for path in paths if selects(inputs, path, ledger)]
-    return [Entry(path, FileOverrides.model_validate(ledger.row(path).get("options", {}))) for path in selected]
+    return [_entry(path, ledger.row(path)) for path in selected]
+
+
+def _entry(path: str, row: Row) -> Entry:
+    """Return an input as the manifest of an earlier run had it."""
+    tracks = tuple(TrackEntry(*track) for track in row.get("tracks", ()))
+    return Entry(path, FileOverrides.model_validate(row.get("options", {})), tracks=tracks)
 
 
 def selects(inputs: Inputs, path: str, ledger: Ledger) -> bool:

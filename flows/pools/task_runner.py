@@ -124,7 +124,7 @@ class ActorPoolTaskRunner(RayTaskRunner):  # type: ignore[misc]
         call = self.pools.submit(
             Call(
                 self.stage,
-                getattr(parameters.get("file"), "duration_s", 0.0),
+                getattr(parameters.get("file"), "sound_s", 0.0),
                 invoke,
                 lambda state: context.run(_report_state, task, task_run_id, plain, state),
                 {name: future.call for name, future in futures.items()},

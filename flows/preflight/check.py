@@ -17,7 +17,12 @@ from tasks.storage.urls import is_absolute
 def check(batch: Batch, entries: list[Entry]) -> None:
     """Check the options, the models' names, and the folders that are written to. Raises InvalidInput."""
     check_files(
-        entries, batch.inputs.manifest or "", batch.transcribe, batch.diarize, rttm="rttm" in batch.write.formats()
+        entries,
+        batch.inputs.manifest or "",
+        batch.transcribe,
+        batch.diarize,
+        rttm="rttm" in batch.write.formats(),
+        second_pass=batch.second_pass is not None,
     )
     check_names(batch)
     check_folder("output_dir", batch.write.output_dir)
@@ -71,4 +76,6 @@ def notices(batch: Batch) -> list[str]:
         found.append("--device_index has no effect: Ray assigns GPUs; choose them with CUDA_VISIBLE_DEVICES")
     if write.max_line_count and not write.max_line_width:
         found.append("--max_line_count has no effect without --max_line_width")
+    if transcribe.channel_names and transcribe.channels == "mix" and not batch.inputs.manifest:
+        found.append("--channel_names has no effect without --channels split or auto")
     return found + offline_notices(batch)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
+from flows.config.parameters import NOT_WITH_CHANNELS
 from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
@@ -16,14 +17,20 @@ from tasks.transcribe import TranscribeOptions
 
 
 def check_files(
-    entries: list[Entry], manifest: str, transcribe: TranscribeOptions, diarize: DiarizeOptions | None, *, rttm: bool
+    entries: list[Entry],
+    manifest: str,
+    transcribe: TranscribeOptions,
+    diarize: DiarizeOptions | None,
+    *,
+    rttm: bool,
+    second_pass: bool = False,
 ) -> None:
     """Raise InvalidInput for overrides that do not fit the options of the batch, and for outputs named twice."""
     wrong = []
-    first: dict[FileOverrides, Entry] = {}
+    first: dict[tuple[FileOverrides, bool], Entry] = {}
     for entry in entries:
-        first.setdefault(entry.options, entry)
-    for options, entry in first.items():
+        first.setdefault((entry.options, bool(entry.tracks)), entry)
+    for (options, of_tracks), entry in first.items():
         where = f"--manifest {one_line(manifest)}, line {entry.line}" if entry.line else "what is known of a file"
         try:
             options.transcribing(transcribe)
@@ -32,8 +39,10 @@ def check_files(
             wrong += [f"{where}: {problem['msg'].removeprefix('Value error, ')}" for problem in error.errors()]
         if options.diarize and not diarize:
             wrong.append(f"{where}: the batch has no options for diarization (diarize), which this file asks for")
-        if rttm and not options.diarizing(diarize):
+        if rttm and not (of_tracks or options.diarizing(diarize)):
             wrong.append(f"{where}: output_format rttm holds speaker turns, and this file is not diarized")
+        if second_pass and (of_tracks or options.channels not in (None, "mix")):
+            wrong.append(f"{where}: {NOT_WITH_CHANNELS}")
     outputs = Counter(entry.options.output.casefold() for entry in entries if entry.options.output)
     wrong += [
         f"--manifest {one_line(manifest)}: {counted} files have the output {one_line(output)}"

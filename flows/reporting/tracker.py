@@ -96,7 +96,8 @@ class Tracker:
 
     def opened(self, file: FileRun, source: AudioFile) -> None:
         """Record what a file's header says, in place of estimates."""
-        file.source, file.unopened = source, False
+        file.unopened = False
+        file.found(source)
 
     def done(self, file: FileRun, written: WriteResult) -> None:
         """Record that a file's outputs are written."""

@@ -44,7 +44,7 @@ def unneeded_results(results: list[Result], ledger: Ledger, days: float) -> list
     Those are of contents that no input has any more, or were made with other options than the newest of their stage and
     content. (An input on a share that is not mounted counts as gone; what its results saved is then made again.)
     """
-    there = {row["digest"] for path, row in ledger.rows.items() if "digest" in row and _is_there(path)}
+    there = {row["digest"] for path, row in ledger.rows.items() if "digest" in row and _is_there(path, row)}
     newest: dict[tuple[str, str], Result] = {}
     for result in sorted(results, key=lambda result: result.age_s, reverse=True):
         newest[result.stage, result.digest] = result
@@ -60,12 +60,14 @@ def unneeded_results(results: list[Result], ledger: Ledger, days: float) -> list
 
 def unneeded_rows(ledger: Ledger, out: str) -> list[str]:
     """Return the inputs whose file and outputs are all gone. Raises OSError, UnsupportedLocation."""
-    return [path for path, row in ledger.rows.items() if not _is_there(path) and not _has_outputs(row, out)]
+    return [path for path, row in ledger.rows.items() if not _is_there(path, row) and not _has_outputs(row, out)]
 
 
-def _is_there(path: str) -> bool:
+def _is_there(path: str, row: Row) -> bool:
+    """Return whether an input is there; of a group, whether any of its tracks is."""
+    paths = [track for track, _, _ in row.get("tracks", ())] or [path]
     # Whether an object is, only its store can tell: it counts as there.
-    return urls.is_url(path) or os.path.lexists(path)
+    return any(urls.is_url(each) or os.path.lexists(each) for each in paths)
 
 
 def _has_outputs(row: Row, out: str) -> bool:

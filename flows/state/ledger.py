@@ -108,6 +108,10 @@ class Ledger:
         """Return what is known of a file, if only its name."""
         return self.rows.get(path, Row())
 
+    def inputs(self) -> dict[str, Row]:
+        """Return what is known of inputs: all but files that are a track of a group and nothing else."""
+        return {path: row for path, row in self.rows.items() if "status" in row or "pattern" in row}
+
     def owners(self, pattern: str) -> list[tuple[str, Row]]:
         """Return the inputs, with what is known of them, for which outputs of this pattern were written."""
         return [(path, self.row(path)) for path in self._paths_of[pattern] if self.row(path).get("pattern") == pattern]

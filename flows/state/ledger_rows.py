@@ -41,6 +41,8 @@ class Row(TypedDict, total=False):
     """The options by which it was chosen."""
     retimed: bool
     """See `AudioFile.retimed`. Missing: an earlier version, which had no such files, has opened it."""
+    channels: int
+    """Those of its track. Missing: an earlier version has opened it."""
     status: str
     error: str | None
     pattern: str
@@ -49,6 +51,8 @@ class Row(TypedDict, total=False):
     """From which that was made."""
     options: dict[str, Any]
     """What a manifest says of it."""
+    tracks: list[tuple[str, str, float]]
+    """Of a group: the file of each track, who speaks in it, and when it begins."""
     written: dict[str, Written]
     """Its outputs by the key of the content and all options that they were written for. Each output has one key, the
     last. "" stands for options that are not known, and for outputs that a later run should replace by better ones."""

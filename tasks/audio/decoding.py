@@ -10,13 +10,17 @@ import numpy as np
 
 from tasks.audio.container import IGNORE_LENGTH, UnreadableAudio, fault, open_container
 from tasks.audio.duration import extent_of, longest_s, said_duration_s
-from tasks.audio.mono import check_rate, frames_of, mono
+from tasks.audio.mono import check_rate, frames_of, resampled
 from tasks.audio.phase import Phase
 from tasks.audio.timeline import TimeLine, end_in_header_s, time_line
 from tasks.audio.tracks import ANY_TRACK, TrackChoice, choose
-from tasks.audio.types import BYTES_PER_SECOND, SAMPLE_RATE, Audio, Samples
+from tasks.audio.types import BYTES_PER_SECOND, MOST_CHANNELS, SAMPLE_RATE, Audio, Samples
 
 logger = logging.getLogger(__name__)
+
+
+class TooManyChannels(UnreadableAudio):
+    """The track has more channels than can be decoded apart."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Probed:
     track: str
     track_number: int = 0
     retimed: bool = False
+    channels: int = 1
 
 
 def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
@@ -45,7 +50,16 @@ def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
         extent = extent_of(container, track.stream)
         retimed = extent.late or IGNORE_LENGTH in container.options
         number = 0 if track.is_default else track.number
-        return Probed(extent.end_s, track.description, number, retimed)
+        return Probed(extent.end_s, track.description, number, retimed, track.stream.channels)
+
+
+def checked_channels(channels: int) -> int:
+    """Return how many channels to decode apart, at least 1. Raises TooManyChannels."""
+    if channels > MOST_CHANNELS:
+        raise TooManyChannels(
+            f"it has {channels} channels, more than the {MOST_CHANNELS} that can be split: set --channels mix"
+        )
+    return max(channels, 1)
 
 
 def decode(path: str, duration_s: float | None = None, track_number: int = 0) -> Samples:
@@ -66,36 +80,52 @@ def decode_audio(path: str, duration_s: float | None = None, track_number: int =
         fault = f"its two channels cancel each other when they are mixed: channel {lone + 1} is used"
         logger.warning("%s", fault)
         del samples
-        samples, _ = _decode(path, duration_s, track_number, lone)
+        samples, _ = _decode(path, duration_s, track_number, apart=True, only=lone)
     elif dead is not None:
         fault = f"channel {dead + 1} of its two is silent"
-    return Audio(np.frombuffer(samples, np.int16), fault)
+    return Audio(np.frombuffer(samples[0], np.int16), fault)
+
+
+def decode_channels(path: str, duration_s: float | None = None, track_number: int = 0) -> list[Samples]:
+    """Decode an audio track in one pass, each of its channels to samples as `decode` returns those of a mono file.
+
+    All have the same length. Stretches with another number of channels, as in broadcasts, are mixed, and each channel
+    has the mix. Raises as `decode_audio`, and TooManyChannels.
+    """
+    samples, _ = _decode(path, duration_s, track_number, apart=True)
+    return [np.frombuffer(each, np.int16) for each in samples]
 
 
 def _decode(
-    path: str, duration_s: float | None, track_number: int, channel: int | None = None
-) -> tuple[bytearray, Phase]:
-    """Return the samples, of one channel or of all mixed, and how the channels compare."""
-    samples = bytearray()  # it grows in place, where to join arrays would take twice the memory
-    longest = None if duration_s is None else longest_s(duration_s) * BYTES_PER_SECOND
+    path: str, duration_s: float | None, track_number: int, *, apart: bool = False, only: int | None = None
+) -> tuple[list[bytearray], Phase]:
+    """Return the samples of all channels mixed, of each channel, or of `only` one, and how the channels compare."""
+    longest = inf if duration_s is None else longest_s(duration_s) * BYTES_PER_SECOND
     with open_container(path) as container:
         stream = choose(container, TrackChoice(str(track_number) if track_number else None)).stream
         line = time_line(container, said_duration_s(container, stream) or duration_s or inf)
+        channels = checked_channels(stream.channels) if apart else 1
+        kept = list(range(channels)) if only is None else [only]
+        samples = [bytearray() for _ in kept]  # they grow in place, where to join arrays would take twice the memory
         phase = Phase()
         try:
-            for piece in mono(frames_of(container, stream), line, phase, channel):
-                samples.extend(piece.data)
-                if longest is not None and len(samples) > longest:
+            for piece in resampled(frames_of(container, stream), line, phase, channels):
+                for channel, grown in zip(kept, samples, strict=True):
+                    grown.extend(np.ascontiguousarray(piece[channel]).data)
+                if len(samples[0]) > longest:
                     raise UnreadableAudio(
                         f"far more audio than the {timedelta(seconds=round(duration_s or 0))} that it says it has, or "
                         "that its size suggests; if that is wrong, `ffmpeg -i OLD -c copy NEW` mends it"
                     )
         except av.error.FFmpegError as error:
-            channels = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
-            raise fault(path, f"cannot be decoded ({stream.codec_context.name}, {channels})", error) from error
-        if channel is None:
+            raise fault(path, f"cannot be decoded ({_described(stream)})", error) from error
+        if only is None:
             _warn(container, stream, line)
     return samples, phase
+
+
+def _described(stream: av.AudioStream) -> str:
+    return f"{stream.codec_context.name}, {stream.channels} channel{'' if stream.channels == 1 else 's'}"
 
 
 def _warn(container: av.container.InputContainer, stream: av.AudioStream, line: TimeLine) -> None:

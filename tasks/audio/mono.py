@@ -1,4 +1,4 @@
-"""Decoding a track to 16 kHz mono, with silence where its time line has no sound."""
+"""Decoding a track to 16 kHz, mixed to mono or each channel apart, with silence where its time line has no sound."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.audio.container import UnreadableAudio
 from tasks.audio.duration import seconds_of
-from tasks.audio.phase import STEREO, Phase
+from tasks.audio.phase import Phase
 from tasks.audio.timeline import TimeLine
 from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.errors import message_of
@@ -22,10 +22,13 @@ def check_rate(rate: int) -> None:
         raise UnreadableAudio(f"its sampling rate cannot be: {rate} Hz")
 
 
-def mono(
-    frames: Iterator[tuple[av.AudioFrame, float | None]], line: TimeLine, phase: Phase, channel: int | None
+def resampled(
+    frames: Iterator[tuple[av.AudioFrame, float | None]], line: TimeLine, phase: Phase, channels: int
 ) -> Iterator[Samples]:
-    """Yield the samples at 16 kHz, of one channel or of all mixed, shape (samples,), piece by piece."""
+    """Yield the samples at 16 kHz, shape (channels, samples), piece by piece; if `channels` is 1, all are mixed.
+
+    Frames with another number of channels are mixed too, and each channel gets the mix.
+    """
     resampler, shape = None, None
     for frame, start in frames:
         check_rate(frame.sample_rate)
@@ -33,34 +36,35 @@ def mono(
         silence_s = line.silence_before(start, frame.samples / frame.sample_rate)
         # Streams that were pieced together change format midway, which a resampler refuses.
         if resampler is None or silence_s or shape != (frame.format.name, frame.layout.name, frame.sample_rate):
-            yield from _resampled(resampler, None, channel)
+            yield from _pieces(resampler, None, channels)
             shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-            resampler = _resampler(frame, channel)
-        yield from _silence(silence_s)
-        yield from _resampled(resampler, frame, channel)
-    yield from _resampled(resampler, None, channel)
+            resampler = _resampler(frame, channels)
+        yield from _silence(silence_s, channels)
+        yield from _pieces(resampler, frame, channels)
+    yield from _pieces(resampler, None, channels)
 
 
-def _silence(seconds: float) -> Iterator[Samples]:
+def _silence(seconds: float, channels: int) -> Iterator[Samples]:
     left = round(seconds * SAMPLE_RATE)
     while left > 0:
         piece = min(left, 60 * SAMPLE_RATE)
-        yield np.zeros(piece, np.int16)
+        yield np.zeros((channels, piece), np.int16)
         left -= piece
 
 
-def _resampler(frame: av.AudioFrame, channel: int | None) -> av.AudioResampler:
-    """Return a resampler that mixes the channels, or keeps both where one is to be used alone."""
-    apart = channel is not None and frame.layout.nb_channels == STEREO
-    return av.AudioResampler(format="s16p", layout="stereo" if apart else "mono", rate=SAMPLE_RATE)
+def _resampler(frame: av.AudioFrame, channels: int) -> av.AudioResampler:
+    """Return a resampler that keeps a frame's channels apart if there are as many as wanted, and else mixes them.
+
+    It returns packed samples: PyAV 18 looks for the end of the list of planes, which 8 channels fill, and crashes.
+    """
+    apart = frame.layout.nb_channels == channels > 1
+    return av.AudioResampler(format="s16", layout=frame.layout if apart else "mono", rate=SAMPLE_RATE)
 
 
-def _resampled(
-    resampler: av.AudioResampler | None, frame: av.AudioFrame | None, channel: int | None
-) -> Iterator[Samples]:
+def _pieces(resampler: av.AudioResampler | None, frame: av.AudioFrame | None, channels: int) -> Iterator[Samples]:
     for out in resampler.resample(frame) if resampler else []:
-        channels = out.to_ndarray()
-        yield channels[channel or 0] if len(channels) > 1 else channels[0]
+        samples = out.to_ndarray().reshape(-1, out.layout.nb_channels).T
+        yield np.broadcast_to(samples, (channels, samples.shape[1]))
 
 
 def frames_of(

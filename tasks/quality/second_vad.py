@@ -28,7 +28,7 @@ def second_speech(samples: Samples, segments: list[Segment], first: Literal["pya
     After pyannote's detection it is that which silero finds. After silero's, pyannote's is added in the stretches
     without text: only there can it find speech that was left out.
     """
-    found = [span for piece in _silero(samples) for span in piece]
+    found = [span for piece in silero_speech(samples) for span in piece]
     if first == "silero":
         texts = union((span for segment in segments for span in segment.spans()), MARGIN_S)
         gaps = without([(0.0, len(samples) / SAMPLE_RATE)], texts)
@@ -36,7 +36,7 @@ def second_speech(samples: Samples, segments: list[Segment], first: Literal["pya
     return union(found)
 
 
-def _silero(samples: Samples) -> Iterator[list[Span]]:
+def silero_speech(samples: Samples) -> Iterator[list[Span]]:
     """Yield the speech piece by piece, by the silero that faster-whisper ships."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 

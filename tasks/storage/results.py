@@ -96,7 +96,7 @@ def stage_task(name: str, *, kept: bool) -> Callable[[Callable[P, R]], Task[P, R
     """Make a function with a parameter `file` the task of a stage, whose results are `kept` for later runs or not."""
     return task(
         name=name,
-        task_run_name="{file.name}",
+        task_run_name="{file.title}",
         retries=RETRIES,
         retry_delay_seconds=RETRY_DELAYS_S,
         retry_condition_fn=retry_passing,

@@ -42,7 +42,7 @@ def write_index(ledger: Ledger, folder: str) -> str:
 
     Raises OSError, UnsupportedLocation.
     """
-    known = dict(ledger.rows)
+    known = ledger.inputs()
     location = _location(folder, pages_of(known))
     rows, stretches = rows_of(known)
     page = render(

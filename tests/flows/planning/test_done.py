@@ -138,7 +138,7 @@ def test_a_file_that_holds_no_audio_is_refused_without_being_opened_again(
     first = planned(batch)["broken.wav"]
     assert (first.status, first.failed_before) == ("failed", False)
     with monkeypatch.context() as patched:
-        patched.setattr("flows.planning.plan.probe", lambda _: pytest.fail("a file was opened"))
+        patched.setattr("flows.planning.sources.known.probe", lambda _: pytest.fail("a file was opened"))
         files = planned(batch)
     assert {name: (file.status, file.failed_before) for name, file in files.items()} == {
         "broken.wav": ("failed", True),

@@ -102,7 +102,7 @@ def test_a_done_file_is_skipped_and_not_even_opened(speech: Path, monkeypatch: p
     """Its size and mtime are enough."""
     batch = batch_of(speech)
     do(batch, "transcribe", "align", "write")
-    monkeypatch.setattr("flows.planning.plan.probe", lambda _: pytest.fail("a file was opened"))
+    monkeypatch.setattr("flows.planning.sources.known.probe", lambda _: pytest.fail("a file was opened"))
     monkeypatch.setattr("flows.state.ledger.digest_of", lambda *_: pytest.fail("a file was read"))
     files = planned(batch)
     assert {file.status for file in files.values()} == {"skipped"}

@@ -1,0 +1,64 @@
+"""Groups of a manifest: rows that name the tracks of one recording, a speaker each."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from flows.config.file_overrides import FileOverrides
+from flows.config.inputs import Entry, TrackEntry
+from tasks.audio.timeline import LONGEST_SILENCE_S
+from tasks.options import Options
+from tasks.storage import urls
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class TrackColumns(Options):
+    """The columns of a row that names a track."""
+
+    group: Name | None = Field(None, description="name of the recording that it is a track of, and of its outputs")
+    speaker: Name | None = Field(None, description="who speaks in this track (default: its name, without extension)")
+    offset: float | None = Field(
+        None, ge=0, le=LONGEST_SILENCE_S, description="seconds from the start at which it begins"
+    )
+
+    def track(self, path: str) -> TrackEntry:
+        """Return the track at this path."""
+        name = os.path.splitext(os.path.basename(urls.path_in(path)))[0]
+        return TrackEntry(path, self.speaker or name, self.offset or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRow:
+    """A track, with the line and the options of its row."""
+
+    line: int
+    track: TrackEntry
+    options: FileOverrides
+
+
+def entry_of(name: str, rows: list[TrackRow]) -> Entry:
+    """Return the input that a group is. Its path, which no file has, is its name beside the first track."""
+    given = {key: value for row in rows for key, value in row.options.model_dump(exclude_none=True).items()}
+    options = FileOverrides.model_validate({"output": name} | given | {"diarize": False})
+    folder = rows[0].track.path.rpartition("/")[0]
+    return Entry(urls.join(folder, name), options, rows[0].line, tuple(row.track for row in rows))
+
+
+def mistakes(rows: list[TrackRow]) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with the rows of a group, with their lines."""
+    lines: dict[str, int] = {}
+    given: dict[str, tuple[int, Any]] = {}
+    for row in rows:
+        if row.track.path in lines:
+            yield row.line, f"this track of its group is in line {lines[row.track.path]} already"
+        lines.setdefault(row.track.path, row.line)
+        for option, value in row.options.model_dump(exclude_none=True).items():
+            line, first = given.setdefault(option, (row.line, value))
+            if value != first:
+                yield row.line, f"{option}: {value!r}, and in line {line} of its group {first!r}"
+        if row.options.channels not in (None, "mix") or row.options.diarize:
+            yield row.line, "a track of a group is one speaker: leave out channels and diarize"
