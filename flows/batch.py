@@ -123,7 +123,7 @@ def _begin(batch: Batch) -> None:
 
 def _plan(batch: Batch, folder: OutputFolder) -> tuple[Plan, Tracker]:
     entries = checked_entries(batch)
-    enrol(batch)
+    enrol(batch, check_models)
     plan = Plan(batch, entries, folder.ledger())
     return plan, Tracker.of(plan)
 

@@ -48,11 +48,11 @@ def planned(batch: Batch) -> dict[str, FileRun]:
 QUALITY = Quality("good", [], [], 1.0, 1.0)
 
 
-def do(batch: Batch, *stages: str, quality: Quality = QUALITY, makeshift: str | None = None) -> None:
+def do(batch: Batch, *stages: str, quality: Quality = QUALITY, fallback: str | None = None) -> None:
     """Put results of these stages where a run would, with the real store and the real writers.
 
-    A file that is written has been checked, with this result. With a `makeshift` it has timed the words, since no
-    better method could be loaded.
+    A file that is written has been checked, with this result. With a `fallback` this method has timed the words,
+    since no better one could be loaded.
     """
     files = planned(batch)
     store = result_store(OutputFolder.of(batch).results)
@@ -64,9 +64,7 @@ def do(batch: Batch, *stages: str, quality: Quality = QUALITY, makeshift: str | 
     for file in files.values():
         segments = [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]
         language = batch.transcribe.language or "en"
-        transcript = Transcript(
-            language, {"segments": segments}, aligned_by=makeshift, provisional=makeshift is not None
-        )
+        transcript = Transcript(language, {"segments": segments}, aligned_by=fallback, provisional=fallback is not None)
         for stage in stages:
             if stage != "write":
                 result = SecondPass(transcript, quality) if stage == "check again" else results.get(stage, transcript)

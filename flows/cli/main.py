@@ -168,6 +168,7 @@ def _run_entries(batch: "Batch", entries: "list[Entry]") -> int:
     from flows.people.samples import enrol
     from flows.planning.flow_parameters import as_parameters, lists_removed
     from flows.planning.plan import Plan
+    from flows.preflight.models import check_models
     from flows.reporting.tracker import Tracker
     from flows.state.folder import OutputFolder
     from flows.state.run_lock import exclusive_run
@@ -177,7 +178,7 @@ def _run_entries(batch: "Batch", entries: "list[Entry]") -> int:
         # The flow goes on with this plan, in another folder: no path in it may be relative.
         parameters = as_parameters(batch)
         with waiting("looking at the samples of voices", quiet=not batch.run.verbose):
-            enrol(parameters)
+            enrol(parameters, check_models)
         plan = Plan(parameters, entries, folder.ledger())
         tracker = Tracker.of(plan)
         plan_remaining(batch, plan, tracker)

@@ -12,6 +12,7 @@ from flows.config.deadline import seconds_left
 from flows.config.inputs import Entry
 from flows.config.parameters import Batch
 from flows.host.terminal import console, say, wait_for, waiting
+from flows.people.samples import VOICE_STAGES, new_samples
 from flows.planning.file_run import FileRun
 from flows.planning.plan import Plan
 from flows.planning.resume import reason
@@ -25,7 +26,7 @@ from flows.reporting.tracker import Tracker
 from flows.state.drafts import remove_drafts
 from flows.state.folder import OutputFolder
 from flows.state.throughput import expected
-from tasks.errors import will_last
+from tasks.errors import one_line, will_last
 from tasks.people.labels import Naming, naming_of
 from tasks.retries import retry
 from tasks.stage_table import SECOND_PASS
@@ -52,7 +53,10 @@ def show(batch: Batch, entries: list[Entry]) -> int:
     if provisional := provisional_line(tracker):
         say(provisional, console)
     show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
-    check_models(batch, plan.stages(), plan.languages())
+    new = new_samples(batch)
+    for sample in new:
+        say(f"voice   {sample.name}: new sample {one_line(sample.file)}", console)
+    check_models(batch, plan.stages() | (VOICE_STAGES if new else frozenset()), plan.languages())
     return int(all(file.status == "failed" for file in plan.files))
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from flows.cli.arguments import Parser
@@ -62,6 +63,7 @@ def _run(options: argparse.Namespace) -> None:
     from flows.people.collecting import collect
     from flows.people.registry import one_at_a_time
     from flows.state.folder import OutputFolder
+    from flows.state.private import make_private
     from flows.state.run_lock import exclusive_run
     from tasks.errors import InvalidInput
     from tasks.storage.urls import absolute, is_url, join, shown
@@ -72,5 +74,6 @@ def _run(options: argparse.Namespace) -> None:
     people = absolute(options.speakers or join(folder.location, FOLDER))
     if is_url(people):
         raise InvalidInput(f"{shown(people)}: name a local folder for the people with --speakers")
+    make_private(Path(people))  # the lock is in it
     with exclusive_run(folder.state_dir), one_at_a_time(people):
         sys.stdout.write(collect(folder, people, options.speaker_limits, options.forget))

@@ -1,4 +1,4 @@
-"""Whether words that an earlier run timed by a makeshift can be timed better now: which aligners can be loaded."""
+"""Whether provisional word times of earlier runs can be replaced now: whether a better aligner can be loaded."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tasks.models.registry import aligner_source, whisper_source
 from tasks.models.sources import Bundle, Repository, Source
 
 ANSWER_S = 2.5
-"""How long the Hub, and torchaudio's server, may each take to answer: five seconds in all."""
+"""How long the Hub, and torchaudio's server, may each take to answer."""
 
 
 class BetterTiming:
@@ -31,13 +31,13 @@ class BetterTiming:
 
     def reasons(self) -> list[str]:
         """Return why better methods cannot be loaded, of all languages that were asked for."""
-        return sorted(filter(None, self._found.values()))
+        return sorted(set(filter(None, self._found.values())))
 
     def lacking(self, language: str, timed_by: str | None) -> str | None:
         """Return why every method that is better for a language than `timed_by` cannot be loaded now.
 
-        None if one can be, or may be on other machines, or if there is none. Loads no model, and takes five seconds at
-        most for all languages.
+        None if one can be, or may be on other machines, or if there is none. Loads no model; servers that do not
+        answer take five seconds, whatever is asked.
         """
         if self._elsewhere:
             return None
@@ -81,7 +81,8 @@ def _refused(source: Source) -> str | None:
         return reason and f"{source.name}: {reason}"
     if isinstance(source, Bundle):
         try:
-            answer_within(ANSWER_S, partial(httpx.head, source.url, timeout=ANSWER_S)).raise_for_status()
+            ask = partial(httpx.head, source.url, timeout=ANSWER_S, follow_redirects=True)
+            answer_within(ANSWER_S, ask).raise_for_status()
         except NETWORK_ERRORS as error:
             raise HubUnreachable(f"{urlsplit(source.url).hostname}: {error}") from error
     return None

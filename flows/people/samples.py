@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,11 @@ from tasks.people.limits import check_limits
 from tasks.storage.io import digest_of
 from tasks.storage.results import options_digest
 from tasks.storage.urls import is_url
+
+VOICE_STAGES = frozenset({"diarize"})
+"""The stages whose models make voices."""
+CheckModels = Callable[[Batch, frozenset[str]], object]
+"""Raises InvalidInput if a model of these stages is not available."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +70,47 @@ def _in_table(folder: Path, known: set[str]) -> Iterator[Sample]:
         yield Sample(row["name"], file, start, end)
 
 
-def enrol(batch: Batch) -> None:
+def new_samples(batch: Batch) -> list[Sample]:
+    """Return the samples of known people whose voices are yet to be made. Raises InvalidInput, OSError."""
+    if batch.people.speakers is None or batch.diarize is None:
+        return []
+    people = read_people(batch.people.speakers)
+    samples = _by_key(batch.people.speakers, people, _of_one_speaker(batch.diarize), batch.models)
+    return list(_unknown(samples, people).values())
+
+
+def enrol(batch: Batch, check_models: CheckModels) -> None:
     """Make the voices of samples that are new in the folder of known people, and forget those of removed ones.
 
-    Only this loads a model, in a process of its own that then ends. Raises InvalidInput, OSError.
+    Only this loads a model, in a process of its own that then ends; `check_models` is called before, to refuse one
+    that is not available. Raises InvalidInput, OSError.
     """
     if batch.people.speakers is not None and batch.diarize is not None:
         with one_at_a_time(batch.people.speakers):
-            _enrol(batch, batch.people.speakers, batch.diarize.diarize_model)
+            _enrol(batch, batch.people.speakers, _of_one_speaker(batch.diarize), check_models)
 
 
-def _enrol(batch: Batch, folder: str, diarize_model: str) -> None:
-    people = read_people(folder)
+def _of_one_speaker(options: DiarizeOptions) -> DiarizeOptions:
+    return DiarizeOptions(diarize_model=options.diarize_model, num_speakers=1)
+
+
+def _by_key(folder: str, people: list[Person], alone: DiarizeOptions, models: ModelOptions) -> dict[str, Sample]:
     samples = samples_in(Path(folder), {person.id for person in people})
-    alone = DiarizeOptions(diarize_model=diarize_model, num_speakers=1)
-    model = options_digest("voice", alone.cache_inputs(batch.models)) if samples else ""
-    keys = {sample.key(model): sample for sample in samples}
+    model = options_digest("voice", alone.cache_inputs(models)) if samples else ""
+    return {sample.key(model): sample for sample in samples}
+
+
+def _unknown(samples: dict[str, Sample], people: list[Person]) -> dict[str, Sample]:
     known = {each.source for person in people for each in person.voices}
-    new = {key: sample for key, sample in keys.items() if key not in known}
+    return {key: sample for key, sample in samples.items() if key not in known}
+
+
+def _enrol(batch: Batch, folder: str, alone: DiarizeOptions, check_models: CheckModels) -> None:
+    people = read_people(folder)
+    keys = _by_key(folder, people, alone, batch.models)
+    new = _unknown(keys, people)
+    if new:
+        check_models(batch, VOICE_STAGES)
     made = _made(list(new.values()), alone, batch.models)
     voices = [KnownVoice(voice, sample.file, key) for (key, sample), voice in zip(new.items(), made, strict=True)]
     names = {key: sample.name for key, sample in keys.items()}

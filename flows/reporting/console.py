@@ -115,7 +115,7 @@ def _show_doubtful(tracker: Tracker, console: Console) -> None:
 
 
 def provisional_line(tracker: Tracker) -> str:
-    """Return how many files keep word times of a makeshift, and why, in a line; nothing if none does."""
+    """Return how many skipped files have provisional word times, and why, in a line; nothing if none has."""
     kept = sum(file.status == "skipped" and bool(file.written and file.written.provisional) for file in tracker.files)
     if not kept:
         return ""

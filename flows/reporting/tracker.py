@@ -64,7 +64,7 @@ class Tracker:
         self.batch = batch
         """What made the files; None where that is not known."""
         self.why_provisional: Callable[[], list[str]] = list
-        """Returns why words that an earlier run timed by a makeshift cannot be timed better now, by language."""
+        """Returns why the provisional word times of skipped files cannot be replaced now, by language."""
         self.on_release: Callable[[FileRun], object] = lambda _: None
         """Called with each file that has an outcome and no task run left."""
         self.started = time.time()

@@ -1,12 +1,17 @@
 """flows/people/samples.py: which samples a folder has, and whose they are; making voices is in test_speakers.py."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from batches import batch_of
+from conftest import DIARIZER
+from local_hub import LocalHub
 from voices import recordings, voice
 
-from flows.people.samples import Sample, _with_samples, enrol, samples_in
+from flows.cli import main
+from flows.people.samples import Sample, _with_samples, enrol, new_samples, samples_in
+from flows.preflight.models import check_models
 from tasks.errors import InvalidInput
 from tasks.people.known import KnownVoice, Person, voices_json
 from tasks.storage.results import options_digest
@@ -64,8 +69,28 @@ def test_a_sample_is_heard_once_whatever_number_of_speakers_a_batch_asks_for(tmp
     key = Sample("Ada", str(sample)).key(options_digest("voice", alone.cache_inputs(asked.models)))
     known = voices_json([Person("P0001", "Ada", [KnownVoice(voice(1), str(sample), key)])])
     (people / "voices.json").write_bytes(known)
-    enrol(asked)
+    enrol(asked, check_models)
+    assert new_samples(asked) == []
     assert (people / "voices.json").read_bytes() == known
+
+
+def test_a_model_that_the_samples_need_is_refused_before_they_are_heard(
+    hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_en: str
+) -> None:
+    """A gated one at once, with what to do; a dry run names the samples that are new as well."""
+    speech, people = recordings(tmp_path / "speech", 1), tmp_path / "people"
+    sample = recordings(people / "Ada", 1) / "0.wav"
+    command = ["whisperx-batch", str(speech), "--model", tiny_en, "--no_align", "--diarize", "--speakers", str(people)]
+    command += ["--model_dir", str(tmp_path / "models"), "-o", str(tmp_path / "out")]
+    for more in ([], ["--dry_run"]):
+        monkeypatch.setattr(sys, "argv", [*command, *more])
+        with pytest.raises(SystemExit) as exit_:
+            main.main()
+        assert exit_.value.code == 2
+        shown, errors = capsys.readouterr()
+        assert f"whisperx-batch: --diarize_model {DIARIZER}: it is gated: accept its terms at {hub.url}" in errors
+        assert (f"voice   Ada: new sample {sample}\n" in shown) is ("--dry_run" in more)
+    assert [path.name for path in people.iterdir() if path.name[0] != "."] == ["Ada"]
 
 
 def test_a_table_that_is_no_csv_is_refused(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Outputs whose words a makeshift has timed: done for as long as nothing better can be loaded."""
+"""Outputs with provisional word times: done for as long as no better method can be loaded."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def fetch_aligner(speech: Path) -> None:
 def test_words_are_timed_again_once_the_aligner_is_there_and_not_before(speech: Path) -> None:
     """The file that is left as it is counts as skipped, and is known to be provisional also after that run."""
     batch = offline(speech)
-    do(batch, "transcribe", "write", makeshift="whisper")
+    do(batch, "transcribe", "write", fallback="whisper")
     for _ in range(2):
         (file,) = planned(batch).values()
         assert (file.status, file.written and file.written.provisional) == ("skipped", True)
@@ -57,7 +57,7 @@ def test_words_are_timed_again_once_the_aligner_is_there_and_not_before(speech: 
 
 def test_other_options_and_formats_are_for_the_next_run_as_ever(speech: Path) -> None:
     """Only what was written for these options is kept."""
-    do(offline(speech), "transcribe", "write", makeshift="whisper")
+    do(offline(speech), "transcribe", "write", fallback="whisper")
     assert missing(offline(speech, align={"interpolate_method": "linear"})) == AGAIN
     out = str(speech.parent / "out")
     assert missing(offline(speech, write={"output_dir": out, "output_format": "txt"})) == {}
@@ -70,7 +70,7 @@ def test_they_are_known_after_a_crash(speech: Path) -> None:
     do(batch, "transcribe")
     ledger = speech.parent / "out" / FOLDER / "ledger.jsonl"
     before = ledger.read_bytes()
-    do(batch, "write", makeshift="whisper")
+    do(batch, "write", fallback="whisper")
     ledger.write_bytes(before)
     assert missing(batch) == {}
     fetch_aligner(speech)
@@ -80,7 +80,7 @@ def test_they_are_known_after_a_crash(speech: Path) -> None:
 def test_a_ledger_of_before_has_its_words_timed_again_once(speech: Path) -> None:
     """It does not say which outputs are provisional: they have no key, as those of unknown options."""
     batch = offline(speech)
-    do(batch, "transcribe", "write", makeshift="whisper")
+    do(batch, "transcribe", "write", fallback="whisper")
     ledger = speech.parent / "out" / FOLDER / "ledger.jsonl"
     rows = [json.loads(line) for line in ledger.read_text().splitlines()]
     for row in rows:
@@ -88,14 +88,14 @@ def test_a_ledger_of_before_has_its_words_timed_again_once(speech: Path) -> None
     ledger.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     shutil.rmtree(ledger.parent / "writing")
     assert missing(batch) == AGAIN
-    do(batch, "write", makeshift="whisper")
+    do(batch, "write", fallback="whisper")
     assert missing(batch) == {}
 
 
 def test_a_correction_stays_when_the_words_are_timed_again(speech: Path) -> None:
     """The other outputs are written anew; then the file is done."""
     batch = offline(speech)
-    do(batch, "transcribe", "write", makeshift="whisper")
+    do(batch, "transcribe", "write", fallback="whisper")
     corrected = speech.parent / "out" / "0.txt"
     corrected.write_text("Corrected by hand.\n")
     fetch_aligner(speech)
@@ -110,7 +110,7 @@ def test_what_the_machines_of_a_cluster_can_load_is_not_known_here(
     speech: Path, monkeypatch: pytest.MonkeyPatch, address: str, left: dict[str, set[str]]
 ) -> None:
     """They try; a Ray on 127.0.0.1, as `make up` starts it, is on this machine."""
-    do(offline(speech), "transcribe", "write", makeshift="whisper")
+    do(offline(speech), "transcribe", "write", fallback="whisper")
     monkeypatch.setenv("RAY_ADDRESS", address)
     assert missing(offline(speech)) == left
     assert OutputFolder.of(offline(speech)).ledger().rows
