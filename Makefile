@@ -67,6 +67,7 @@ bench: .venv/.dev
 
 chaos: .venv/.dev
 	$(RUN)/python tests/faults/chaos.py
+	$(RUN)/python tests/faults/chaos_nodes.py
 
 FUZZ_SECONDS ?= 30
 

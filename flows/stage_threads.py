@@ -3,9 +3,12 @@
 import contextvars
 import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import httpx
 from prefect import Flow
 from prefect.states import State
 
@@ -18,6 +21,10 @@ from flows.services.failures import in_words
 logger = logging.getLogger(__name__)
 
 StageFlow = Flow[..., State[Any]]
+
+RETRY_S = 2.0
+AWAY_S = 500.0
+"""How long a server may be away: about as long as Prefect's client tries, see flows/host/surroundings.py."""
 
 
 class StageThreads:
@@ -55,9 +62,24 @@ class StageThreads:
                 _close(stage, parameters)
         return threads
 
+    def call(self, subflow: Callable[[], State[Any]], begun: threading.Event) -> State[Any]:
+        """Call a subflow, which sets `begun`; again while the server is away when it is to start.
+
+        Prefect's client tries again by itself, but not the new one with which it creates a subflow's run.
+        """
+        deadline = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return subflow()
+            except httpx.TransportError as error:
+                if begun.is_set() or self.stopped or time.monotonic() > deadline:
+                    raise
+                logger.info("the Prefect server is waited for: %s", error)
+                time.sleep(RETRY_S)
+
     def _run(self, stage: StageFlow, parameters: Mapping[str, Any]) -> None:
         try:
-            state = stage(**parameters, return_state=True)
+            state = self.call(partial(stage, **parameters, return_state=True), parameters["links"].begun)
             self.fail(exception_of(state))  # in the stage itself; a file's failure is no exception here
         except BaseException as error:
             if all(stream.closed_by(stage.name) for stream in parameters["links"].downstream):

@@ -37,9 +37,9 @@ class Machines:
         self.process.stdin.flush()
         return self._answer()
 
-    def add(self) -> str:
-        """Start a machine with 2 CPUs and a GPU; return its identifier."""
-        return self._order("add", 2, 1)["id"]
+    def add(self, gpus: int = 1) -> str:
+        """Start a machine with 2 CPUs; return its identifier."""
+        return self._order("add", 2, gpus)["id"]
 
     def kill(self, *nodes: str) -> None:
         """Kill machines: their Ray process, with which all that runs there ends."""
@@ -68,8 +68,10 @@ class Machines:
                 orders["kills"] = hashlib.sha256(file.readframes(file.getnframes())).hexdigest()[:8]
         (self._folder / "sleeps.json").write_text(json.dumps(orders))
 
-    def worked(self, node: str) -> list[tuple[float, str]]:
-        """Return when a machine has worked for which stage."""
+    def worked(self, node: str, for_stage: str = "") -> dict[str, float]:
+        """Return which files, by the digests of their samples, a machine has worked on last, and when; for a stage."""
         log = self._folder / "log"
         lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
-        return [(float(when), stage) for when, which, stage, _ in lines if which == node]
+        return {
+            digest: float(when) for when, which, stage, digest in lines if which == node and for_stage in ("", stage)
+        }

@@ -20,17 +20,21 @@ import ray
 from prefect.context import FlowRunContext, SyncClientContext, hydrated_context
 from prefect.results import ResultRecord
 from prefect.settings import PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED, temporary_settings
-from prefect.states import State
+from prefect.states import Running, State
 
 # The entry of the task engine that prefect_ray calls in its workers; with context=None it runs in the open context. A
 # task run that is created first is not reported as Pending: one state of three less, each an event and rows.
-from prefect.task_engine import _create_task_run_locally, run_task_sync
+# SyncTaskRunEngine: what this entry runs; see UnreportedStart.
+from prefect.task_engine import SyncTaskRunEngine, _create_task_run_locally, run_task_sync
 from prefect.tasks import Task
 from prefect.utilities.annotations import quote
 
 from flows.pools.outcome import Outcome
 from tasks.storage.results import StoredResult
 
+BRIEF = frozenset(("load audio", "write"))
+"""Stages of which Prefect is told only how a task run ended, which takes the server 1.4 core-ms instead of 2.0, and its
+database 2 kB instead of 4. The run's progress says which files are in work."""
 KEPT = 16
 """Flow runs of which an actor keeps the context open: each has connections, and a run in shards has hundreds in all."""
 
@@ -112,7 +116,35 @@ def _run(task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]) ->
     # Without `quote` the engine would walk twice through all options, in search of states.
     parameters = {name: v if isinstance(v, State) else quote(v) for name, v in parameters.items()}
     task_run = _create_task_run_locally(task, task_run_id, parameters)
+    if task.name in BRIEF:
+        return _run_unreported(UnreportedStart(task=task, task_run=task_run, parameters=parameters))
     return run_task_sync(task, task_run=task_run, parameters=parameters, return_type="state")  # type: ignore[return-value]
+
+
+class UnreportedStart(SyncTaskRunEngine[Any, Any]):
+    """Runs a task without an event for its first Running state; what that changes in the run goes with the next."""
+
+    def begin_run(self) -> None:
+        """Begin the run."""
+        run, flow_run_context = self.task_run, FlowRunContext.get()
+        state: State[Any] = Running()
+        if run is None:
+            raise RuntimeError("the task run is created first")
+        if flow_run_context and flow_run_context.flow_run:
+            run.flow_run_run_count = flow_run_context.flow_run.run_count
+        run.state, run.state_id, run.state_type, run.state_name = state, state.id, state.type, state.name
+        run.start_time = state.timestamp  # type: ignore[assignment]  # as Prefect's engine has it
+        run.run_count += 1
+
+
+def _run_unreported(engine: UnreportedStart) -> State[Any]:
+    """Return the final state; as run_task_sync does with its engine."""
+    with engine.start():
+        while engine.is_running():
+            engine.wait_until_ready()
+            with engine.asset_context(), engine.run_context(), engine.transaction_context() as transaction:
+                engine.call_task_fn(transaction)
+    return engine.state
 
 
 def _release(parameter: Any) -> None:

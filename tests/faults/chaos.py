@@ -31,7 +31,8 @@ class Chaos:
         self.kills = kills
         self.random = random.Random(seed)
         self.counts: Counter[str] = Counter()
-        self.stored: dict[Path, int] = {}
+        self.stored: dict[Path, float] = {}
+        """When each stage result was made."""
         self.line, self.environment = prepare(folder, FILES)
         self.line += ["--device", "cpu"]
 
@@ -43,7 +44,9 @@ class Chaos:
 
     def look(self, out: Path) -> int:
         """See which stage results are there, whole, and whether any that was there has been written again."""
-        self.counts["stored results computed again"] += stored_again(out, self.stored)
+        for path, when in stored(out, self.stored).items():
+            self.counts["stored results computed again"] += path in self.stored
+            self.stored[path] = when
         return len(self.stored)
 
     def disturb(self, run: "subprocess.Popen[str]", out: Path) -> None:
@@ -98,18 +101,18 @@ def prepare(folder: Path, names: list[str]) -> tuple[list[str], dict[str, str]]:
     return [COMMAND, str(files), *options], environment
 
 
-def stored_again(out: Path, stored: dict[Path, int]) -> int:
-    """Note which stage results are there, whole, in `stored`; return how many of those there were written again."""
-    again = 0
+def stored(out: Path, seen: dict[Path, float]) -> dict[Path, float]:
+    """Return when each stage result was made that is there, whole, and not as it was `seen`."""
+    found = {}
     for path in (out / ".whisperx-batch" / "results").rglob("*-*"):
         try:
-            json.loads(path.read_text())
-            written = path.stat().st_mtime_ns
+            made = path.stat().st_mtime
+            if seen.get(path) != made:
+                json.loads(path.read_text())
+                found[path] = made
         except (ValueError, OSError):
             continue
-        again += stored.setdefault(path, written) != written
-        stored[path] = written
-    return again
+    return found
 
 
 def is_actor(process: psutil.Process) -> bool:

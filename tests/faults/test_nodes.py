@@ -80,7 +80,8 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
 ) -> None:
     """Two of three die one after the other, one joins and works, then all die and another joins; nobody waits long.
 
-    Then the same files while a machine is drained: it finishes what it has, and takes nothing new.
+    What was decoded on a machine that died is decoded once more. Then the same files while a machine is drained: it
+    finishes what it has, and takes nothing new.
     """
     alone |= {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
     machines.sleep(transcribe=8.0, align=0.2)
@@ -89,12 +90,14 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     run.wait_for(4)
     until(lambda: all(machines.worked(node) for node in (first, second, third)), run)
     machines.kill(first)
-    fourth, joined = machines.add(), time.time()
     run.wait_for(12)
     machines.kill(second)
+    run.wait_for(16)
+    fourth, joined = machines.add(), time.time()
     until(lambda: bool(machines.worked(fourth)), run, joined + 60)
     survived_until = time.time()
     machines.kill(third, fourth)
+    machines.sleep(transcribe=1.0)
     time.sleep(5)
     fifth = machines.add()
     assert run.end() == 0, run.said
@@ -102,6 +105,9 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     report = json.loads(Path(f"{run.out}.report.json").read_text())
     assert {each["status"] for each in report["files"]} == {"done"}
     assert all(seconds < LONGEST_PAUSE_S for since, seconds in run.pauses() if since + seconds < survived_until)
+    lost = machines.worked(first, "load-audio").keys() - machines.worked(first, "transcribe").keys()
+    assert lost
+    assert lost <= {digest for node in (second, third, fourth, fifth) for digest in machines.worked(node, "load-audio")}
 
     machines.sleep(transcribe=2.0)
     sixth = machines.add()
@@ -111,7 +117,7 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     drained = time.time()
     assert again.end() == 0, again.said
     machines.kill(fifth, sixth)
-    decoded = [when for when, stage in machines.worked(sixth) if stage == "load-audio"]
+    decoded = machines.worked(sixth, "load-audio").values()
     assert decoded
     assert max(decoded) < drained + 4
     assert again.written() == run.written()

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import COMMAND, cut_speech
-from loopback import free_port
+from lasting_server import Server
 from runs import Done, run_batch, transcribing
 
 NAMES = [f"piece {i}.wav" for i in range(8)]
@@ -96,48 +95,18 @@ def test_a_full_disk_and_one_that_turns_read_only_fail_the_files_they_hit(
     assert not list(disk.rglob(".whisperx-batch-*"))
 
 
-class Server:
-    """A Prefect server that can be stopped and started again, with the same database and address."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._log = log
-        self._port = str(free_port())
-        self.url = f"http://127.0.0.1:{self._port}/api"
-        self._environment = environment
-
-    def start(self) -> None:
-        """Start it and wait until it serves."""
-        prefect = str(Path(sys.executable).parent / "prefect")
-        line = [prefect, "server", "start", "--host", "127.0.0.1", "--port", self._port]
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                line, env=self._environment, stdout=output, stderr=output, start_new_session=True
-            )
-        for _ in range(900):
-            time.sleep(0.1)
-            assert self._process.poll() is None, self._log.read_text()
-            try:
-                if httpx.get(f"{self.url}/health", timeout=1).is_success:
-                    return
-            except httpx.HTTPError:
-                pass
-        pytest.fail(f"the server did not start\n{self._log.read_text()}")
-
-    def stop(self) -> None:
-        """Stop it."""
-        self._process.terminate()
-        self._process.wait(30)
-
-
 def test_a_prefect_server_that_is_away_for_a_while_costs_nothing(
     alone: dict[str, str], tiny_en: str, tmp_path: Path
 ) -> None:
-    """Files are done while it is away; the report is right, and so is the state of the run in the end."""
+    """Files are done while it is away; the report is right, and so is the state of the run in the end.
+
+    Each file is a shard, so that some of their subflows are to start meanwhile.
+    """
     server = Server(dict(alone), tmp_path / "server.log")
     server.start()
     files, out, report = cut_speech(tmp_path / "files", *NAMES), tmp_path / "out", tmp_path / "report.json"
     options = ["--model", tiny_en, "--language", "en", "--compute_type", "int8", "--align_model", "whisper"]
-    options += ["--ray_dashboard", "False", "--device", "cpu"]
+    options += ["--ray_dashboard", "False", "--device", "cpu", "--shard_size", "1"]
     run = subprocess.Popen(
         [COMMAND, str(files), *options, "-o", str(out), "--report", str(report)],
         env={**alone, "PREFECT_API_URL": server.url},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import ray
@@ -29,10 +29,11 @@ from flows.host.allocator_env import KEEP_MEMORY
 from flows.pools.group import Pools
 from flows.pools.replica import Replica
 from flows.pools.sizing import PoolSpec
-from flows.pools.task_engine import KEPT, Sessions
+from flows.pools.task_engine import KEPT, Sessions, _run
 from flows.pools.task_runner import ActorPoolTaskRunner, PoolFuture
 from flows.pools.worker import ActorOptions
 from flows.services.failures import ModelsNotLoaded
+from flows.services.prefect_events import flush
 from tasks.audio.types import AudioFile
 from tasks.models.options import ModelOptions
 from tasks.storage.results import StoredResult, result_store
@@ -253,6 +254,42 @@ def test_a_task_run_is_told_to_run_and_to_end_and_nothing_else(pools: Pools) -> 
     with get_client(sync_client=True) as client:
         states = client.read_task_run_states(run.id)
     assert [state.name for state in sorted(states, key=lambda state: state.timestamp)] == ["Running", "Completed"]
+
+
+@flow(name="brief", persist_result=False)
+def brief(folder: str) -> State[Any]:
+    """Run tasks as an actor does, of stages whose start is not reported: one well, one at its second try, one badly."""
+    written = say.with_options(name="write"), {"name": "brief"}
+    loaded = fail_once.with_options(name="load audio"), {"marker": f"{folder}/once"}
+    failed = fail_once.with_options(name="write", retries=0), {"marker": f"{folder}/failed"}
+    ids = []
+    for chosen, parameters in (written, loaded, failed):
+        ids.append(uuid4())
+        _run(chosen, ids[-1], parameters)
+    flush()
+    return Completed(message=" ".join(map(str, ids)))
+
+
+@pytest.mark.usefixtures("api_url")
+def test_of_a_load_or_a_write_prefect_is_told_only_how_it_ended(tmp_path: Path) -> None:
+    """With the times and counts that it would have otherwise; a retry is reported as of any other task."""
+    ids = [UUID(each) for each in str(brief(str(tmp_path), return_state=True).message).split()]
+    with get_client(sync_client=True) as client:
+        for _ in range(100):
+            states = [client.read_task_run_states(each) for each in ids]
+            if all(found and any(state.is_final() for state in found) for found in states):
+                break
+            time.sleep(0.1)
+        told = [[state.name for state in sorted(found, key=lambda state: state.timestamp)] for found in states]
+        runs = [client.read_task_run(each) for each in ids]
+    assert told == [["Completed"], ["Retrying", "Completed"], ["Failed"]]
+    assert [run.run_count for run in runs] == [1, 2, 1]
+    assert runs[0].name == "brief"
+    for run in runs:
+        assert run.start_time
+        assert run.end_time
+        assert run.start_time < run.end_time
+        assert run.total_run_time.total_seconds() > 0
 
 
 def test_an_actor_keeps_the_memory_that_it_frees_also_in_a_ray_that_others_started(pools: Pools) -> None:
