@@ -172,7 +172,8 @@ def _timed(
         return align_transcript(untimed, samples, options, transcribe, models)
 
     if parts := transcript.parts:
-        aligned = of_parts(for_each_part(file, audio, lambda part: timed(parts[part], audio.parts[part])), file, audio)
+        aligned_parts = for_each_part(file, audio, lambda part: timed(parts[part], audio.parts[part]))
+        aligned = replace(of_parts(aligned_parts, file, audio), note=transcript.note)
     else:
         aligned = timed(transcript, audio.samples)
     if aligned.provisional:

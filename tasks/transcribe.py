@@ -213,6 +213,7 @@ def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models
     else:
         transcript = transcribe_samples(audio.samples, options, models)
     if not transcript.result["segments"] and (loud_s := loud_seconds(mixed(audio).samples)):
-        transcript.note = f"no speech was found, though {loud_s} s of the audio are not silent"
-        logger.warning("%s; if somebody speaks there, lower --vad_onset", transcript.note)
+        unheard = f"no speech was found, though {loud_s} s of the audio are not silent"
+        logger.warning("%s; if somebody speaks there, lower --vad_onset", unheard)
+        transcript.note = "; ".join(filter(None, [transcript.note, unheard]))
     return transcript

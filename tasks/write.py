@@ -30,8 +30,6 @@ LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
 """The longest values in an output's name."""
 RULES = ", ".join(f"{name}={value:g}" for name, value in asdict(Rules()).items())
 IN_TEMPLATES = ("relpath", "stem", "language", "format")
-
-
 SEVERAL = Recording(problem="each speaker has a recording, and this page plays one")
 
 

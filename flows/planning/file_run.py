@@ -163,6 +163,10 @@ class FileRun:
         quality = self.written.quality if self.written else None
         return {
             "path": urls.shown(self.source.path),
+            "tracks": [
+                {"path": urls.shown(track.file.path), "speaker": track.speaker, "offset_s": track.offset_s}
+                for track in self.source.tracks
+            ],
             "status": self.status,
             "outputs": self.outputs(),
             "error": self.error,

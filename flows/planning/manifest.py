@@ -50,35 +50,32 @@ class _Reader:
         self.errors: list[str] = []
 
     def entries(self, text: str) -> Iterator[Entry]:
-        """Yield the valid entries, and note the errors of the others. Groups are where their first track is."""
-        groups: dict[str, list[TrackRow]] = {}
-        found: list[Entry | str] = []
+        """Yield the valid entries, and note the errors of the others. A group is where its first track is."""
         json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
+        found: dict[str | int, list[TrackRow]] = {}  # by the group, or the line
         for line, row in self._json_lines(text) if json_lines else self._csv(text):
-            path = row.pop(PATH, None)
-            named = isinstance(path, str) and path.strip() and "\0" not in path
-            if not named:
-                self._wrong(line, f"no {PATH}")
+            path = self._path(line, row)
             columns = self._track_columns(line, row)
             options = self._file_options(line, row)
-            if not named or options is None or columns is None:
-                continue
-            path = path.strip()
-            path = urls.absolute(path if urls.is_url(path) else self._beside(path))
-            if columns.group is None:
-                found.append(Entry(path, options, line))
-                continue
-            if columns.group not in groups:
-                found.append(columns.group)
-            groups.setdefault(columns.group, []).append(TrackRow(line, columns.track(path), options))
-        for each in found:
-            if isinstance(each, Entry):
-                yield each
-            elif wrong := list(mistakes(groups[each])):
+            if path and columns and options is not None:
+                found.setdefault(columns.group or line, []).append(TrackRow(line, columns.track(path), options))
+        for name, rows in found.items():
+            if isinstance(name, int):
+                yield Entry(rows[0].track.path, rows[0].options, name)
+            elif wrong := list(mistakes(rows)):
                 for line, what in wrong:
                     self._wrong(line, what)
             else:
-                yield entry_of(each, groups[each])
+                yield entry_of(name, rows)
+
+    def _path(self, line: int, row: dict[str, Any]) -> str | None:
+        """Return the path of a row, which is taken out of it; None if there is none."""
+        path = row.pop(PATH, None)
+        if not isinstance(path, str) or not path.strip() or "\0" in path:
+            self._wrong(line, f"no {PATH}")
+            return None
+        path = path.strip()
+        return urls.absolute(path if urls.is_url(path) else self._beside(path))
 
     def _beside(self, path: str) -> str:
         return urls.join(self._folder, path)

@@ -141,7 +141,7 @@ class Audio:
     """The decoded audio of one file, which the stages that read it share in the object store."""
 
     samples: Samples
-    """None where it has parts."""
+    """Empty where it has parts."""
     fault: str | None = None
     """What is wrong with its channels."""
     parts: tuple[Samples, ...] = ()

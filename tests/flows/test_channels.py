@@ -138,7 +138,7 @@ def test_prefect_names_the_speakers_and_sees_no_diarization_of_split_files(done:
     """With `auto`, it is not known before the file is decoded."""
     named = {stage: {run.name for run in runs} for stage, runs in done.tasks.items()}
     assert "call.wav · Agent, Customer" in named["transcribe"]
-    assert named["transcribe"] - named["diarize"] == {"call.wav · Agent, Customer", "silent.wav"}
+    assert named["transcribe"] - named["diarize"] == {"call.wav · Agent, Customer", "silent.wav", "talk · Grace, Ada"}
 
 
 def test_tracks_of_a_group_say_what_their_own_files_say(done: Done) -> None:
@@ -156,9 +156,9 @@ def test_tracks_of_a_group_say_what_their_own_files_say(done: Done) -> None:
 
 def test_a_track_that_cannot_be_decoded_fails_its_group(done: Done) -> None:
     """By its name."""
-    assert done.file("torn")["error"] == (
-        "load audio: torn.flac: its header promises audio, and there is none: cut off, or it lies in another file"
-    )
+    error = done.file("torn")["error"]
+    assert "load audio" in error
+    assert "torn.flac: its header promises audio, and there is none" in error
 
 
 def test_a_later_run_does_what_is_asked_for_anew(done: Done, manifest: Path, tiny_en: str, small_models: Path) -> None:

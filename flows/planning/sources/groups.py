@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry, TrackEntry
+from tasks.audio.timeline import LONGEST_SILENCE_S
 from tasks.options import Options
 from tasks.storage import urls
 
@@ -20,7 +21,9 @@ class TrackColumns(Options):
 
     group: Name | None = Field(None, description="name of the recording that it is a track of, and of its outputs")
     speaker: Name | None = Field(None, description="who speaks in this track (default: its name, without extension)")
-    offset: float | None = Field(None, ge=0, le=24 * 3600, description="seconds from the start at which it begins")
+    offset: float | None = Field(
+        None, ge=0, le=LONGEST_SILENCE_S, description="seconds from the start at which it begins"
+    )
 
     def track(self, path: str) -> TrackEntry:
         """Return the track at this path."""
@@ -28,9 +31,9 @@ class TrackColumns(Options):
         return TrackEntry(path, self.speaker or name, self.offset or 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrackRow:
-    """A track, with the options of its row."""
+    """A row of a manifest: a file, which is a track if it has a group, and its options."""
 
     line: int
     track: TrackEntry

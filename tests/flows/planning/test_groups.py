@@ -9,6 +9,7 @@ from batches import ALL, do, missing, planned, with_manifest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 
 from flows.canary import _rows
+from flows.cli.remaining import show
 from flows.config.inputs import Inputs
 from flows.config.parameters import Batch
 from flows.planning.discovery import check_any_there, check_below
@@ -59,6 +60,19 @@ def test_a_group_is_one_input_with_one_set_of_outputs(speech: Path) -> None:
     assert file.source.duration_s == pytest.approx(4.5 + 1.143, abs=0.01)
     assert file.decoded_bytes == pytest.approx((2.889 + 1.143) * BYTES_PER_SECOND, rel=0.01)
     assert file.missing == ALL
+    assert file.record()["tracks"] == [
+        {"path": str(speech / "ada.wav"), "speaker": "Ada", "offset_s": 0.0},
+        {"path": str(speech / "grace.wav"), "speaker": "grace", "offset_s": 4.5},
+    ]
+
+
+def test_the_plan_shows_groups(speech: Path, tiny_en: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With how many tracks they have."""
+    batch = talk(speech, options={"model": tiny_en}).model_copy(update={"align": None})
+    assert show(batch, find_entries(batch.inputs, OutputFolder.of(batch).ledger)) == 0
+    shown = capsys.readouterr().out
+    assert "do      talk 1.2 (0:00:06, 2 tracks): transcribe, check, write -> " in shown
+    assert "2 files to do" in shown
 
 
 def test_a_group_is_done_until_a_track_is_another(speech: Path) -> None:

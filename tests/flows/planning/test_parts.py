@@ -10,6 +10,7 @@ from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 
 from flows.planning.selection import checked_entries
+from flows.preflight.check import notices
 from flows.state.folder import OutputFolder
 from tasks.audio.decoding import decode
 from tasks.errors import InvalidInput
@@ -109,6 +110,15 @@ def test_a_manifest_says_it_for_each_file(speech: Path) -> None:
     files = planned(with_manifest(speech, rows, transcribe=SPLIT))
     assert [file.source.names for file in files.values()] == [{"CHANNEL_0": "Ada", "CHANNEL_1": "Grace"}, {}]
     assert files["call.wav"].source.title == "call.wav · Ada, Grace"
+
+
+def test_names_without_channels_say_so(speech: Path) -> None:
+    """Unless a manifest may split some."""
+    named = {"model": "tiny", "channel_names": "Ada,Grace"}
+    said = "--channel_names has no effect without --channels split or auto"
+    assert said in notices(batch_of(speech, transcribe=named))
+    assert said not in notices(batch_of(speech, transcribe=named | {"channels": "auto"}))
+    assert said not in notices(with_manifest(speech, [{"path": "a.wav"}], transcribe=named))
 
 
 @pytest.mark.parametrize("names", ["Agent,", "Agent,Agent", ","])
