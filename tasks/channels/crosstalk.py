@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import combinations, groupby
 from typing import Any
 
@@ -26,6 +26,10 @@ SOFTER_DB = 6.0
 """A word is crosstalk if it is so much softer than the same word in the other part."""
 SAME_SOUND = 0.8
 """Or, about as loud, if the samples correlate so well: a channel that was recorded twice."""
+COMPARED_S = 2.0
+"""So much of a segment without timed words is correlated at most."""
+MOST_ALIKE = 0.8
+"""The share of the words of such a segment that must be copies."""
 LEAST_RUN = 3
 """So many words in a row are crosstalk, or half of their segment: less may be said by two persons at once."""
 
@@ -79,18 +83,18 @@ def without_crosstalk(
     A word is a copy if another part has it too, but for a few letters and 0.3 s, and louder by 6 dB, or just as loud
     and with the same samples: of two persons who say "yes" at once, about equally loud, both are kept. Copies are
     removed where at least three follow each other, or where they are at least half of a segment; there words that
-    Whisper heard otherwise go with them, if somebody louder speaks at the same time. Segments left without words are
-    removed. `samples` are the parts' own, 16 kHz; `offsets` say when, in seconds, each part begins. The results that
-    are given stay as they are.
+    Whisper heard otherwise go with them, if somebody louder speaks at the same time. A segment without timed words is
+    removed, as a whole, if at least 80% of its words are copies. `samples` are the parts' own, 16 kHz; `offsets` say
+    when, in seconds, each part begins. The results that are given stay as they are.
     """
     heard = [
         _Part(list(_words(result, offset_s)), sound, offset_s)
         for result, sound, offset_s in zip(parts, samples, offsets or [0.0] * len(parts), strict=True)
     ]
     for first, second in combinations(heard, 2):
+        softer_of = cache(partial(_softer, first, second))  # words without times have those of their segments
         for one, other in _same_words(first.words, second.words):
-            start, end = min(one.start, other.start), max(one.end, other.end)
-            softer = _softer(first, second, start, end)
+            softer = softer_of(min(one.start, other.start), max(one.end, other.end))
             if softer is second:
                 second.copies[other] = first
             elif softer is first:
@@ -144,6 +148,7 @@ def _softer(first: _Part, second: _Part, start: float, end: float) -> _Part | No
     louder = first.level_db(start, end) - second.level_db(start, end)
     if abs(louder) >= SOFTER_DB:
         return second if louder > 0 else first
+    end = min(end, start + COMPARED_S)
     one, other = first.sound(start, end), second.sound(start, end)
     length = min(len(one), len(other))
     return second if correlation(one[:length], other[:length]) >= SAME_SOUND else None
@@ -155,7 +160,9 @@ def _removed(part: _Part) -> set[tuple[int, int]]:
     for _, each in groupby(part.words, key=lambda word: word.segment):
         words = list(each)
         copies = [word for word in words if word in part.copies]
-        if 2 * len(copies) >= len(words):
+        if not any(word.timed for word in words):
+            removed.update(words if len(copies) >= MOST_ALIKE * len(words) else ())
+        elif 2 * len(copies) >= len(words):
             louder = {id(part.copies[word]): part.copies[word] for word in copies}.values()
             removed.update(word for word in words if word in part.copies or _drowned(word, part, louder))
         else:

@@ -77,8 +77,8 @@ def two_parties(channels: list[Samples]) -> bool:
     """Return whether the channels, 16 kHz samples of equal length, are those of separate parties.
 
     That is so if at least two have sound that comes and goes, and any two of these are apart: in each there is speech
-    that is far softer in the other, and next to nothing is of one source and about equally loud in both. Of delays,
-    of which channel is inverted, and of silent channels nothing depends.
+    that is far softer in the other, and next to nothing is of one source and about equally loud in both. Delays of up
+    to 25 ms, inverted channels and silent ones make no difference.
     """
     heard = [each for each in map(channel_of, channels) if each.active.any()]
     return len(heard) > 1 and all(_apart(a, b) for a, b in combinations(heard, 2))

@@ -10,7 +10,7 @@ Result = dict[str, Any]
 def without_words(result: Result, removed: set[tuple[int, int]]) -> Result:
     """Return a result without some of its words, given as the numbers of their segments and theirs in these, from 0.
 
-    A segment without words, or whose words nothing has timed, stays as it is or is removed as a whole.
+    Of segments without timed words all words are given, or none. Segments left without words are removed.
     """
     if not removed:
         return result
@@ -18,14 +18,14 @@ def without_words(result: Result, removed: set[tuple[int, int]]) -> Result:
     for number, segment in enumerate(result["segments"]):
         words = segment.get("words") or segment["text"].split()
         kept = [position for position in range(len(words)) if (number, position) not in removed]
-        if len(kept) == len(words) or (kept and not segment.get("words")):
+        if len(kept) == len(words):
             segments.append(segment)
         elif kept:
             segments.append(shortened(segment, kept))
-    words = (
-        {"word_segments": [word for each in segments for word in each["words"]]} if "word_segments" in result else {}
-    )
-    return {**result, "segments": segments, **words}
+    left = {"segments": segments}
+    if "word_segments" in result:
+        left["word_segments"] = [word for each in segments for word in each["words"]]
+    return {**result, **left}
 
 
 def shortened(segment: dict[str, Any], kept: list[int]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """tasks/channels/crosstalk.py: what a microphone hears of another speaker is kept once, what two say is kept twice."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -149,9 +150,15 @@ def test_without_words_or_samples_nothing_is_removed() -> None:
     assert kept([result(FOX), result(FOX)], SPOKEN[:0], BESIDE[:0]) == [["The quick brown fox jumps."]] * 2
 
 
-def test_hours_of_crosstalk_are_gone_through_in_seconds() -> None:
-    """Ten thousand words in each of two parts."""
+@pytest.mark.parametrize("timed", [True, False])
+def test_hours_of_crosstalk_are_gone_through_in_seconds(timed: bool) -> None:  # noqa: FBT001
+    """Seven thousand words in each of two parts, or as many in segments of 30 s that nothing has timed."""
     sounds = [np.resize(samples_of(at(db, LOUD[: 2 * SAMPLE_RATE])), 3_000 * SAMPLE_RATE) for db in (0, -15)]
-    parts = [result(*([(word, 2 * n + at_s) for word, at_s in FOX] for n in range(1_400))) for _ in range(2)]
-    loud, faint = without_crosstalk(parts, sounds)
-    assert (len(loud["segments"]), len(faint["segments"])) == (1_400, 0)
+    part = result(*([(word, 2 * n + at_s) for word, at_s in FOX] for n in range(1_400)))
+    if not timed:
+        text = " ".join(word for word, _ in FOX * 15)
+        part = {"segments": [{"start": 30.0 * n, "end": 30.0 * n + 29, "text": text} for n in range(93)]}
+    began = time.process_time()
+    loud, faint = without_crosstalk([part, part], sounds)
+    assert time.process_time() - began < 10
+    assert (len(loud["segments"]), len(faint["segments"])) == (len(part["segments"]), 0)
