@@ -1,10 +1,13 @@
 """flows/services/ray_cluster/session.py and head.py: a Ray that starts too slowly, and what a run's own consists of."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
+from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 
 from flows.services.ray_cluster.session import STARTS, _started_here
 
@@ -44,21 +47,29 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
 
 
 ALONE = """
+from pathlib import Path
 import psutil, ray
+from ray._private import worker
 from flows.services.ray_cluster.session import ray_session
 
 with ray_session(None, dashboard=False) as session:
     ray.get(ray.remote(type("Actor", (), {"work": lambda self: None})).remote().work.remote())
     assert session.dashboard_url is None
+    log = Path(worker._global_node.get_logs_dir_path(), "dashboard_agent.log").read_text()
+    assert "Failed to bind" not in log, log
     for process in psutil.Process().children(recursive=True):
         print(" ".join(process.cmdline()))
 """
 
 
-def test_a_ray_of_its_own_has_the_processes_that_actors_need_and_no_others() -> None:
+def test_a_ray_of_its_own_has_the_processes_that_actors_need_and_waits_for_no_port() -> None:
     """After an upgrade Ray may start others, or those that are left out in another way."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    done = subprocess.run([sys.executable, "-c", ALONE], env=own, capture_output=True, text=True, check=False)
+    with socket.socket() as other:
+        with suppress(OSError):  # where another Ray has the port already
+            other.bind(("", DEFAULT_DASHBOARD_AGENT_LISTEN_PORT))
+            other.listen()
+        done = subprocess.run([sys.executable, "-c", ALONE], env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     programs = ("gcs_server", "raylet", "ray::Actor", "DashboardAgent", "RuntimeEnvAgent")
     found = {line: [name for name in programs if name in line.partition(" --")[0]] for line in done.stdout.splitlines()}
