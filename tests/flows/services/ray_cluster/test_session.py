@@ -1,13 +1,10 @@
 """flows/services/ray_cluster/session.py and head.py: a Ray that starts too slowly, and what a run's own consists of."""
 
 import os
-import socket
 import subprocess
 import sys
-from contextlib import suppress
 
 import pytest
-from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 
 from flows.services.ray_cluster.session import STARTS, _started_here
 
@@ -47,29 +44,24 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
 
 
 ALONE = """
-from pathlib import Path
 import psutil, ray
-from ray._private import worker
+from ray._private import ray_constants, worker
 from flows.services.ray_cluster.session import ray_session
 
 with ray_session(None, dashboard=False) as session:
     ray.get(ray.remote(type("Actor", (), {"work": lambda self: None})).remote().work.remote())
     assert session.dashboard_url is None
-    log = Path(worker._global_node.get_logs_dir_path(), "dashboard_agent.log").read_text()
-    assert "Failed to bind" not in log, log
+    port = worker._global_node.dashboard_agent_listen_port
+    assert port > 0 and port != ray_constants.DEFAULT_DASHBOARD_AGENT_LISTEN_PORT, port
     for process in psutil.Process().children(recursive=True):
         print(" ".join(process.cmdline()))
 """
 
 
-def test_a_ray_of_its_own_has_the_processes_that_actors_need_and_waits_for_no_port() -> None:
+def test_a_ray_of_its_own_has_only_the_processes_that_actors_need_and_a_free_port() -> None:
     """After an upgrade Ray may start others, or those that are left out in another way."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    with socket.socket() as other:
-        with suppress(OSError):  # where another Ray has the port already
-            other.bind(("", DEFAULT_DASHBOARD_AGENT_LISTEN_PORT))
-            other.listen()
-        done = subprocess.run([sys.executable, "-c", ALONE], env=own, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", ALONE], env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     programs = ("gcs_server", "raylet", "ray::Actor", "DashboardAgent", "RuntimeEnvAgent")
     found = {line: [name for name in programs if name in line.partition(" --")[0]] for line in done.stdout.splitlines()}
