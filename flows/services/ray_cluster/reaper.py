@@ -6,32 +6,50 @@ nothing from this package and is started by its path, in case another package is
 
 import select
 import sys
+import time
 from contextlib import suppress
 
 import psutil
 
 CHECK_EVERY_S = 2.0
-GRACE_S = 0.5
-"""How long Ray's processes have to end by themselves; they have nothing to save, and the command waits."""
+LIMIT_S = 2.0
+"""How long a process that was killed may take to be gone; the command waits for it."""
 
 
 def reap(pids: list[int]) -> None:
-    """Wait for the end of standard input; then kill these processes and their descendants, if they still run."""
+    """Wait for the end of standard input; then kill these processes and their descendants: they have nothing to save.
+
+    Returns when they are gone.
+    """
     roots = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
             roots.append(psutil.Process(pid))
-    known = set(roots)
-    while True:
-        for root in roots:
-            with suppress(psutil.NoSuchProcess):
-                known.update(root.children(recursive=True))
-        if select.select([sys.stdin], [], [], CHECK_EVERY_S)[0]:
-            break
-    _, left = psutil.wait_procs(known, timeout=GRACE_S)
-    for process in left:
+    known = _with_descendants(roots)
+    while not select.select([sys.stdin], [], [], CHECK_EVERY_S)[0]:
+        known |= _with_descendants(roots)
+    known |= _with_descendants(roots)
+    for process in known:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    until = time.monotonic() + LIMIT_S
+    while any(map(_runs, known)) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def _with_descendants(roots: list[psutil.Process]) -> set[psutil.Process]:
+    found = set(roots)
+    for root in roots:
+        with suppress(psutil.NoSuchProcess):
+            found.update(root.children(recursive=True))
+    return found
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Return whether a process is there, and not only because its parent does not ask how it ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from flows.host.ray_token import provide_token
 from flows.host.signals import signals_blocked
 from flows.preflight.services import check_ray
 from flows.services.ray_cluster import reaper
-from flows.services.ray_cluster.head import NO_IDLE_WORKERS, without_unused
+from flows.services.ray_cluster.head import NO_IDLE_WORKERS, for_one_run
 from flows.services.ray_cluster.node import Node
 from flows.services.ray_cluster.nodes import alive_nodes
 from flows.services.ray_cluster.object_store import disk_notice
@@ -112,7 +112,7 @@ def _started_here(*, dashboard: bool) -> Any:
     before = set(psutil.Process().children())
     for left in reversed(range(STARTS)):
         try:
-            with signals_blocked(), nullcontext() if dashboard else without_unused():
+            with signals_blocked(), for_one_run(dashboard=dashboard):
                 return ray.init(
                     address="local",
                     namespace="prefect",

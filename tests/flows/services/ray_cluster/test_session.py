@@ -45,17 +45,20 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
 
 ALONE = """
 import psutil, ray
+from ray._private import ray_constants, worker
 from flows.services.ray_cluster.session import ray_session
 
 with ray_session(None, dashboard=False) as session:
     ray.get(ray.remote(type("Actor", (), {"work": lambda self: None})).remote().work.remote())
     assert session.dashboard_url is None
+    port = worker._global_node.dashboard_agent_listen_port
+    assert port > 0 and port != ray_constants.DEFAULT_DASHBOARD_AGENT_LISTEN_PORT, port
     for process in psutil.Process().children(recursive=True):
         print(" ".join(process.cmdline()))
 """
 
 
-def test_a_ray_of_its_own_has_the_processes_that_actors_need_and_no_others() -> None:
+def test_a_ray_of_its_own_has_only_the_processes_that_actors_need_and_a_free_port() -> None:
     """After an upgrade Ray may start others, or those that are left out in another way."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run([sys.executable, "-c", ALONE], env=own, capture_output=True, text=True, check=False)
