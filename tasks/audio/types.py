@@ -60,7 +60,7 @@ class Audio:
 
     samples: Samples
     fault: str | None = None
-    """What is wrong with its channels."""
+    """What is wrong with the file or its channels."""
 
     def release(self) -> None:
         """Drop the samples, and with them their place in the object store."""
