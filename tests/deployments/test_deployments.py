@@ -434,6 +434,7 @@ def test_the_token_is_nowhere_but_in_its_block(box: Prefect, first: dict[str, An
         ("NIGHTLY_CRON", "at ten", "WHISPERX_BATCH_NIGHTLY_CRON: Invalid cron string"),
         ("NIGHTLY_TIMEZONE", "Mars/Olympus", "WHISPERX_BATCH_NIGHTLY_TIMEZONE: Invalid timezone"),
         ("NIGHTLY_STOP_AFTER", "noon", "WHISPERX_BATCH_NIGHTLY_STOP_AFTER: 'noon' is neither a time of day, such as"),
+        ("MODEL", "largev3", "no such Whisper model; did you mean large-v3?"),
         ("DIARIZE_MODEL", "campplus", "WHISPERX_BATCH_DIARIZE_MODEL: has no effect without WHISPERX_BATCH_DIARIZE"),
         ("RECORDINGS", "/no/such/folder", "WHISPERX_BATCH_RECORDINGS: /no/such/folder cannot be made: No such file"),
         ("OUTPUT_FORMAT", "doc", "WHISPERX_BATCH_OUTPUT_FORMAT: there is no format 'doc'"),
