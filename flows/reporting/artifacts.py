@@ -68,15 +68,15 @@ class Artifacts:
         """Update the artifacts of a run's progress, and call `look`, every few seconds for the length of a `with`."""
         ended = threading.Event()
 
-        def show(text: str) -> None:
-            self.show("progress", progress.percent(), text)
+        def show() -> None:
+            self.show("progress", progress.percent(), progress.text())
             if shards := progress.shards():
                 self.show("shards", shards, progress.headline())
 
         def follow() -> None:
-            show(progress.text())
+            show()
             while not ended.wait(FOLLOW_EVERY_S):
-                show(progress.text())
+                show()
                 look()
 
         run = contextvars.copy_context().run
@@ -88,7 +88,8 @@ class Artifacts:
         finally:
             ended.set()
             following.join()
-            show(progress.final_text())
+            progress.end()
+            show()
 
     def close(self) -> None:
         """Wait until all is sent."""

@@ -20,8 +20,8 @@ CLIPPED_SHARE = 0.1
 """The share of the seconds of speech that must be so."""
 EDGE_S, LOUD_EDGE = 0.05, 0.5
 """A file whose last moment is louder than this share of its speech ends in the middle of it."""
-LEAST_OF_SAID = 0.9
-"""Headers round, and the sound of a film may end before its pictures."""
+MISSING_S, MISSING_SHARE = 1.0, 0.1
+"""Less than either may be missing: codecs pad, and the sound of a film may end before its pictures."""
 LENGTH_GUESSED = frozenset((".aac", ".ac3", ".adts", ".amr", ".dts", ".eac3", ".mp2", ".mp3"))
 """Their headers may have no length, which FFmpeg then guesses from the bit rate at the beginning."""
 CUT_S = 2.0
@@ -34,7 +34,8 @@ def with_damage(audio: Audio, file: AudioFile) -> Audio:
     FFmpeg reads a recording that was cut off, or damaged, as far as it can, and calls that a success.
     """
     found_s, said_s = len(audio.samples) / SAMPLE_RATE, file.duration_s
-    if not found_s or found_s > LEAST_OF_SAID * said_s or os.path.splitext(file.path)[1].lower() in LENGTH_GUESSED:
+    is_guess = os.path.splitext(file.path)[1].lower() in LENGTH_GUESSED
+    if not found_s or is_guess or said_s - found_s < max(MISSING_S, MISSING_SHARE * said_s):
         return audio
     damage = f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
     return replace(audio, fault="; ".join(filter(None, [damage, audio.fault])))
