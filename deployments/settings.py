@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tzlocal import get_localzone_name
 
 from flows.config.deadline import StopAfter
+from flows.preflight.models import check_whisper_name
 from tasks.diarize import DiarizeOptions
 from tasks.options import Options
 from tasks.transcribe import TranscribeOptions
@@ -62,6 +63,13 @@ class DeploymentSettings(BaseSettings):
         if value is not None and info.field_name:
             with _in_words():
                 OPTIONS[info.field_name][1](**{info.field_name: value})
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_whisper_name("model", value)
         return value
 
     @field_validator("nightly_cron")

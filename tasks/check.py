@@ -16,7 +16,7 @@ from tasks.quality.density import sparse
 from tasks.quality.invention import impossible, known_phrases, loops, unlikely, unspoken
 from tasks.quality.language import foreign
 from tasks.quality.second_vad import second_speech
-from tasks.quality.sound import bad_sound
+from tasks.quality.sound import bad_sound, with_damage
 from tasks.quality.spans import Span
 from tasks.quality.speakers import one_for_all, unlabelled
 from tasks.quality.timing import low_scores, untimed, wrong_times
@@ -122,6 +122,7 @@ def check(
     """Check the transcript of one file; `transcribe` and `diarize` are the file's own options."""
     if transcript.provisional:
         keep_no_result()
+    audio = with_damage(audio, file)
     quality = check_transcript(transcript, audio, diarization, options, transcribe, _fewest(diarize))
     if quality.verdict != "good":
         logger.warning("%s: %s", quality.verdict, "; ".join(quality.reasons))
@@ -192,6 +193,7 @@ def check_again(
 ) -> SecondPass:
     """Choose between the texts of one file; `again` is the aligned text, or `decoded` itself without alignment."""
     again = again.transcript if isinstance(again, DecodedAgain) else again
+    audio = with_damage(audio, file)
     second = choose_texts(transcript, decoded, again, audio, diarization, options, transcribe, _fewest(diarize))
     if second.transcript.provisional:
         keep_no_result()

@@ -12,6 +12,7 @@ from flows.state.folder import OutputFolder
 from tasks.errors import InvalidInput, one_line
 from tasks.people.known import TABLE, VOICES, Person, read_people, table_of, voices_json
 from tasks.people.limits import Limits, check_limits
+from tasks.storage.urls import shown
 
 PAGE = "speakers.html"
 
@@ -19,10 +20,14 @@ PAGE = "speakers.html"
 def collect(folder: OutputFolder, where: str, limits: Limits | None, forget: str | None = None) -> str:
     """Write to the folder `where` who speaks in the files of an output folder; return what to say about it.
 
-    Those whose id or name is `forget` are forgotten. Raises InvalidInput if there is nobody like that, or if the limits
-    of the embedding model are not known and none are given; OSError.
+    Those whose id or name is `forget` are forgotten. Raises InvalidInput if there is nobody like that, if no file was
+    diarized, or if the limits of the embedding model are not known and none are given; OSError.
     """
     known, table, gathered = read_people(where), table_of(where), gather(folder, folder.ledger())
+    if not (known or table or gathered.files):
+        raise InvalidInput(
+            f"{shown(folder.location)}: no file was run with --diarize; do that first, then run this again"
+        )
     check_limits((each.voice.model for each in gathered.voices), limits)
     people = grouped(known, gathered.voices, limits, next_ids(known, where))
     gone = [person for person in people if forget in (person.id, person.name)] if forget else []

@@ -60,7 +60,8 @@ def check_names(batch: Batch) -> None:
     """Raise InvalidInput for a path that holds no model, and for an unknown name of a Whisper model."""
     _check_not_shadowed(batch)
     for option, model in batch.whisper_models.items():
-        _check_whisper(option, model)
+        check_whisper_name(option, model)
+        check_model(option, model, ("model.bin",))
     for aligner in batch.align.aligners().values() if batch.align else ():
         if aligner != CROSS_ATTENTION:
             check_model("align_model", aligner, ("config.json",))
@@ -68,7 +69,8 @@ def check_names(batch: Batch) -> None:
         check_model("diarize_model", batch.diarize.diarize_model, ("config.yaml",))
 
 
-def _check_whisper(option: str, model: str) -> None:
+def check_whisper_name(option: str, model: str) -> None:
+    """Raise InvalidInput for a name that is neither a path, an id of the Hub nor one of Whisper's models."""
     if not os.path.exists(model) and "/" not in model:
         from faster_whisper.utils import available_models
 
@@ -77,7 +79,6 @@ def _check_whisper(option: str, model: str) -> None:
                 f"--{option} {model}: no such folder, and no such Whisper model"
                 f"{closest(model, available_models())}; there are {', '.join(available_models())}"
             )
-    check_model(option, model, ("model.bin",))
 
 
 def _check_not_shadowed(batch: Batch) -> None:

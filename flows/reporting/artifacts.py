@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -73,8 +72,8 @@ class Artifacts:
         """
         ended = threading.Event()
 
-        def show(text: Callable[[], str] = progress.text) -> None:
-            self.show("progress", progress.percent(), text())
+        def show() -> None:
+            self.show("progress", progress.percent(), progress.text())
             if shards := progress.shards():
                 self.show("shards", shards, progress.headline())
 
@@ -93,7 +92,8 @@ class Artifacts:
         finally:
             ended.set()
             following.join()
-            _logged(partial(show, progress.final_text))
+            progress.end()
+            _logged(show)
 
     def close(self) -> None:
         """Wait until all is sent."""

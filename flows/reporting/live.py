@@ -15,7 +15,7 @@ from rich.text import Text
 from flows.host.terminal import log, showing, wait_for
 from flows.pools.group import Pools
 from flows.reporting.console import duration, speed
-from flows.reporting.markdown.progress import final_text, progress_text
+from flows.reporting.markdown.progress import progress_text
 from flows.reporting.markdown.texts import shards_text
 from flows.reporting.tracker import Tracker
 from flows.reporting.work import Work
@@ -38,6 +38,7 @@ class Progress:
         self._work = Work(tracker.files)
         self._finished_before = self._finished()
         self._began = time.monotonic()
+        self._ended = False
         self._bars = Bars(
             TextColumn("{task.description}", style="bold"),
             BarColumn(bar_width=None),
@@ -89,6 +90,8 @@ class Progress:
 
     def headline(self) -> str:
         """Return the state of what this run has to do in a line."""
+        if self._ended:
+            return " · ".join(["ended", *self._counts()])
         self._work.look()
         parts = self._counts()
         if not any(stage.finished for stage in self._work.stages.values()) and not any(self._pools.running.values()):
@@ -110,12 +113,12 @@ class Progress:
 
     def text(self) -> str:
         """Return the headline, the stages and the files in work, as Markdown."""
-        return progress_text(self.headline(), self._work, self._pools.running)
+        return progress_text(self.headline(), self._work, {} if self._ended else self._pools.running)
 
-    def final_text(self) -> str:
-        """Return the counts of a run whose stages have ended, as Markdown: all of them, and no time left."""
-        self._work.look(at_once=True)
-        return final_text(" · ".join(["ended", *self._counts()]), self._work)
+    def end(self) -> None:
+        """Show the final counts from now on, and no time left: the stages have ended."""
+        self._work.end()
+        self._ended = True
 
     def shards(self) -> str:
         """Return how far each shard is, as Markdown; nothing if there is but one."""

@@ -76,15 +76,22 @@ class Work:
         self._looked = 0.0
         self._lock = threading.Lock()
 
-    def look(self, *, at_once: bool = False) -> None:
-        """Bring the counts up to date, unless that was done a moment ago and is not asked for `at_once`."""
+    def look(self) -> None:
+        """Bring the counts up to date, unless that was done a moment ago."""
         with self._lock:
-            now = time.monotonic()
-            if now < self._looked + LOOK_EVERY_S and not at_once:
-                return
-            self._looked = now
-            for file in [file for file in self._open if file.begun or file.status != "waiting"]:
-                self._count(file, now)
+            if time.monotonic() >= self._looked + LOOK_EVERY_S:
+                self._look()
+
+    def end(self) -> None:
+        """Bring the counts up to date for the last time; no file is in work any more."""
+        with self._lock:
+            self._look()
+            self._in_work.clear()
+
+    def _look(self) -> None:
+        self._looked = now = time.monotonic()
+        for file in [file for file in self._open if file.begun or file.status != "waiting"]:
+            self._count(file, now)
 
     def _count(self, file: FileRun, now: float) -> None:
         if file not in self._counted:

@@ -143,7 +143,7 @@ class Audio:
     samples: Samples
     """Empty where it has parts."""
     fault: str | None = None
-    """What is wrong with its channels."""
+    """What is wrong with the file or its channels."""
     parts: tuple[Samples, ...] = ()
     """The channels, or tracks, that are transcribed apart."""
     offsets_s: tuple[float, ...] = ()

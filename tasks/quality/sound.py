@@ -1,13 +1,16 @@
 """Sound that is hard to transcribe: clipped, silent, cut off, of one channel alone."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from tasks.audio.loudness import QUIET
-from tasks.audio.types import SAMPLE_RATE, Audio, Samples
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples
 from tasks.quality.spans import Span, seconds
 from tasks.quality.transcript import Finding
+from tasks.quality.verdict import clock
 
 FULL_SCALE = 32_700
 """Samples beyond count as clipped: converters and codecs stop a little below 32,767."""
@@ -17,8 +20,25 @@ CLIPPED_SHARE = 0.1
 """The share of the seconds of speech that must be so."""
 EDGE_S, LOUD_EDGE = 0.05, 0.5
 """A file whose last moment is louder than this share of its speech ends in the middle of it."""
+MISSING_S, MISSING_SHARE = 1.0, 0.1
+"""Less than either may be missing: codecs pad, and the sound of a film may end before its pictures."""
+LENGTH_GUESSED = frozenset((".aac", ".ac3", ".adts", ".amr", ".dts", ".eac3", ".mp2", ".mp3"))
+"""Their headers may have no length, which FFmpeg then guesses from the bit rate at the beginning."""
 CUT_S = 2.0
 """So much before the end is named where to listen."""
+
+
+def with_damage(audio: Audio, file: AudioFile) -> Audio:
+    """Return the audio with a fault noted if it has far less sound than its file's header says.
+
+    FFmpeg reads a recording that was cut off, or damaged, as far as it can, and calls that a success.
+    """
+    found_s, said_s = len(audio.samples) / SAMPLE_RATE, file.duration_s
+    is_guess = os.path.splitext(file.path)[1].lower() in LENGTH_GUESSED
+    if not found_s or is_guess or said_s - found_s < max(MISSING_S, MISSING_SHARE * said_s):
+        return audio
+    damage = f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
+    return replace(audio, fault="; ".join(filter(None, [damage, audio.fault])))
 
 
 def bad_sound(audio: Audio, speech: list[Span]) -> Iterator[Finding]:

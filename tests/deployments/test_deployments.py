@@ -192,7 +192,7 @@ def test_a_run_explains_itself(box: Prefect, first: dict[str, Any]) -> None:
             row,
         )
     report = shown["whisperx-batch-report"]["data"]
-    assert re.search(r"\| \[transcribe\]\(/runs/flow-run/[0-9a-f-]{36}\) \| 4 \| [\d:]+ \| █+ \d+% \|", report)
+    assert re.search(r"\| \[transcribe\]\(../../runs/flow-run/[0-9a-f-]{36}\) \| 4 \| [\d:]+ \| █+ \d+% \|", report)
     assert re.search(r"`CPU [▁▂▃▄▅▆▇█]+ \d+%`", report)
     assert "- transcribe: 4 of 4 files" in shown["whisperx-batch-progress"]["description"]
 
@@ -272,7 +272,7 @@ def test_a_run_with_bad_files_ends_with_them_and_without_a_traceback(
     runs = box.post("/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
     assert {each["name"] for each in runs if each["state_type"] == "FAILED"} == {"broken.mp3", "letter.wav"}
     report = box.artifacts(run["id"])["whisperx-batch-report"]["data"]
-    assert all(f"(/runs/task-run/{each['id']})" in report for each in runs if each["state_type"] == "FAILED")
+    assert all(f"(../../runs/task-run/{each['id']})" in report for each in runs if each["state_type"] == "FAILED")
 
 
 def test_options_of_a_run_are_added_to_those_of_the_deployment(
@@ -434,6 +434,7 @@ def test_the_token_is_nowhere_but_in_its_block(box: Prefect, first: dict[str, An
         ("NIGHTLY_CRON", "at ten", "WHISPERX_BATCH_NIGHTLY_CRON: Invalid cron string"),
         ("NIGHTLY_TIMEZONE", "Mars/Olympus", "WHISPERX_BATCH_NIGHTLY_TIMEZONE: Invalid timezone"),
         ("NIGHTLY_STOP_AFTER", "noon", "WHISPERX_BATCH_NIGHTLY_STOP_AFTER: 'noon' is neither a time of day, such as"),
+        ("MODEL", "largev3", "no such Whisper model; did you mean large-v3?"),
         ("DIARIZE_MODEL", "campplus", "WHISPERX_BATCH_DIARIZE_MODEL: has no effect without WHISPERX_BATCH_DIARIZE"),
         ("RECORDINGS", "/no/such/folder", "WHISPERX_BATCH_RECORDINGS: /no/such/folder cannot be made: No such file"),
         ("OUTPUT_FORMAT", "doc", "WHISPERX_BATCH_OUTPUT_FORMAT: there is no format 'doc'"),

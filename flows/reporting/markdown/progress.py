@@ -12,22 +12,14 @@ NAMED = 10
 
 def progress_text(headline: str, work: Work, running: Mapping[str, int]) -> str:
     """Return the headline, each stage with its files, and the files that have been in work longest."""
-    files = [
-        f"- {cell(file.source.name)}: {', '.join(stages)}, for {duration(seconds)}"
-        for file, stages, seconds in work.in_work()[:NAMED]
-    ]
-    return "\n".join([headline, "", *_stages(work, running), *(["", "In work:", "", *files] if files else [])])
-
-
-def final_text(headline: str, work: Work) -> str:
-    """Return the headline and each stage with its files, of a run that has ended."""
-    return "\n".join([headline, "", *_stages(work, {})])
-
-
-def _stages(work: Work, running: Mapping[str, int]) -> list[str]:
-    return [
+    stages = [
         f"- {stage}: {each.finished} of {counted(each.files)}"
         + (f", {running[stage]} running" if running.get(stage) else "")
         for stage, each in work.stages.items()
         if each.files
     ]
+    files = [
+        f"- {cell(file.source.name)}: {', '.join(stages)}, for {duration(seconds)}"
+        for file, stages, seconds in work.in_work()[:NAMED]
+    ]
+    return "\n".join([headline, "", *stages, *(["", "In work:", "", *files] if files else [])])

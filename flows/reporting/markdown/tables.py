@@ -25,8 +25,11 @@ def _shown(content: Any) -> str:
 
 
 def link(text: str, kind: Literal["flow-run", "task-run"], run: UUID | None) -> Link:
-    """Return the text as a link to the page of a run in Prefect's UI, if it is known which."""
-    return Link(f"[{cell(text)}](/runs/{kind}/{run})" if run else cell(text))
+    """Return the text as a link to the page of a run in Prefect's UI, if it is known which.
+
+    Relative to the pages that show artifacts: the UI may be either of Prefect's two, and not at the server's root.
+    """
+    return Link(f"[{cell(text)}](../../runs/{kind}/{run})" if run else cell(text))
 
 
 def shortened(name: str) -> str:

@@ -183,6 +183,17 @@ def test_people_are_written_to_a_local_folder(tmp_path: Path, monkeypatch: pytes
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "speech"]
 
 
+def test_a_folder_without_speakers_has_nobody_to_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its files were not diarized: nothing is written, and what to do is said."""
+    diarized(recordings(tmp_path / "speech", 1), {})
+    (tmp_path / "out" / ".whisperx-batch").mkdir(parents=True, exist_ok=True)
+    assert speakers(monkeypatch, str(tmp_path / "out")) == 2
+    assert "no file was run with --diarize" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "speakers" / "speakers.html").exists()
+
+
 def test_an_unknown_embedding_model_needs_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,16 +48,16 @@ def test_a_file_has_the_same_name_in_every_run(tmp_path: Path) -> None:
 
 
 def test_the_plan_is_longest_first_and_says_what_cannot_be_read(speech: Path) -> None:
-    """An empty file is in the plan as failed; the others are not touched by it."""
+    """An empty file has failed before any is opened; the others are not touched by it."""
     (speech / "empty.wav").touch()
     batch = batch_of(speech)
     plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
     tracker = Tracker.of(plan)
     plan.recall(tracker)
+    assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")
     plan.probe(tracker)
     assert [file.source.name for file in plan.waiting()] == ["call.wav", "hello.wav"]
     assert plan.waiting()[0].source.duration_s == pytest.approx(30)
-    assert [(file.status, file.error) for file in plan.files][1] == ("failed", "the file is empty")
 
 
 def test_a_file_is_opened_at_the_latest_when_it_is_its_turn(speech: Path) -> None:

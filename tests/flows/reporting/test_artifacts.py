@@ -73,8 +73,8 @@ def test_the_report_has_the_failures_before_the_totals_and_the_files(tmp_path: P
     )
     tracker.failed(tracker.files[1], "transcribe: it broke")
     text = report_text(tracker)
-    assert f"- [b.wav](/runs/task-run/{run}): transcribe: it broke" in text
-    assert f"| [transcribe](/runs/flow-run/{run}) | 1 | 0:00:30 | {'█' * 15} 75% |" in text
+    assert f"- [b.wav](../../runs/task-run/{run}): transcribe: it broke" in text
+    assert f"| [transcribe](../../runs/flow-run/{run}) | 1 | 0:00:30 | {'█' * 15} 75% |" in text
     assert "| write | 1 | 0:00:10 | █████ 25% |" in text
     assert "`CPU ▇▂ 48%`" in text
     assert "`GPU ▅█ 75%`" in text

@@ -96,7 +96,8 @@ def test_the_progress_of_a_run_that_has_ended_counts_every_file() -> None:
     finish(tracker, 1)
     tracker.files[2].begun = True
     progress.text()
-    text = progress.final_text()
+    progress.end()
+    text = progress.text()
     assert text.splitlines()[0].startswith("ended · 2/3 files · 0 failed · ")
     assert "- align: 2 of 3 files\n" in text
     assert not any(word in text for word in ("left", "finishing", "In work", "running"))

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import TWO_SPEAKERS
+from encoding import encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Audio, Samples
+from tasks.audio.decoding import decode, decode_audio, probe
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples
 from tasks.check import CheckOptions, check_transcript
 from tasks.diarize import Diarization
+from tasks.quality.sound import with_damage
 from tasks.quality.spans import seconds, union, within, without
 from tasks.quality.verdict import Quality
 from tasks.storage.results import StoredResult, result_store
@@ -232,6 +234,31 @@ def test_sound_that_is_hard_to_transcribe_is_found(result: Result, call: Samples
     assert reason(checked(result, call[:cut]), "sound", "ends in the middle")[1] == pytest.approx(
         cut / SAMPLE_RATE, abs=0.1
     )
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "whole", "damage"),
+    [
+        ("flac", "call.flac", True, None),
+        ("flac", "call.flac", False, "0:00:05 of the 0:00:10 that its header says could be read: cut off, or damaged"),
+        ("aac", "call.mkv", False, "0:00:05 of the 0:00:10 that its header says could be read: cut off, or damaged"),
+        ("libmp3lame", "call.mp3", False, None),
+    ],
+)
+def test_a_recording_that_is_cut_off_is_in_doubt(
+    tmp_path: Path,
+    codec: str,
+    name: str,
+    whole: bool,  # noqa: FBT001
+    damage: str | None,
+) -> None:
+    """FFmpeg reads what is there and raises nothing; of an mp3 it may have guessed the length."""
+    path = encode(tmp_path / name, codec, rate=16_000, layout="mono")
+    content = path.read_bytes()
+    path.write_bytes(content if whole else content[: len(content) // 2])
+    duration_s = probe(str(path)).duration_s
+    audio = with_damage(decode_audio(str(path), duration_s), AudioFile(str(path), name, duration_s))
+    assert audio.fault == damage
 
 
 def test_speakers_that_are_not_told_apart_are_found(result: Result, call: Samples) -> None:
