@@ -11,6 +11,7 @@ before and after that the seconds of the command, as a dry run of new files and 
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,7 @@ def measure_files(count: int) -> None:
             told("opened")
             plan.ledger.share()
         do(batch, "write")
+        shutil.rmtree(OutputFolder.of(batch).state_dir / "writing")  # the notes, which a run removes as it goes on
         told("read and written")
         plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
         tracker = Tracker.of(plan)

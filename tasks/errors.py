@@ -53,6 +53,8 @@ def will_last(error: BaseException) -> bool:
 
 def one_line(text: str) -> str:
     """Return the text with unprintable characters escaped: line breaks, and what a terminal would act on."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

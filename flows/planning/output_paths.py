@@ -16,7 +16,7 @@ LONGEST_NAME = 255
 
 def common_folder(paths: list[str]) -> str:
     """Return the folder that all these locations lie below."""
-    return os.path.commonpath([os.path.dirname(_path(path)) for path in paths])
+    return os.path.commonpath({os.path.dirname(_path(path)) for path in paths})
 
 
 def name_below(root: str, path: str) -> str:

@@ -115,13 +115,13 @@ class Plan:
         if duration_s is None or choice.may_change(row.get("track_choice", ""), file.source.track):
             file.unopened = True
         else:
-            self.resume.find(file, outcomes)
+            self.resume.find(file, outcomes, (size, mtime_ns))
             # Results of an earlier version must not be mixed with samples of this one.
             file.unopened = file.status == "waiting" and "retimed" not in row
 
     def _refused(self, file: FileRun, content: FileVersion) -> str | None:
         """Return the error of an earlier run for this content, if it is not to be tried again."""
-        if self._retry or "refused" not in self.ledger.row(file.source.path):
+        if self._retry or not self.ledger.row(file.source.path).get("refused"):
             return None
         return self.ledger.refused(file.source.path, content, self.resume.made_with(file.options))
 

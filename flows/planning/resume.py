@@ -14,6 +14,7 @@ from flows.planning.wanted import Wanted
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Written, outputs_of
+from tasks.audio.container import check_regular
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
 from tasks.people.labels import names_mark, naming_of, unnamed
@@ -64,18 +65,22 @@ class Resume:
         """Return whether `stop` was called."""
         return self._stop.is_set()
 
-    def identify(self, file: FileRun) -> None:
+    def identify(self, file: FileRun, found: FileVersion | None = None) -> None:
         """Set the file's keys from the digest of its content, which is read unless the ledger remembers it.
 
-        Raises OSError, UnreadableAudio if it has changed since it was planned, Stopped.
+        `found` is the file's version, if it has just been looked at. Raises OSError, UnreadableAudio if it changes
+        while it is read, Stopped.
         """
         if file.source.keys:
             return
-        row, wanted = self._ledger.digest(file.source.path, self._stop), self.wanted(file.options)
-        mark = file.source.key_mark
+        path, wanted, mark = file.source.path, self.wanted(file.options), file.source.key_mark
+        size, mtime_ns = found = found or check_regular(path)
+        known = self._ledger.remembers(path, found)
+        row = self._ledger.digest(path, found, self._stop)
         keys = {stage: result_key(stage, row["digest"], options + mark) for stage, options in wanted.stages.items()}
-        file.source = replace(file.source, size=row["size"], mtime_ns=row["mtime_ns"], keys=keys)
-        file.source.check_unchanged()
+        file.source = replace(file.source, size=size, mtime_ns=mtime_ns, keys=keys)
+        if not known:
+            file.source.check_unchanged()
         file.key = f"{row['digest']}-{wanted.outputs}{mark}"
         file.ahead = WriteAhead(
             self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern
@@ -174,10 +179,13 @@ class Resume:
                 return True
         return False
 
-    def find(self, file: FileRun, outcomes: Outcomes) -> None:
-        """Identify the file and decide what it is missing; record its outcome if it is done or has failed."""
+    def find(self, file: FileRun, outcomes: Outcomes, found: FileVersion | None = None) -> None:
+        """Identify the file and decide what it is missing; record its outcome if it is done or has failed.
+
+        `found` is the file's version, if it has just been looked at.
+        """
         try:
-            self.patience.retry(partial(self.identify, file))
+            self.patience.retry(partial(self.identify, file, found))
             written = self.patience.retry(partial(self.decide, file))
         except Stopped:
             return

@@ -12,7 +12,6 @@ from typing import Any, Unpack, cast
 from flows.host.collector import collector_paused
 from flows.state.ledger_file import LedgerFile
 from flows.state.ledger_rows import Row, Written, merged, row_from
-from tasks.audio.container import check_regular
 from tasks.storage import io, urls, write_ahead
 from tasks.storage.atomic import atomic_write
 from tasks.storage.filesystems import FileVersion, UnsupportedLocation
@@ -129,16 +128,14 @@ class Ledger:
         """Return the sizes of all contents that are known: a file of another size is none of them."""
         return {row["size"] for row in self.rows.values() if "digest" in row}
 
-    def digest(self, path: str, stop: threading.Event | None = None) -> Row:
-        """Return the row of a file with its digest, reading it unless it is remembered.
+    def digest(self, path: str, found: FileVersion, stop: threading.Event | None = None) -> Row:
+        """Return the row of a file, whose version was just `found`, with its digest: read unless it is remembered.
 
-        Raises OSError, UnreadableAudio, Stopped.
+        Raises OSError, UnsupportedLocation, Stopped.
         """
-        found = check_regular(path)
         if not self.remembers(path, found):
-            digest = digest_of(path, stop)
-            # If it changed meanwhile, the digest is remembered for a time that is over: it will be read again.
-            self.note(path, size=found[0], mtime_ns=found[1], digest=digest)
+            # If it changes meanwhile, the digest is remembered for a version that is gone: it will be read again.
+            self.note(path, size=found[0], mtime_ns=found[1], digest=digest_of(path, stop))
         return self.row(path)
 
     def note(self, path: str, **learnt: Unpack[Row]) -> None:

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -110,18 +111,29 @@ def check_regular(path: str) -> filesystems.FileVersion:
     Other faults of the file system, or of the store, which may pass, are raised as OSError.
     """
     try:
-        found = io.version_of(path)
+        found, regular = _looked_at(path)
     except OSError as error:
         if error.errno in {*LASTING_ERRNOS, errno.ELOOP}:
             raise CannotBeOpened(f"cannot be opened: {error.strerror}") from None
         raise
     if found is None:
         raise CannotBeOpened("no such file")
-    if not urls.is_url(path) and not os.path.isfile(path):
+    if not regular:
         raise CannotBeOpened("not a regular file")
     if found[0] == 0:
         raise CannotBeOpened("the file is empty")
     return found
+
+
+def _looked_at(path: str) -> tuple[filesystems.FileVersion | None, bool]:
+    """Return the version of a file or object, None if there is none, and whether it is a regular one."""
+    if urls.is_url(path):
+        return io.version_of(path), True
+    try:
+        status = os.stat(path)  # once: a network share answers each with a delay
+    except (FileNotFoundError, NotADirectoryError):
+        return None, False
+    return (status.st_size, status.st_mtime_ns), stat.S_ISREG(status.st_mode)
 
 
 def fault(path: str, what: str, error: Exception) -> Exception:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run
 from tasks.errors import InvalidInput
-from tasks.storage.io import read, write_all
+from tasks.storage.io import digest_of, read, write_all
 from tasks.storage.results import VERSION
 
 
@@ -107,6 +108,41 @@ def test_a_done_file_is_skipped_and_not_even_opened(speech: Path, monkeypatch: p
     files = planned(batch)
     assert {file.status for file in files.values()} == {"skipped"}
     assert len(files["call.wav"].record()["outputs"]) == 5
+
+
+def test_a_done_file_and_its_outputs_are_looked_at_once(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a network share each look takes its time, and there may be 100,000 files."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    shutil.rmtree(OutputFolder.of(batch).state_dir / "writing")  # as a run that was not cut short leaves it
+    looks: Counter[str] = Counter()
+    stat = os.stat
+
+    def counted(path: Any, **options: Any) -> os.stat_result:
+        looks[str(path)] += 1
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", counted)
+    for file in planned(batch).values():
+        assert file.status == "skipped"
+        assert {looks[path] for path in (file.source.path, *file.outputs())} == {1}
+
+
+def test_a_file_that_changes_while_it_is_read_fails(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its digest would be that of neither content; the next run does it."""
+
+    def reading(path: str, stop: Any) -> str:
+        digest = digest_of(path, stop)
+        os.utime(path, ns=(1, 1))
+        return digest
+
+    batch = batch_of(speech)
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.state.ledger.digest_of", reading)
+        assert {"the file was changed while the batch ran; run again"} == {
+            file.error for file in planned(batch).values()
+        }
+    assert missing(batch).keys() == {"call.wav", "hello.wav"}
 
 
 def test_outputs_decide_whether_a_file_is_done_not_stored_results(speech: Path) -> None:
