@@ -164,6 +164,8 @@ class Tracker:
         self._release(file)
 
     def _note(self, ledger: Ledger, file: FileRun) -> None:
+        if file.status == "skipped" and ledger.row(file.source.path).get("status") in ("done", "skipped"):
+            return  # nothing that it does not know already
         learnt = file.outcome()
         if file.lasting and self._made_with and file.source.size is not None:
             content = file.source.size, file.source.mtime_ns

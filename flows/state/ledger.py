@@ -49,13 +49,16 @@ class Ledger:
         self._lock = threading.Lock()
         self._file: LedgerFile | None = None
         self._recovered: list[str] = []
+        self._to_be_written = True
+        """Whether its file differs from what is known now."""
         self._read()
         self._recover()
 
     @collector_paused()
     def _read(self) -> None:
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
-        for line in lines + self._of_another_machine():
+        elsewhere = self._of_another_machine()
+        for line in lines + elsewhere:
             try:
                 learnt = json.loads(line)
                 path = str(learnt.pop("path"))
@@ -63,6 +66,7 @@ class Ledger:
             except (ValueError, LookupError, TypeError, AttributeError):
                 continue
             self._learn(path, row)
+        self._to_be_written = bool(elsewhere) or not lines or len(lines) != len(self.rows)
 
     def _of_another_machine(self) -> list[bytes]:
         found = version_of(self._copy) if self._copy else None
@@ -100,6 +104,7 @@ class Ledger:
             self._copied.write_text(str(version_of(self._copy)))
 
     def _learn(self, path: str, learnt: Row) -> None:
+        self._to_be_written = True
         self.rows[path] = merged(self.rows.get(path, Row()), learnt)
         if "pattern" in learnt:
             self._paths_of[learnt["pattern"]].add(path)
@@ -158,16 +163,25 @@ class Ledger:
     def forget(self, paths: list[str]) -> None:
         """Drop what is known of these files; on the disk once the ledger is written anew."""
         for path in paths:
+            self._to_be_written = True
             del self.rows[path]
 
     def begin(self, rows: Mapping[str, Row]) -> None:
-        """Note this of these files, and write the ledger anew, without what has been superseded.
+        """Note this of these files, and write the ledger anew, without what has been superseded, if that changes it.
 
         Until then nothing that is noted is written: only the run that holds the output folder may. Raises OSError
         or UnsupportedLocation if the output folder is a store that cannot be written to.
         """
         for path, learnt in rows.items():
             self._learn(path, learnt)
+        if self._to_be_written or self._recovered:
+            self._write_anew()
+        if self._file:
+            self._file.close()
+        self._file = LedgerFile(self._path)
+        self._put_copy()
+
+    def _write_anew(self) -> None:
         try:
             with atomic_write(self._path) as file:
                 os.fchmod(file.fileno(), 0o600)  # URLs in it can hold tokens
@@ -180,10 +194,6 @@ class Ledger:
             for location in self._recovered:
                 io.remove(location)
             self._recovered = []
-        if self._file:
-            self._file.close()
-        self._file = LedgerFile(self._path)
-        self._put_copy()
 
 
 def _same_file(path: str, known: tuple[int | None, int | None], found: FileVersion) -> bool:

@@ -127,6 +127,21 @@ def test_a_done_file_and_its_outputs_are_looked_at_once(speech: Path, monkeypatc
         assert {looks[path] for path in (file.source.path, *file.outputs())} == {1}
 
 
+def test_a_run_with_nothing_to_do_leaves_the_ledger_as_it_is(speech: Path) -> None:
+    """Once it has no line too many: that of 100,000 files takes seconds to write."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    written = []
+    for _ in range(3):
+        plan = Plan(batch, checked_entries(batch), OutputFolder.of(batch).ledger())
+        plan.recall(tracker := Tracker.of(plan))
+        assert tracker.statuses["skipped"] == len(plan.files)
+        plan.ledger.begin({})
+        plan.ledger.share()
+        written.append(os.stat(OutputFolder.of(batch).state_dir / "ledger.jsonl").st_ino)
+    assert written[1] == written[2]
+
+
 def test_a_file_that_changes_while_it_is_read_fails(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its digest would be that of neither content; the next run does it."""
 
