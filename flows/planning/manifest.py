@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from io import StringIO
@@ -20,7 +21,9 @@ from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
 PATH = "path"
-COLUMNS = [PATH, *FileOverrides.model_fields, *TrackColumns.model_fields]
+TRACK_COLUMNS = list(TrackColumns.model_fields)
+COLUMNS = [PATH, *FileOverrides.model_fields, *TRACK_COLUMNS]
+NO_TRACK = TrackColumns()
 
 
 def read_manifest(manifest: str) -> list[Entry]:
@@ -52,21 +55,31 @@ class _Reader:
     def entries(self, text: str) -> Iterator[Entry]:
         """Yield the valid entries, and note the errors of the others. A group is where its first track is."""
         json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
-        found: dict[str | int, list[TrackRow]] = {}  # by the group, or the line
+        groups: defaultdict[str, list[TrackRow]] = defaultdict(list)
+        found: dict[str | int, Entry | None] = {}  # by the group, or the line
         for line, row in self._json_lines(text) if json_lines else self._csv(text):
             path = self._path(line, row)
             columns = self._track_columns(line, row)
             options = self._file_options(line, row)
-            if path and columns and options is not None:
-                found.setdefault(columns.group or line, []).append(TrackRow(line, columns.track(path), options))
-        for name, rows in found.items():
-            if isinstance(name, int):
-                yield Entry(rows[0].track.path, rows[0].options, name)
-            elif wrong := list(mistakes(rows)):
-                for line, what in wrong:
-                    self._wrong(line, what)
+            if path is None or columns is None or options is None:
+                continue
+            if columns.group is None:
+                found[line] = Entry(path, options, line)
             else:
-                yield entry_of(name, rows)
+                found.setdefault(columns.group)
+                groups[columns.group].append(TrackRow(line, columns.track(path), options))
+        for name, entry in found.items():
+            if entry:
+                yield entry
+            else:
+                yield from self._group(str(name), groups[str(name)])
+
+    def _group(self, name: str, rows: list[TrackRow]) -> Iterator[Entry]:
+        wrong = list(mistakes(rows))
+        for line, what in wrong:
+            self._wrong(line, what)
+        if not wrong:
+            yield entry_of(name, rows)
 
     def _path(self, line: int, row: dict[str, Any]) -> str | None:
         """Return the path of a row, which is taken out of it; None if there is none."""
@@ -118,7 +131,9 @@ class _Reader:
 
     def _track_columns(self, line: int, row: dict[str, Any]) -> TrackColumns | None:
         """Return the columns of a row that are about tracks, which are taken out of it; None if they are invalid."""
-        given = {name: row.pop(name) for name in TrackColumns.model_fields if name in row}
+        given = {name: value for name in TRACK_COLUMNS if (value := row.pop(name, None)) is not None}
+        if not given:
+            return NO_TRACK
         try:
             columns = TrackColumns.model_validate(given)
             FileOverrides(output=columns.group)
@@ -126,7 +141,7 @@ class _Reader:
             for message in _sentences(error):
                 self._wrong(line, message.replace("output: ", "group: "))
             return None
-        if given and columns.group is None:
+        if columns.group is None:
             self._wrong(line, "speaker and offset are those of a track: name its group")
             return None
         return columns

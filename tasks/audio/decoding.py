@@ -19,10 +19,6 @@ from tasks.audio.types import BYTES_PER_SECOND, MOST_CHANNELS, SAMPLE_RATE, Audi
 logger = logging.getLogger(__name__)
 
 
-class TooManyChannels(UnreadableAudio):
-    """The track has more channels than can be decoded apart."""
-
-
 @dataclass(frozen=True)
 class Probed:
     """What a file says of its audio.
@@ -54,9 +50,9 @@ def probe(path: str, choice: TrackChoice = ANY_TRACK) -> Probed:
 
 
 def checked_channels(channels: int) -> int:
-    """Return how many channels to decode apart, at least 1. Raises TooManyChannels."""
+    """Return how many channels to decode apart, at least 1. Raises UnreadableAudio."""
     if channels > MOST_CHANNELS:
-        raise TooManyChannels(
+        raise UnreadableAudio(
             f"it has {channels} channels, more than the {MOST_CHANNELS} that can be split: set --channels mix"
         )
     return max(channels, 1)
@@ -90,7 +86,7 @@ def decode_channels(path: str, duration_s: float | None = None, track_number: in
     """Decode an audio track in one pass, each of its channels to samples as `decode` returns those of a mono file.
 
     All have the same length. Stretches with another number of channels, as in broadcasts, are mixed, and each channel
-    has the mix. Raises as `decode_audio`, and TooManyChannels.
+    has the mix. Raises as `decode_audio`.
     """
     samples, _ = _decode(path, duration_s, track_number, apart=True)
     return [np.frombuffer(each, np.int16) for each in samples]

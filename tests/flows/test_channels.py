@@ -78,7 +78,7 @@ def run(manifest: Path, out: Path, tiny_en: str, small_models: Path, **options: 
         manifest.parent,
         out,
         **{"transcribe": transcribing(tiny_en), "align": {"align_model": str(small_models / "align-tiny")}}
-        | {"models": {"threads": 1}, "inputs": {"manifest": str(manifest)}}
+        | {"models": {"device": "cpu", "threads": 1}, "inputs": {"manifest": str(manifest)}}
         | {"write": {"output_dir": str(out), "output_format": "json,srt,rttm"}}
         | {"diarize": {"diarize_model": str(small_models / "diarize-tiny")}, **options},
     )

@@ -33,7 +33,7 @@ class TrackColumns(Options):
 
 @dataclass(frozen=True, slots=True)
 class TrackRow:
-    """A row of a manifest: a file, which is a track if it has a group, and its options."""
+    """A track, with the line and the options of its row."""
 
     line: int
     track: TrackEntry
