@@ -15,8 +15,9 @@ from tasks.channels.parties import two_parties
 A, B = call()
 LINE_A, LINE_B = A + noise(len(A), -65), B + noise(len(B), -65, 2)
 MONO = A + B
+SPEECH, QUIET = np.tile(A, 6) + noise(6 * len(A), -65), noise(6 * len(A), -65, 2)
 TONES = np.sin(2 * np.pi * 440 * np.arange(len(A)) / SAMPLE_RATE)
-BARS = np.arange(len(A)) // (2 * SAMPLE_RATE) % 2
+BARS, FOURTHS = (np.arange(len(A)) // (2 * SAMPLE_RATE) % number for number in (2, 4))
 
 
 def through(folder: Path, left: Sound, right: Sound, codec: str) -> list[Samples]:
@@ -61,6 +62,8 @@ def test_separate_parties_are_split(channels: tuple[Sound, ...]) -> None:
             id="spaced microphones",
         ),
         pytest.param((MONO * (BARS == 0), MONO), id="one channel drops out"),
+        pytest.param((MONO * (FOURTHS != 0), MONO * (FOURTHS != 1)), id="one channel or the other drops out"),
+        pytest.param((SPEECH, QUIET + at(-20, np.roll(SPEECH, 4_800))), id="three minutes of one party and its echo"),
         pytest.param((MONO, 0 * MONO), id="a silent channel"),
         pytest.param((MONO, noise(len(MONO), -40)), id="a channel of noise"),
         pytest.param((MONO, 0.2 * TONES * BARS), id="a channel of tones that come and go"),
