@@ -5,7 +5,8 @@ import json
 from typing import Annotated, Any, NoReturn
 
 from prefect import flow, runtime
-from prefect.states import Completed, Failed, State
+from prefect.exceptions import CancelledRun
+from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field, ValidationError
 
 from flows.batch import whisperx_batch
@@ -41,7 +42,8 @@ def canary(
 ) -> State[Any]:
     """Transcribe a sample of the inputs with the old options and with the new ones, and compare the transcripts.
 
-    Ends Failed if they differ by more than the limits allow, or if the new options fail on a file.
+    Ends Failed if they differ by more than the limits allow, or if the new options fail on a file; Cancelled if it, or
+    the run with either options, is cancelled.
 
     Args:
         inputs: Files of which a sample is taken.
@@ -66,6 +68,8 @@ def canary(
         trial = Trial.of(compare(urls.join(folder, "old"), urls.join(folder, "new"), None), limits)
     except NothingToDo as reason:
         return Completed(message=f"nothing to do: {reason}")
+    except CancelledRun as reason:
+        return Cancelled(message=str(reason))
     except (*EXPECTED, ValidationError) as error:
         return Failed(message=in_words(error), data=error)
     artifacts = Artifacts(runtime.flow_run.id)
@@ -124,9 +128,9 @@ def _batch(manifest: str, output_dir: str, results_dir: str, options: OptionSet,
 
 
 def _run(batch: Batch, side: str) -> None:
-    """Run the batch as a subflow; files that fail are found by the comparison. Raises RunBroken."""
+    """Run the batch as a subflow; files that fail are found by the comparison. Raises RunBroken, CancelledRun."""
     state = whisperx_batch.with_options(flow_run_name=f"{side} options")(**dict(batch), return_state=True)
     if state.is_cancelled():
-        raise RunBroken(f"the run with the {side} options was cancelled")
+        raise CancelledRun(f"the run with the {side} options was cancelled")
     if error := exception_of(state):
         raise RunBroken(f"with the {side} options: {in_words(error)}")

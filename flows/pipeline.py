@@ -55,10 +55,11 @@ def run_stages(run: Run, pools: Pools) -> None:
     threads = StageThreads(pools, admission)
     shards = Shards(waiting, settings.shard_size, tracker, threads, partial(wire, run.batch, tracker))
     progress = Progress(tracker, pools, run.console)
+    own_runs = list(filter(None, (runtime.flow_run.id, runtime.flow_run.parent_flow_run_id)))
     with (
         progress.shown() if settings.verbose else nullcontext(),
         run.artifacts.following(progress, partial(_look, run, pools)),
-        noticing_cancellation(runtime.flow_run.id, threads.interrupt),
+        noticing_cancellation(own_runs, threads.interrupt),
         _stopping(run, pools, admission),
     ):
         try:

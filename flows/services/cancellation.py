@@ -14,16 +14,16 @@ CHECK_EVERY_S = 5.0
 
 
 @contextmanager
-def noticing_cancellation(flow_run_id: UUID | str, interrupt: Callable[[str], None]) -> Iterator[None]:
-    """Within the `with` block, call `interrupt` once the flow run is cancelled in Prefect."""
+def noticing_cancellation(flow_run_ids: list[str], interrupt: Callable[[str], None]) -> Iterator[None]:
+    """Within the `with` block, call `interrupt` once one of the flow runs is cancelled in Prefect."""
     ended = threading.Event()
 
     def look() -> None:
         while not ended.wait(CHECK_EVERY_S):
             # The server may be slow or away for some time.
             with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
-                state = client.read_flow_run(UUID(str(flow_run_id))).state
-                if state and (state.is_cancelling() or state.is_cancelled()):
+                states = [client.read_flow_run(UUID(flow_run_id)).state for flow_run_id in flow_run_ids]
+                if any(state and (state.is_cancelling() or state.is_cancelled()) for state in states):
                     interrupt("cancelled in Prefect")
                     return
 

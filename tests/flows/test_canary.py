@@ -1,19 +1,23 @@
 """flows/canary.py: new options on a sample, with real models, on a real Ray and a real Prefect server."""
 
 import asyncio
+import contextvars
 import json
+import threading
+import time
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from conftest import cut_speech
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 from prefect.events.actions import RunDeployment
 from prefect.server.utilities.user_templates import render_user_template
-from prefect.states import State
+from prefect.states import Cancelling, State
 from runs import transcribing
 
 from deployments.automations import GROUPS, start_night
@@ -54,6 +58,41 @@ def test_options_that_lose_speech_fail_the_canary_and_equal_ones_do_not(tiny_en:
         *(("new", 0), ("old", 3)),
         *(("new", 3), ("old", 0)),
     ]
+
+
+@pytest.mark.usefixtures("one_ray", "api_url")
+def test_a_canary_that_is_cancelled_in_prefect_ends_cancelled(
+    tiny_en: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does the run of its sample, whose files are left; no new options are tried, and nothing is compared."""
+    monkeypatch.setattr("flows.services.cancellation.CHECK_EVERY_S", 0.2)
+    files = cut_speech(tmp_path / "files", *[f"{i}.wav" for i in range(12)])
+    cancelled: Future[UUID] = Future()
+
+    def cancel_once_it_transcribes() -> None:
+        with get_client(sync_client=True) as client:
+            while not list((tmp_path / "canary").glob("*/old/report.json")):  # it is written when the plan is made
+                time.sleep(0.1)
+            named = FlowRunFilter(name={"any_": ["canary"]}, state={"type": {"any_": ["RUNNING"]}})
+            (run,) = client.read_flow_runs(flow_run_filter=named)
+            client.set_flow_run_state(run.id, Cancelling(), force=True)
+            cancelled.set_result(run.id)
+
+    cancelling = contextvars.copy_context().run
+    threading.Thread(target=cancelling, args=(cancel_once_it_transcribes,), daemon=True).start()
+    options: dict[str, Any] = {"transcribe": transcribing(tiny_en), "align": None, "models": {"device": "cpu"}}
+    state: State[Any] = canary(
+        Inputs(inputs=[str(files)]), str(tmp_path / "canary"), OptionSet.model_validate(options), return_state=True
+    )
+    assert (state.type.value, state.message) == ("CANCELLED", "the run with the old options was cancelled")
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(cancelled.result(0))
+        children = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id={"any_": [run.id]}))
+    assert run.state
+    assert run.state.is_cancelled()
+    assert [(child.name.partition(" · ")[0], child.state_name) for child in children] == [("old options", "Cancelled")]
+    (report,) = (tmp_path / "canary").glob("*/*/report.json")
+    assert json.loads(report.read_text())["summary"]["left"] > 0
 
 
 def shown(state: State[Any]) -> str:

@@ -2,7 +2,7 @@
 
 The plan, the ledger, the results, the write-ahead notes and the writers are the real ones. Between runs people rename
 and replace recordings, edit and delete outputs; runs are killed at any step, and lines of the ledger that were not
-synced are lost.
+synced are lost. The aligners of both languages come and go.
 """
 
 import shutil
@@ -30,6 +30,8 @@ from flows.reporting.tracker import Tracker
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run
 from tasks.diarize import Diarization
+from tasks.models.registry import default_aligners
+from tasks.models.sources import Bundle
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import Transcript
 from tasks.write import write
@@ -58,6 +60,10 @@ class Night:
     aligned: bool = True
     width: int | None = None
 
+    def aligner(self, folder: Path) -> Path:
+        """Return where the aligner of the language is looked for."""
+        return Bundle(default_aligners()[self.language]).file(str(folder / "models"))
+
     def batch(self, folder: Path, out: str) -> Batch:
         """Return the batch of all recordings in the folder."""
         width = self.width if self.aligned else None
@@ -67,14 +73,19 @@ class Night:
                 "transcribe": {"model": self.model, "language": self.language},
                 "align": {} if self.aligned else None,
                 "diarize": {"diarize_model": "some/pipeline"} if self.speakers else None,
-                "models": {"model_cache_only": True},
+                "models": {"model_dir": str(folder / "models"), "offline": True},
                 "run": {"overwrite": self.overwrite},
                 "write": {"output_dir": str(folder / out), "output_format": self.formats, "max_line_width": width},
             }
         )
 
-    def result(self, stage: str, digest: str, transcript: Transcript | None) -> Transcript | Diarization:
-        """Return what a stage makes of a recording: all that it depends on is in it."""
+    def result(
+        self, stage: str, digest: str, transcript: Transcript | None, *, aligner: bool
+    ) -> Transcript | Diarization:
+        """Return what a stage makes of a recording: all that it depends on is in it.
+
+        Without the aligner another method times the words, otherwise.
+        """
         if stage == "diarize":
             return Diarization([(0.0, 1.0, f"SPEAKER_{digest[:4]}")])
         if stage == "transcribe":
@@ -82,8 +93,11 @@ class Night:
             return Transcript(self.language, {"segments": [{"start": 0.0, "end": 1.0, "text": text}]})
         assert transcript
         words = transcript.result["segments"][0]["text"].split()
-        timed = [{"word": word, "start": i / 10, "end": i / 10 + 0.05} for i, word in enumerate(words)]
-        return Transcript(self.language, {"segments": [{**transcript.result["segments"][0], "words": timed}]})
+        length = 0.05 if aligner else 0.02
+        timed = [{"word": word, "start": i / 10, "end": i / 10 + length} for i, word in enumerate(words)]
+        segments = [{**transcript.result["segments"][0], "end": length, "words": timed}]
+        method = default_aligners()[self.language] if aligner else "whisper"
+        return Transcript(self.language, {"segments": segments}, method, provisional=not aligner)
 
 
 nights = st.builds(
@@ -144,11 +158,15 @@ def _do(batch: Batch, night: Night, file: FileRun, tracker: Tracker) -> None:
     store, folder = result_store(OutputFolder.of(batch).results), OutputFolder.of(batch).results
     digest = file.key.partition("-")[0]
     transcript: Any = None
+    aligner = night.aligner(Path(batch.inputs.inputs[0]).parent).exists()
     for stage in ("transcribe", "align", "diarize"):
         if stage not in file.source.keys:
             continue
         if stage in file.missing:
-            result = night.result(stage, digest, transcript)
+            result = night.result(stage, digest, transcript, aligner=aligner)
+            if getattr(result, "provisional", False):
+                transcript = result
+                continue
             store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         stored = StoredResult(folder, file.source.keys[stage])
         if stage != "diarize" and stored.exists():
@@ -170,6 +188,7 @@ class Nights(RuleBasedStateMachine):
         """Begin with one recording, and two sets of options, which all runs have."""
         self.nights = nights
         self.folder = Path(tempfile.mkdtemp())
+        (self.folder / "models").mkdir()
         self.edited: dict[Path, bytes] = {}
         self.put(first, content)
 
@@ -247,10 +266,13 @@ class Nights(RuleBasedStateMachine):
             for path in file.outputs():
                 self.edited.pop(Path(path), None)
 
-    @rule(which=which_night, formats=formats)
-    def whole_run(self, which: int, formats: str) -> None:
-        """Run to the end: each state is true; then a second run has nothing to do."""
+    @rule(which=which_night, formats=formats, aligner=st.booleans())
+    def whole_run(self, which: int, formats: str, *, aligner: bool) -> None:
+        """Run to the end, with the aligner or without: each state is true; then a second run has nothing to do."""
         night = replace(self.nights[which], formats=formats)
+        night.aligner(self.folder).unlink(missing_ok=True)
+        if aligner:
+            night.aligner(self.folder).touch()
         batch = night.batch(self.folder, "out")
         plan = run(batch, night)
         fresh = self.fresh(night)
@@ -259,20 +281,31 @@ class Nights(RuleBasedStateMachine):
                 self.check_refusal(file)
             else:
                 assert file.status in ("done", "skipped")
-                self.check_outputs(file, fresh[file.source.path])
+                assert file.written
+                kept_better = night.aligned and not file.written.provisional
+                self.check_outputs(file, fresh[kept_better][file.source.path])
         again = run(batch, night)
         assert {file.source.path: file.status for file in again.files} == {
             file.source.path: "failed" if file.status == "failed" else "skipped" for file in plan.files
         }
 
-    def fresh(self, night: Night) -> dict[str, dict[str, bytes]]:
-        """Return what a first run with these options would write, by input and extension."""
-        shutil.rmtree(self.folder / "fresh", ignore_errors=True)
-        plan = run(night.batch(self.folder, "fresh"), night)
-        return {
-            file.source.path: {path.rpartition(".")[2]: Path(path).read_bytes() for path in file.outputs()}
-            for file in plan.files
-        }
+    def fresh(self, night: Night) -> dict[bool, dict[str, dict[str, bytes]]]:
+        """Return what a first run with these options would write, by input and extension: now, and with the aligner."""
+        found = {}
+        aligner = night.aligner(self.folder)
+        missing = not aligner.exists()
+        for there in (False, True):
+            if there:
+                aligner.touch()
+            shutil.rmtree(self.folder / "fresh", ignore_errors=True)
+            plan = run(night.batch(self.folder, "fresh"), night)
+            found[there] = {
+                file.source.path: {path.rpartition(".")[2]: Path(path).read_bytes() for path in file.outputs()}
+                for file in plan.files
+            }
+        if missing:
+            aligner.unlink()
+        return found
 
     def check_outputs(self, file: FileRun, fresh: dict[str, bytes]) -> None:
         """Each output is there, and holds what a fresh run would write, or what somebody has made of that."""
