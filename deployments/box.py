@@ -130,6 +130,9 @@ def down(settings: DeploymentSettings) -> None:
         all_of_them = [supervisor, *supervisor.children(recursive=True)]
         _supervisor("shutdown")
         _wait("the end of all services", lambda: all(map(_has_ended, all_of_them)), services)
+        sys.stdout.write("All services are stopped; runs that they ended go on with the next run after `make up`.\n")
+    else:
+        sys.stdout.write("No service was running.\n")
 
 
 def _check_free(setting: str, *ports: str) -> None:

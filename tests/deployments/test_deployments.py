@@ -72,7 +72,8 @@ def _box(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path) -> Iterat
         assert "nightly is off; `make nightly` turns it on." in printed
         yield box
     finally:
-        box.program("python", "-m", "deployments.box", "down")
+        assert "All services are stopped" in box.program("python", "-m", "deployments.box", "down")
+        assert "No service was running" in box.program("python", "-m", "deployments.box", "down")
         assert [process.name() for process in processes_of(ours["PREFECT_HOME"])] == []
 
 
