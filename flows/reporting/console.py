@@ -93,6 +93,8 @@ def show_summary(tracker: Tracker, console: Console) -> None:
         _line(console, f"failed before  and {len(known) - KNOWN_SHOWN} more, which are in the file of --report")
     _show_doubtful(tracker, console)
     _line(console, summary_line(tracker))
+    for kept in tracker.warm:
+        _line(console, f"warm    {kept}; whisperx-batch --stop_warm ends it")
     if known:
         _line(console, f"{counted(len(known))} that failed before and did not change: --retry_failed tries them again")
 
