@@ -14,8 +14,10 @@ from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.parameters import Batch
 from flows.config.run import RunSettings
 from flows.host.programs import typed
+from flows.host.ray_token import provide_token
 from flows.host.terminal import say, wait_for, waiting
 from flows.planning.plan import Plan
+from flows.pools.warm.kept_set import KeptSet
 from flows.pools.warm.services import KeptServices, found, kept_services
 from flows.pools.warm.takeover import end_all
 from flows.preflight.device import cluster_address
@@ -76,7 +78,9 @@ def _services(address: str | None, *, embedded: bool) -> str:
 def stop_warm(address: str | None) -> int:
     """End what runs have kept in the cluster at the address or RAY_ADDRESS, without one on this machine."""
     services = None if cluster_address(address) else found()
-    ended = []
+    ended: list[KeptSet] = []
+    if services:
+        provide_token()
     if services or cluster_address(address):
         with ray_session(services.ray if services else address, dashboard=False):
             ended = end_all()
@@ -92,6 +96,8 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
     quiet = not batch.run.verbose
     with waiting(_services(batch.run.ray_address, embedded=embedded), quiet=quiet, logged=True), ExitStack() as running:
         kept = running.enter_context(_kept(batch.run))
+        if batch.run.keep_warm and not kept and not cluster_address(batch.run.ray_address):
+            say("--keep_warm has no effect: another run uses the Ray that stays, or --ray_dashboard asks for its own")
         # The server starts while Ray does; each takes longer than ten seconds.
         server = running.enter_context(LocalServer()) if embedded and not kept else None
         address = kept.ray if kept else batch.run.ray_address

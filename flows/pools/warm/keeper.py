@@ -18,7 +18,7 @@ from flows.pools.warm.services import KeptServices, lock, record
 from flows.services.prefect_server import LocalServer, has_server
 from flows.services.ray_cluster.session import ray_session
 
-CHECK_EVERY_S = 0.5
+CHECK_EVERY_S = 1.0
 
 
 def main() -> None:

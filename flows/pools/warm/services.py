@@ -6,6 +6,7 @@ One run at a time uses them: it holds a lock, which the system frees when its pr
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 from filelock import FileLock, Timeout
@@ -27,6 +29,7 @@ from tasks.storage.atomic import atomic_write
 
 START_S = 180.0
 END_S = 10.0
+ANSWER_S = 2.0
 LOCK_S = 0.5
 """How long a run tries to get the lock: the keeper has it for milliseconds at a time."""
 NOT_FOR_ACTORS = re.compile(
@@ -54,6 +57,16 @@ class KeptServices:
         """Let runs find them."""
         with atomic_write(record()) as file:
             json.dump(asdict(self), file)
+
+    def answer(self) -> bool:
+        """Return whether Ray's head and the server accept connections: either may have been killed."""
+        for address in (f"//{self.ray}", *(url for name, url in self.prefect.items() if name == "PREFECT_API_URL")):
+            parts = urlsplit(address)
+            try:
+                socket.create_connection((str(parts.hostname), parts.port or 0), timeout=ANSWER_S).close()
+            except OSError:
+                return False
+        return True
 
     def stop(self) -> None:
         """End the keeper, and with it Ray and the server."""
@@ -108,7 +121,7 @@ def kept_services(*, keep: bool) -> Iterator[KeptServices | None]:
         return
     try:
         services = found()
-        if services and services.made_with != surroundings():
+        if services and not (services.made_with == surroundings() and services.answer()):
             services.stop()
             services = None
         services = services or (_started() if keep else None)
