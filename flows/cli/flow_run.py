@@ -17,8 +17,8 @@ from flows.host.programs import typed
 from flows.host.ray_token import provide_token
 from flows.host.terminal import say, wait_for, waiting
 from flows.planning.plan import Plan
+from flows.pools.warm.kept_services import KeptServices, found, kept_services
 from flows.pools.warm.kept_set import KeptSet
-from flows.pools.warm.services import KeptServices, found, kept_services
 from flows.pools.warm.takeover import end_all
 from flows.preflight.device import cluster_address
 from flows.preflight.services import check_prefect, check_ray

@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 import pytest
 from conftest import COMMAND, cut_speech
-from test_driver import wait_for_outputs
 
 Options = list[str]
 
@@ -97,7 +96,10 @@ def test_warm_runs_write_what_cold_runs_write_whatever_the_run_before_was(
 
     line = [COMMAND, str(many), "-o", str(tmp_path / "killed"), "--device", "cpu", *english, "--keep_warm", "10m"]
     killed = subprocess.Popen(line, env=desk, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for_outputs(tmp_path / "killed", 1, killed)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed").glob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert killed.poll() is None
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     fourth = run(desk, one, tmp_path / "fourth", *german, "--keep_warm", "1s")

@@ -13,8 +13,8 @@ import ray
 from filelock import Timeout
 
 from flows.host.signals import exit_on_signals
+from flows.pools.warm.kept_services import KeptServices, lock, record
 from flows.pools.warm.kept_set import kept_sets
-from flows.pools.warm.services import KeptServices, lock, record
 from flows.services.prefect_server import LocalServer, has_server
 from flows.services.ray_cluster.session import ray_session
 

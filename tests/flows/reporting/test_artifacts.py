@@ -106,3 +106,11 @@ def test_a_long_run_is_shown_by_means() -> None:
     """In as many characters as fit."""
     assert picture([0.0, 1.0] * WIDTH) == "▅" * WIDTH
     assert picture([0.0, 0.5, 1.0]) == "▁▅█"
+
+
+def test_the_report_says_what_is_warm_and_how_to_end_it() -> None:
+    """Memory that is held after a run surprises whoever does not expect it."""
+    tracker = Tracker([])
+    tracker.warm = ["Whisper small (2.3 GB, 2 CPUs) until 14:32:00"]
+    line = "Whisper small (2.3 GB, 2 CPUs) until 14:32:00; `whisperx-batch --stop_warm` ends it"
+    assert f"Warm for the next run: {line}" in report_text(tracker)
