@@ -62,17 +62,7 @@ def test_warm_runs_write_what_cold_runs_write_whatever_the_run_before_was(
     english = [*models, "--language", "en", "-f", "all"]
     speakers = [*models, "-f", "json,srt", "--diarize", "--diarize_model", str(small_models / "diarize-tiny")]
     speakers += ["--batch_size", "2", "--language", "en", "--initial_prompt", "Hello."]
-    german = [
-        *models[:4],
-        "--language",
-        "de",
-        "--no_align",
-        "-f",
-        "txt,json",
-        "--beam_size",
-        "2",
-        "--suppress_numerals",
-    ]
+    german = [*models[:4], "--language", "de", "--no_align", "-f", "txt,json", "--suppress_numerals"]
 
     first = run(desk, one, tmp_path / "first", *english, "--keep_warm", "10m")
     assert first["summary"]["model_loads"]["transcribe"] == 1
