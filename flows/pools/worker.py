@@ -167,10 +167,12 @@ class StageProcess:
         return int(psutil.Process().memory_info().rss)
 
     @ray.method(concurrency_group="control")
-    def claim(self, job: str) -> KeptSet | None:
+    def claim(self, job: str, before: float) -> KeptSet | None:
         """Take it for a run; see Tenure."""
+        if self._tenure is None or (kept := self._tenure.claim(job, before)) is None:
+            return None
         self._meter = UsageMeter()
-        return self._tenure.claim(job) if self._tenure else None
+        return kept
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:

@@ -87,20 +87,27 @@ def end_all() -> list[KeptSet]:
 def claimed(job: str) -> Iterator[KeptSet]:
     """Claim every kept set that no other run has, and yield it; end those that a run was killed with."""
     for name, actors in kept_sets().items():
-        handles = [ray.get_actor(actor) for actor in actors]
-        if not all(record_of(handle).up for handle in handles):
-            continue  # a run that starts them, or replaces one; if it was killed they end themselves
-        try:
-            # The first decides between runs that ask at the same time.
-            first: Any = ray.get([handles[0].claim.remote(job)], timeout=ANSWER_S)
-            if None in first:
-                continue
-            others = ray.get([handle.claim.remote(job) for handle in handles[1:]], timeout=ANSWER_S)
-            if None in others or not first[0].process:
-                end_set(name)
-                continue
-        except RayError as error:
-            logger.warning("warm actors of an earlier run do not answer, and are ended: %s", error)
+        # The first decides between runs that ask at the same time. One that does not answer is at work for another, is
+        # being started, or has ended.
+        first = _claims(actors[:1], job)
+        if first is None or None in first:
+            continue
+        others = _claims(actors[1:], job)
+        if others is None or None in others or not first[0].process:
             end_set(name)
         else:
             yield first[0]
+
+
+def _claims(actors: list[str], job: str) -> list[Any] | None:
+    """Claim actors by their names; return what each says, None if any does not answer."""
+    try:
+        handles = [ray.get_actor(name) for name in actors]
+        if not all(record_of(handle).up for handle in handles):
+            return None
+        # What nobody waits for any more must not be claimed: this run would wait for the room of its own actors.
+        asked = [handle.claim.remote(job, time.time() + ANSWER_S) for handle in handles]
+        claims: list[Any] = ray.get(asked, timeout=ANSWER_S)
+    except (RayError, ValueError):
+        return None
+    return claims

@@ -39,11 +39,14 @@ class Tenure:
         with self._lock:
             self._job, self._kept, self._until = "", kept, kept.until
 
-    def claim(self, job: str) -> KeptSet | None:
-        """Give the actor to this run if no other has it. Return what its set holds, nothing if a run was killed."""
+    def claim(self, job: str, before: float) -> KeptSet | None:
+        """Give the actor to this run, `before` a time, if no other has it.
+
+        Return what its set holds, and of no `process` if a run was killed; None if the actor is not given.
+        """
         with self._lock:
             abandoned = bool(self._job) and job_has_ended(self._job)
-            if self._ended or not (self._kept or abandoned):
+            if self._ended or time.time() > before or not (self._kept or abandoned):
                 return None
             kept, self._job, self._kept = self._kept, job, None
             return kept or KeptSet(self._name, "", "", {})

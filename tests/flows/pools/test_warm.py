@@ -119,7 +119,7 @@ def test_what_a_run_uses_is_no_other_runs() -> None:
     pids = processes(first)
     second = started(policy())
     actor = ray.get_actor(actor_name(first.kept[0].name, "load audio", 0))
-    assert ray.get(actor.claim.remote("another job")) is None
+    assert ray.get(actor.claim.remote("another job", time.time() + WAIT_S)) is None
     assert end_all() == []
     assert processes(second) == pids
     assert [each.name for each in end_all()] == [first.kept[0].name]
