@@ -85,7 +85,7 @@ def stop_warm(address: str | None) -> int:
         with ray_session(services.ray if services else address, dashboard=False):
             ended = end_all()
     for kept in ended:
-        say(f"ended: {kept}")
+        say(f"ended: {', '.join(kept.labels)}")
     if not ended:
         say("nothing is warm that no run uses")
     return 0

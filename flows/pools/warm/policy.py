@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -78,7 +79,8 @@ def _models(batch: Batch) -> dict[str, Any]:
 def programs() -> str:
     """Return a digest of this code, of Python, and of the packages that are installed beside it."""
     sources = [path for package in (flows, tasks) for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
-    installed = [(path, os.stat(path).st_mtime_ns) for path in sys.path if os.path.isdir(path)]
+    # The time of a folder of packages changes when any is installed, removed or replaced by another version.
+    installed = [os.stat(sysconfig.get_path(name)).st_mtime_ns for name in ("purelib", "platlib")]
     return digest([sys.version, sys.executable, installed, [path.read_text(encoding="utf-8") for path in sources]])
 
 
