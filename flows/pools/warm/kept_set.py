@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import uuid4
 
 import ray
-from ray.util.placement_group import get_placement_group, remove_placement_group
+from ray.util.placement_group import get_placement_group, placement_group_table, remove_placement_group
 
 from flows.services.ray_cluster.records import in_words
 
@@ -63,19 +63,41 @@ def actor_name(kept: str, pool: str, number: int) -> str:
 
 
 def kept_sets() -> dict[str, list[str]]:
-    """Return the names of the actors of each kept set in this Ray, in use or not, by the set's name."""
+    """Return the names of the actors of each kept set in this Ray, in use or not, by the set's name.
+
+    Actors whose placement group is gone, which Ray would for ever try to restart, are ended.
+    """
+    reserved = {group["name"] for group in placement_group_table().values() if group["state"] != "REMOVED"}
     found = defaultdict(list)
     for name in sorted(ray.util.list_named_actors()):
-        if name.startswith(PREFIX):
-            found[name.partition("/")[0]].append(name)
+        kept = name.partition("/")[0]
+        if name.startswith(PREFIX) and kept in reserved:
+            found[kept].append(name)
+        elif name.startswith(PREFIX):
+            _end(name)
     return dict(found)
 
 
 def end_set(kept: str) -> None:
-    """End the actors of a kept set, and give back what is reserved. An actor that calls this must expect to die."""
-    # First: without the placement group Ray would for ever try to restart them.
+    """End the actors of a kept set, and give back what is reserved."""
     for name in kept_sets().get(kept, []):
-        with suppress(ValueError):  # it has ended meanwhile
-            ray.kill(ray.get_actor(name))
+        _end(name)
+    _release(kept)
+
+
+def end_own_set(kept: str) -> None:
+    """Do the same from within an actor of the set. With the room Ray ends this process, if it gets no further."""
+    names = kept_sets().get(kept, [])
+    _release(kept)
+    for name in names:
+        _end(name)
+
+
+def _end(actor: str) -> None:
+    with suppress(ValueError):  # it has ended meanwhile
+        ray.kill(ray.get_actor(actor))
+
+
+def _release(kept: str) -> None:
     with suppress(ValueError):
         remove_placement_group(get_placement_group(kept))

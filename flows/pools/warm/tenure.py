@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import suppress
 
-from flows.pools.warm.kept_set import KeptSet, end_set
+from flows.pools.warm.kept_set import KeptSet, end_own_set
 from flows.services.ray_cluster.records import job_has_ended
 
 CHECK_EVERY_S = 1.0
@@ -61,4 +61,4 @@ class Tenure:
                 elif time.monotonic() > checked + CHECK_JOB_EVERY_S:
                     checked = time.monotonic()
                     self._ended = job_has_ended(self._job)
-        end_set(self._name)
+        end_own_set(self._name)
