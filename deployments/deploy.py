@@ -46,7 +46,7 @@ def _with_options(settings: DeploymentSettings) -> dict[str, Any]:
     for deployment in project["deployments"]:
         parameters = deployment["parameters"] = dict(deployment["parameters"])  # the file's aliases share one
         if "old" in parameters:  # the canary's
-            parameters["old"] = {name: group for name, group in options.items() if name != "write"}
+            parameters["old"] = {name: group for name, group in options.items() if name not in ("write", "run")}
             continue
         for name, group in options.items():
             parameters[name] = {**parameters.get(name, {}), **group}

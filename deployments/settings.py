@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tzlocal import get_localzone_name
 
 from flows.config.deadline import StopAfter
+from flows.config.run import RunSettings
 from flows.preflight.models import check_whisper_name
 from tasks.diarize import DiarizeOptions
 from tasks.options import Options
@@ -23,6 +24,7 @@ OPTIONS: dict[str, tuple[str, type[Options]]] = {
     "language": ("transcribe", TranscribeOptions),
     "output_format": ("write", WriteOptions),
     "diarize_model": ("diarize", DiarizeOptions),
+    "keep_warm": ("run", RunSettings),
 }
 """The options among the settings: the group of parameters that each belongs to, and its class."""
 
@@ -45,6 +47,7 @@ class DeploymentSettings(BaseSettings):
     output_format: str | None = Field(None, description="formats of their outputs, separated by commas")
     diarize: bool = Field(False, description="whether they label speakers")
     diarize_model: str | None = Field(None, description="with what; needs `diarize`")
+    keep_warm: str | None = Field(None, description="how long the processes and their models stay after a run")
     nightly_cron: str = Field("0 22 * * *", description="when `nightly` starts, as cron has it")
     nightly_timezone: str = Field(
         default_factory=lambda: get_localzone_name() or "UTC", description="where that is the time"

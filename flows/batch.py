@@ -195,6 +195,7 @@ def _run_ray(run: Run) -> None:
         finally:
             for facts in pools.close():
                 run.tracker.model_loads.update(facts.model_loads)
+            run.tracker.warm = [str(kept) for kept in pools.kept]
             _remove_drafts(run)  # of processes that have died during the run
 
 

@@ -12,10 +12,13 @@ from pydantic import SecretStr
 
 from flows.admission import MEGABYTE
 from flows.config.parameters import Batch
+from flows.host.terminal import say
 from flows.planning.plan import Plan
 from flows.pools.group import Pools
 from flows.pools.nodes.planner import NodePlanner
 from flows.pools.placement import CannotBePlaced
+from flows.pools.warm.kept_set import kept_sets
+from flows.pools.warm.policy import WarmPolicy
 from flows.pools.worker import ActorOptions
 from flows.reporting.tracker import Tracker
 from flows.services.ray_cluster.session import RaySession
@@ -43,6 +46,8 @@ def prepared(batch: Batch, session: RaySession, plan: Plan, tracker: Tracker) ->
     pools = None
     with suppress(CannotBePlaced):  # the flow will say so, where it is seen in Prefect too
         pools = start_pools(batch, session, plan) if plan.stages() else None
+    for kept in pools.taken_over if pools and batch.run.verbose else ():
+        say(f"warm: {', '.join(kept.labels)}, from an earlier run")
     token = _prepared.set(Prepared((plan, tracker), pools))
     try:
         yield
@@ -59,8 +64,8 @@ def take_plan() -> tuple[Plan, Tracker] | None:
     return plan
 
 
-def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str], object] = logger.warning) -> Pools:
-    """Return the pools for the flow, started for its run; `say` is told what they wait for.
+def pools_for(batch: Batch, session: RaySession, plan: Plan, notify: Callable[[str], object] = logger.warning) -> Pools:
+    """Return the pools for the flow, started for its run; `notify` is told what they wait for.
 
     Raises CannotBePlaced.
     """
@@ -72,7 +77,7 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan, say: Callable[[str]
     pools = pools or start_pools(batch, session, plan)
     for line in pools.described():
         get_run_logger().info("%s", line)
-    pools.start(plan.audio_left, say)
+    pools.start(plan.audio_left, notify)
     return pools
 
 
@@ -94,6 +99,7 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
         batch.diarize,
         SecretStr(token) if token else None,
         batch.second_pass,
+        WarmPolicy.of(batch, token, keep=session.outlives_us) if batch.run.keep_warm or kept_sets() else None,
     )
     budget = batch.run.audio_budget * MEGABYTE if batch.run.audio_budget else None
     return Pools(planner, options, batch.run.stage_timeout, budget, waits_for_machines=session.joined)

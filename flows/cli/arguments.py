@@ -25,6 +25,7 @@ VALUES = {
     "TEMPLATE": "output_template",
     "TOKEN": "hf_token",
     "TIME": "stop_after",
+    "DURATION": "keep_warm",
     "HOST:PORT": "ray_address",
     "MB": "audio_budget",
     "SECONDS": "stage_timeout chunk_size",

@@ -1,7 +1,9 @@
 """Runs the flow in this process, on an existing Ray and Prefect server or on its own."""
 
+import os
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -10,9 +12,14 @@ from prefect.states import State
 from flows.batch import whisperx_batch
 from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.parameters import Batch
+from flows.config.run import RunSettings
 from flows.host.programs import typed
+from flows.host.ray_token import provide_token
 from flows.host.terminal import say, wait_for, waiting
 from flows.planning.plan import Plan
+from flows.pools.warm.kept_services import KeptServices, found, kept_services
+from flows.pools.warm.kept_set import KeptSet
+from flows.pools.warm.takeover import end_all
 from flows.preflight.device import cluster_address
 from flows.preflight.services import check_prefect, check_ray
 from flows.prepared import prepared
@@ -21,7 +28,7 @@ from flows.reporting.ending import Ending, why_ended
 from flows.reporting.final_state import FAILED_BEFORE
 from flows.reporting.tracker import Tracker
 from flows.services.failures import in_words
-from flows.services.prefect_server import LocalServer, has_server, settle, where_to_look
+from flows.services.prefect_server import LocalServer, has_server, settle, using_server, where_to_look
 from flows.services.ray_cluster.session import ray_session
 from tasks.storage.scratch import remove_abandoned
 
@@ -52,15 +59,50 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     return exit_status(not state.is_completed(), state.name == FAILED_BEFORE)
 
 
+def _kept(run: RunSettings) -> AbstractContextManager[KeptServices | None]:
+    """Return what an earlier run has kept, or this one is to keep, if it has neither a cluster nor the dashboard."""
+    if run.ray_address or os.environ.get("RAY_ADDRESS") or run.ray_dashboard:
+        return nullcontext()
+    return kept_services(keep=run.keep_warm is not None)
+
+
+def _services(address: str | None, *, embedded: bool) -> str:
+    """Return what the run waits for at first."""
+    if cluster_address(address):
+        return "joining the Ray cluster" + " and starting a Prefect server" * embedded
+    if found():
+        return "joining what is warm"
+    return "starting Ray" + " and a Prefect server" * embedded
+
+
+def stop_warm(address: str | None) -> int:
+    """End what runs have kept in the cluster at the address or RAY_ADDRESS, without one on this machine."""
+    services = None if cluster_address(address) else found()
+    ended: list[KeptSet] = []
+    if services:
+        provide_token()
+    if services or cluster_address(address):
+        with ray_session(services.ray if services else address, dashboard=False):
+            ended = end_all()
+    for kept in ended:
+        say(f"ended: {', '.join(kept.labels)}")
+    if not ended:
+        say("nothing is warm that no run uses")
+    return 0
+
+
 def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: bool) -> State[Any]:
     """Return the flow's final state; `begun` is set once the services are up: from then on the flow reports."""
     quiet = not batch.run.verbose
-    ray = "joining the Ray cluster" if cluster_address(batch.run.ray_address) else "starting Ray"
-    services = f"{ray} and a Prefect server" if embedded else ray
-    with waiting(services, quiet=quiet, logged=True), ExitStack() as running:
+    with waiting(_services(batch.run.ray_address, embedded=embedded), quiet=quiet, logged=True), ExitStack() as running:
+        kept = running.enter_context(_kept(batch.run))
+        if batch.run.keep_warm and not kept and not cluster_address(batch.run.ray_address):
+            say("--keep_warm has no effect: another run uses the Ray that stays, or --ray_dashboard asks for its own")
         # The server starts while Ray does; each takes longer than ten seconds.
-        server = running.enter_context(LocalServer()) if embedded else None
-        with ray_session(batch.run.ray_address, dashboard=batch.run.ray_dashboard) as session:
+        server = running.enter_context(LocalServer()) if embedded and not kept else None
+        address = kept.ray if kept else batch.run.ray_address
+        with ray_session(address, dashboard=batch.run.ray_dashboard) as there:
+            session = replace(there, joined=there.joined and not kept)
             if session.dashboard_url and not quiet:
                 say(f"Ray's dashboard: {session.dashboard_url} (its token: {typed('ray get-auth-token')})")
             if session.notice:
@@ -69,6 +111,8 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
                 if server:
                     wait_for("waiting for the Prefect server")
                     running.enter_context(server.used(nodes=len(session.nodes)))
+                if kept and kept.prefect:
+                    running.enter_context(using_server(kept.prefect))
                 begun.set()
                 wait_for("looking at the files, while the models load")
                 state: State[Any] = whisperx_batch(**dict(batch), return_state=True)

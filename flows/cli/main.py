@@ -16,6 +16,7 @@ from flows.cli.parsing import read_options, usage_errors
 from flows.host.collector import collector_paused
 from flows.host.private_folder import NoPrivateFolder, empty_folder
 from flows.host.ray_loopback import keep_to_loopback
+from flows.host.ray_token import ask_for_token
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
 from flows.host.terminal import console, say, waiting
@@ -95,7 +96,10 @@ def _set_up(command: "Command") -> None:
 
     for path in settings_files():
         sys.stderr.write(f"Settings: {path.absolute()}\n")
-    keep_to_loopback(command.ray_address or os.environ.get("RAY_ADDRESS"))
+    cluster = command.ray_address or os.environ.get("RAY_ADDRESS")
+    keep_to_loopback(cluster)
+    if not cluster:
+        ask_for_token()
     if command.log_level:
         level = command.log_level.upper()
         os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = level
@@ -146,6 +150,10 @@ def _run_batch(command: "Command", inputs: list[str]) -> int:
     from flows.reporting.report import write_report
     from flows.reporting.tracker import Tracker
 
+    if command.stop_warm:
+        from flows.cli.flow_run import stop_warm
+
+        return stop_warm(command.ray_address)
     batch = command.batch(inputs)
     with waiting(LOOKING, quiet=not batch.run.verbose):
         entries = checked_entries(batch, say)

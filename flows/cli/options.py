@@ -58,6 +58,7 @@ class Command(
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     dry_run: bool = Field(False, description="print the plan and stop; no model is loaded")
+    stop_warm: bool = Field(False, description="end what --keep_warm has kept, and stop")
     no_align: bool = Field(False, description="no word timings")
     diarize: bool = Field(False, description="label words and segments with speakers")
     no_check: bool = Field(False, description="no verdict on the transcripts")

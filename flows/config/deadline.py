@@ -12,7 +12,8 @@ from pydantic import AfterValidator, WithJsonSchema
 
 STOP_AFTER = r"^([01]?\d|2[0-3]):[0-5]\d$|^\d+(\.\d+)?(h|min|s)$"
 """A time of day of the machine that runs the flow, or a duration."""
-SECONDS = {"h": 3600.0, "min": 60.0, "s": 1.0}
+DURATION = r"^\d+(\.\d+)?(h|min|m|s)$"
+SECONDS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 LOOK_EVERY_S = 10.0
 
 
@@ -28,14 +29,28 @@ StopAfter = Annotated[str, AfterValidator(_known_form), WithJsonSchema({"type": 
 """The option's value; the form of Prefect's UI checks the pattern."""
 
 
+def _known_duration(duration: str) -> str:
+    if not re.match(DURATION, duration):
+        raise ValueError(f"{duration!r} is no duration, such as 15m, 1h or 90s")
+    return duration
+
+
+Duration = Annotated[str, AfterValidator(_known_duration), WithJsonSchema({"type": "string", "pattern": DURATION})]
+
+
+def seconds_of(duration: str) -> float:
+    """Return the seconds of a duration such as 1.5h, 15m, 15min or 30s."""
+    number, unit = re.split(r"(?<=[\d])(?=[hms])", duration)
+    return float(number) * SECONDS[unit]
+
+
 def stop_time(stop_after: str, began: float) -> float:
     """Return the time, in seconds since the epoch, at which a run that `began` then stops admitting files.
 
     A time of day is the next such time of the local clock, also across a change to or from summer time.
     """
     if ":" not in stop_after:
-        number, unit = re.split(r"(?<=[\d])(?=[hms])", stop_after)
-        return began + float(number) * SECONDS[unit]
+        return began + seconds_of(stop_after)
     hour, minute = map(int, stop_after.split(":"))
     now = datetime.fromtimestamp(began)  # noqa: DTZ006 - the local clock is meant
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)

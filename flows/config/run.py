@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from flows.config.deadline import StopAfter
+from flows.config.deadline import Duration, StopAfter
 from tasks.options import Options
 
 
@@ -39,5 +39,10 @@ class RunSettings(Options):
     )
     ray_dashboard: bool = Field(
         False, description="run Ray's dashboard, if the run starts its own Ray, which then takes longer"
+    )
+    keep_warm: Duration | None = Field(
+        None,
+        description="keep the processes with their models for so long after the run, such as 15m, for the next run; "
+        "they hold their memory and GPUs until then",
     )
     verbose: bool = Field(True, description="show progress; False leaves the failures and the summary")

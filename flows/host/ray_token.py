@@ -11,6 +11,14 @@ from flows.host.private_folder import private_subfolder
 SET_BY_USER = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
+def ask_for_token() -> None:
+    """Let a Ray of our own ask for the token, and this process show it; before Ray is imported.
+
+    Ray asks by default where it is started, but shows no token to one that it joins.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def provide_token() -> None:
     """Create a token if there is none; Ray's own would be readable by everybody, and only in the home folder."""
     asked = os.environ.get("RAY_AUTH_MODE", "token").lower() == "token"

@@ -18,6 +18,7 @@ from flows.pools.dispatcher import Dispatcher
 from flows.pools.nodes.planner import Planner
 from flows.pools.placement import CannotBePlaced
 from flows.pools.replica import Replica
+from flows.pools.warm.kept_set import KeptSet
 from flows.pools.worker import ActorFacts, ActorOptions
 from flows.services.ray_cluster.nodes import alive_nodes
 
@@ -65,7 +66,18 @@ class Pools:
     def described(self) -> list[str]:
         """Return a line on each pool of each machine, for the run's log."""
         sets = list(self._sets.by_node.values())
-        return [f"{f'{each.node}: ' if len(sets) > 1 else ''}{spec}" for each in sets for spec in each.specs]
+        lines = [f"{f'{each.node}: ' if len(sets) > 1 else ''}{spec}" for each in sets for spec in each.specs]
+        return lines + [f"goes on with {', '.join(kept.labels)}, warm from an earlier run" for kept in self.taken_over]
+
+    @property
+    def taken_over(self) -> list[KeptSet]:
+        """What earlier runs have kept and this one goes on with."""
+        return self._sets.taken_over
+
+    @property
+    def kept(self) -> list[KeptSet]:
+        """What stays after this run, once it is closed."""
+        return self._sets.kept
 
     @property
     def _replicas(self) -> list[Replica]:
@@ -140,9 +152,9 @@ class Pools:
         return _answers([replicas[0].actor.usage.remote() for replicas in ready if replicas], timeout)
 
     def close(self) -> list[ActorFacts]:
-        """Let the actors send their states and logs to Prefect, end them, and return their last facts.
+        """Let the actors send their states and logs to Prefect, end or keep them, and return their last facts.
 
-        The second time it does nothing.
+        They are kept, if the run is to, after one that went through. The second time it does nothing.
         """
         if self._closed:
             return []
@@ -155,7 +167,7 @@ class Pools:
             self._dispatcher.stop()
             unfinished = self._dispatcher.unfinished()
             if self._dispatcher.has_ray:
-                self._sets.close()
+                self._sets.close(keep=self._dispatcher.started and not self._dispatcher.cancelled)
         for call in unfinished:
             call.report_state(Cancelled(message=self._dispatcher.cancelled))
         return facts

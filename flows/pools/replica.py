@@ -9,6 +9,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from flows.host.allocator_env import runtime_env
 from flows.pools.call import Call
 from flows.pools.sizing import PoolSpec
+from flows.pools.warm.kept_set import actor_name
 from flows.pools.worker import ActorOptions, StageActor
 
 RELOAD_DELAY_S = 1.0
@@ -74,10 +75,21 @@ class Replica:
 
 
 def start_replica(
-    spec: PoolSpec, options: ActorOptions, place: PlacementGroupSchedulingStrategy, *, surplus: bool = False
+    spec: PoolSpec,
+    options: ActorOptions,
+    place: PlacementGroupSchedulingStrategy,
+    *,
+    surplus: bool = False,
+    kept_set: str = "",
+    number: int = 0,
 ) -> Replica:
-    """Start an actor in a reserved place, which has no CPUs for a surplus actor."""
+    """Start an actor in a reserved place, which has no CPUs for a surplus actor.
+
+    With the name of a `kept_set`, it may stay after the run, as actor `number` of its pool.
+    """
+    lasting = {"name": actor_name(kept_set, spec.name, number), "lifetime": "detached"} if kept_set else {}
     actor = StageActor.options(
+        **lasting,
         num_cpus=0 if surplus else spec.num_cpus,
         num_gpus=spec.num_gpus,
         max_concurrency=spec.slots,
@@ -86,5 +98,5 @@ def start_replica(
         max_task_retries=0,
         runtime_env=runtime_env(),
         scheduling_strategy=place,
-    ).remote(spec.parallel, options.models.threads or spec.threads, offline=options.models.offline)
+    ).remote(spec.parallel, options.models.threads or spec.threads, offline=options.models.offline, kept_set=kept_set)
     return Replica(actor, spec, surplus=surplus)

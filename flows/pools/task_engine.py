@@ -72,6 +72,16 @@ class Sessions:
             session = self._open.pop(name)
             session.context.run(session.stack.close)
 
+    def close(self) -> bool:
+        """Close all contexts. Returns False, and closes none, if a task run is in progress."""
+        with self._lock:
+            if any(session.running for session in self._open.values()):
+                return False
+            while self._open:
+                _, session = self._open.popitem()
+                session.context.run(session.stack.close)
+            return True
+
     def run(
         self, ticket: "ray.ObjectRef[Any]", task_run_id: UUID, parameters: dict[str, Any]
     ) -> tuple[State[Any], Outcome]:

@@ -3,10 +3,12 @@
 import gc
 import logging
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import psutil
 import ray
 from prefect.context import TaskRunContext
 from prefect.logging.handlers import APILogHandler
@@ -16,12 +18,15 @@ from pydantic import SecretStr
 from flows.host.usage import Usage, UsageMeter
 from flows.pools.outcome import Outcome
 from flows.pools.task_engine import Sessions
+from flows.pools.warm.kept_set import KeptSet
+from flows.pools.warm.policy import WarmPolicy
+from flows.pools.warm.tenure import Tenure
 from flows.services.prefect_events import flush
 from tasks.align import AlignOptions
-from tasks.alignment.selection import select_timing_method
+from tasks.alignment.selection import forget_failures, select_timing_method
 from tasks.diarization.loading import diarizers
 from tasks.diarize import DiarizeOptions
-from tasks.models.cache import load_counts
+from tasks.models.cache import forget_calls, load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions, go_offline
 from tasks.transcribe import TranscribeOptions
@@ -42,6 +47,8 @@ class ActorOptions:
     token: SecretStr | None = None
     """The driver's Hugging Face token, for gated models: the nodes of a cluster may have none."""
     second_pass: SecondPassOptions | None = None
+    warm: WarmPolicy | None = None
+    """None: nothing of earlier runs is taken over, and nothing stays."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,8 @@ class StageProcess:
     Not decorated with `ray.remote`: Ray would then pickle it by value, with copies of the modules' state that it uses.
     """
 
-    def __init__(self, parallel: int, threads: int, *, offline: bool = False) -> None:
+    def __init__(self, parallel: int, threads: int, *, offline: bool = False, kept_set: str = "") -> None:
+        """`kept_set` is the name of its set if that may stay after the run."""
         compute_limits.configure(parallel, threads)
         # Here, because Ray runs it again after a restart; libraries that are not yet imported read both.
         if offline:
@@ -86,9 +94,13 @@ class StageProcess:
         forward_logs()
         self._sessions = Sessions()
         self._meter = UsageMeter()
+        self._tenure = Tenure(kept_set) if kept_set else None
+        self._own_token = os.environ.get("HF_TOKEN")
 
     def load(self, stages: tuple[str, ...], options: ActorOptions) -> None:
         """Load the models of these stages before the first file needs them."""
+        if self._tenure and options.warm:
+            self._tenure.hold(options.warm.job)
         if options.token:
             os.environ["HF_TOKEN"] = options.token.get_secret_value()
         gc.disable()  # it takes a sixth of the time of WhisperX's imports, and finds nothing
@@ -133,6 +145,34 @@ class StageProcess:
     def usage(self) -> Usage:
         """Return how busy its machine is."""
         return self._meter.read()
+
+    @ray.method(concurrency_group="control")
+    def rest(self, kept: KeptSet) -> int | None:
+        """Forget the run, but for its models, and wait for the next. Return the bytes of memory that this process has.
+
+        None if it still works for the run, or ends with it.
+        """
+        if self._tenure is None or not self._sessions.close():
+            return None
+        os.environ.pop("HF_TOKEN", None)
+        if self._own_token:
+            os.environ["HF_TOKEN"] = self._own_token
+        forget_failures()
+        forget_calls()
+        load_counts.clear()
+        gc.collect()
+        if "torch" in sys.modules:
+            sys.modules["torch"].cuda.empty_cache()
+        self._tenure.rest(kept)
+        return int(psutil.Process().memory_info().rss)
+
+    @ray.method(concurrency_group="control")
+    def claim(self, job: str, before: float) -> KeptSet | None:
+        """Take it for a run; see Tenure."""
+        if self._tenure is None or (kept := self._tenure.claim(job, before)) is None:
+            return None
+        self._meter = UsageMeter()
+        return kept
 
     @ray.method(concurrency_group="control")
     def gpu_memory_free(self) -> float:

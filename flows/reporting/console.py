@@ -98,6 +98,8 @@ def show_summary(tracker: Tracker, console: Console) -> None:
     if provisional := provisional_line(tracker):
         _line(console, provisional)
     _line(console, summary_line(tracker))
+    for kept in tracker.warm:
+        _line(console, f"warm    {kept}; whisperx-batch --stop_warm ends it")
     if known:
         _line(console, f"{counted(len(known))} that failed before and did not change: --retry_failed tries them again")
 

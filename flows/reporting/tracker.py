@@ -55,6 +55,8 @@ class Tracker:
         self.shards: list[Shard] = []
         """The shards, once the stages run: more than one for a large batch."""
         self.model_loads: Counter[str] = Counter()
+        self.warm: list[str] = []
+        """What stays in memory after the run, and until when: a line for each machine."""
         self.stage_s: defaultdict[str, float] = defaultdict(float)
         """Seconds that each stage has worked on files; on several at a time they add up."""
         self.stage_runs: dict[str, UUID] = {}

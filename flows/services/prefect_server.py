@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -150,11 +150,8 @@ class LocalServer:
                 raise ServerFailed(f"the local Prefect server did not start; see {self._log}")
             time.sleep(0.1)
         self._serving = True
-        with temporary_settings({PREFECT_API_URL: self._api, PREFECT_API_AUTH_STRING: self._password}):
-            try:
-                yield
-            finally:
-                flush()
+        with using_server(self.environment()):
+            yield
 
     def _serves(self) -> bool:
         user, _, password = self._password.partition(":")
@@ -164,6 +161,17 @@ class LocalServer:
         except httpx.HTTPError:
             return False
         return asked.is_success
+
+
+@contextmanager
+def using_server(environment: Mapping[str, str]) -> Iterator[None]:
+    """Make this the server that Prefect uses in this process; see LocalServer.environment."""
+    url, password = environment["PREFECT_API_URL"], environment["PREFECT_API_AUTH_STRING"]
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: password}):
+        try:
+            yield
+        finally:
+            flush()
 
 
 def settle(state: State[Any], timeout: float) -> None:

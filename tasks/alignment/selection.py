@@ -51,6 +51,11 @@ def _aligner(language: str, model: str, models: ModelOptions) -> Any:
     return _loaded(language, model, models)
 
 
+def forget_failures() -> None:
+    """Let aligners that failed to load be tried again."""
+    _failed.clear()
+
+
 def _check_not_failed(*key: object) -> None:
     since, reason = _failed.get(key, (0.0, ""))
     if reason and time.monotonic() < since + FORGET_S:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tasks.audio.types import Samples
 from tasks.diarization.mixed_windows import MixedWindows
 from tasks.diarization.voices import Turn, Voice, voices_of
-from tasks.models.cache import load_counts
+from tasks.models.cache import cached_model, load_counts
 from tasks.models.instances import InstancePool
 from tasks.models.options import ModelOptions
 from tasks.models.registry import ensure_pipeline
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from whisperx.diarize import DiarizationPipeline
 
 
-@cache
+@cached_model("diarizers")
 def diarizers(model: str, models: ModelOptions) -> "InstancePool[DiarizationPipeline]":
     """Return the pipelines of this process: pyannote's hold state while they run.
 

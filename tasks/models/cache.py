@@ -1,5 +1,6 @@
 """Models stay loaded: one of each kind in a process, shared by its threads."""
 
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -11,6 +12,18 @@ M = TypeVar("M")
 
 load_counts: Counter[str] = Counter()
 """How often this process has loaded a model, by stage."""
+
+
+def forget_calls() -> None:
+    """Empty the caches of functools in all modules of `tasks`: what they hold may be another for the next run.
+
+    What `cached_model` holds stays.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tasks."):
+            for function in list(vars(module).values()):
+                if hasattr(function, "cache_clear"):
+                    function.cache_clear()
 
 
 def cached_model(stage: str, most: int | None = None) -> Callable[[Callable[P, M]], Callable[P, M]]:

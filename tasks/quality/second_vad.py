@@ -1,10 +1,10 @@
 """Where somebody speaks, by another voice activity detection than the one that chose what Whisper heard."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from tasks.audio.types import SAMPLE_RATE, Samples, as_float
+from tasks.models.cache import cached_model
 from tasks.models.compute_limits import compute_limits
 from tasks.models.instances import InstancePool
 from tasks.quality.coverage import MARGIN_S
@@ -63,7 +63,7 @@ def _pyannote(samples: Samples, start: float, end: float) -> Iterator[Span]:
                 yield from ((first / SAMPLE_RATE + a, first / SAMPLE_RATE + b) for a, b in chunk["segments"])
 
 
-@cache
+@cached_model("second vad")
 def _pyannotes() -> "InstancePool[Pyannote]":
     def make() -> "Pyannote":
         import torch

@@ -1,6 +1,5 @@
 """Whisper's weights and WhisperX's pipelines, loaded once in a process for all files."""
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -70,7 +69,7 @@ def pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[Fa
     return _pipelines(WhisperOptions(**loaded), models)
 
 
-@cache
+@cached_model("pipelines")
 def _pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[FasterWhisperPipeline]":
     def make() -> "FasterWhisperPipeline":
         import whisperx

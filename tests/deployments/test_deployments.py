@@ -391,7 +391,7 @@ def test_nightly_is_turned_on_by_one_command_and_stays_on(box: Prefect) -> None:
 
 def test_options_of_the_deployments_are_settings(box: Prefect) -> None:
     """As deployments/.env has them; the canary's are what it compares with."""
-    settings = {"MODEL": "large-v3", "OUTPUT_FORMAT": "srt,docx", "DIARIZE": "true"}
+    settings = {"MODEL": "large-v3", "OUTPUT_FORMAT": "srt,docx", "DIARIZE": "true", "KEEP_WARM": "15m"}
     box.environment |= {f"WHISPERX_BATCH_{name}": value for name, value in settings.items()}
     box.program("python", "-m", "deployments.deploy")
     deployed = {
@@ -403,6 +403,7 @@ def test_options_of_the_deployments_are_settings(box: Prefect) -> None:
         assert deployed[name]["write"]["output_format"] == "srt,docx"
         assert Path(deployed[name]["write"]["output_dir"]).is_absolute()
         assert deployed[name]["diarize"] == {}
+        assert deployed[name]["run"]["keep_warm"] == "15m"
     assert deployed["canary"]["old"] == {"transcribe": {"model": "large-v3"}, "diarize": {}}
     for name in settings:
         del box.environment[f"WHISPERX_BATCH_{name}"]
@@ -439,6 +440,7 @@ def test_the_token_is_nowhere_but_in_its_block(box: Prefect, first: dict[str, An
         ("DIARIZE_MODEL", "campplus", "WHISPERX_BATCH_DIARIZE_MODEL: has no effect without WHISPERX_BATCH_DIARIZE"),
         ("RECORDINGS", "/no/such/folder", "WHISPERX_BATCH_RECORDINGS: /no/such/folder cannot be made: No such file"),
         ("OUTPUT_FORMAT", "doc", "WHISPERX_BATCH_OUTPUT_FORMAT: there is no format 'doc'"),
+        ("KEEP_WARM", "soon", "WHISPERX_BATCH_KEEP_WARM: 'soon' is no duration"),
         ("LANGUAGE", "Klingon", "WHISPERX_BATCH_LANGUAGE: "),
     ],
 )

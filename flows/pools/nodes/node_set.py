@@ -17,6 +17,8 @@ from flows.pools.pool import Pool
 from flows.pools.replica import Replica, start_replica
 from flows.pools.sizing import PoolSpec
 from flows.pools.startup import Startup
+from flows.pools.warm.kept_set import KeptSet, actor_name, new_name
+from flows.pools.warm.takeover import leave
 from flows.pools.worker import ActorOptions
 from flows.services.ray_cluster.node import Node
 from flows.services.ray_cluster.reservation import Reservation
@@ -40,8 +42,12 @@ class NodeSet:
         post: Callable[[Callable[[], None]], None],
         notify: Callable[["NodeSet", str], object],
         give_up: Callable[["NodeSet", Replica, Exception], None],
+        kept: KeptSet | None = None,
     ) -> None:
-        """Reserve the room and start the actors; see Startup. Raises CannotBePlaced if the machine is too small."""
+        """Reserve the room and start the actors; see Startup. Raises CannotBePlaced if the machine is too small.
+
+        With a set that an earlier run has `kept`, go on with its room and actors.
+        """
         bundles = place(specs, [node])
         self.node = node
         self._options = options
@@ -49,9 +55,14 @@ class NodeSet:
         self._closed = False
         self.specs = specs
         self._bundles = bundles
-        self._reservation = Reservation([bundle.resources for bundle in bundles], node.id)
+        self._kept = kept
+        self._name = kept.name if kept else new_name() if options.warm and options.warm.keep_s else ""
+        """Of the set as one that stays after the run; empty if it ends with it."""
+        self._reservation = Reservation(
+            [bundle.resources for bundle in bundles], node.id, self._name, taken_over=kept is not None
+        )
         self.pools = [
-            Pool(spec, [start_replica(spec, options, self._reservation.strategy(i)) for i in bundles_of(spec, bundles)])
+            Pool(spec, [self._replica(spec, number, i) for number, i in enumerate(bundles_of(spec, bundles))])
             for spec in specs
         ]
         self.pool_of = {stage: pool for pool in self.pools for stage in pool.spec.stages}
@@ -65,6 +76,12 @@ class NodeSet:
         """The last call that came here and may be the cause that machines die."""
         for replica in self.replicas:
             self.startup.load(replica)
+
+    def _replica(self, spec: PoolSpec, number: int, bundle: int) -> Replica:
+        if self._kept:
+            return Replica(ray.get_actor(actor_name(self._name, spec.name, number)), spec)
+        place = self._reservation.strategy(bundle)
+        return start_replica(spec, self._options, place, kept_set=self._name, number=number)
 
     @property
     def replicas(self) -> list[Replica]:
@@ -172,6 +189,17 @@ class NodeSet:
         for i in places:
             self._bundles[i].spare_gpus = round(self._bundles[i].spare_gpus - spec.surplus_num_gpus, 4)
         return [self._reservation.strategy(i) for i in places]
+
+    def keep(self) -> KeptSet | None:
+        """Leave the actors to the next run. Return what is kept; None, and nothing is kept, if any has had trouble."""
+        warm, replicas = self._options.warm, [replica for replica in self.replicas if not replica.surplus]
+        if not (warm and warm.keep_s) or any(not each.ready or each.restarts or each.calls for each in replicas):
+            return None
+        for replica in self.replicas:
+            if replica.surplus:
+                ray.kill(replica.actor)
+        actors = [replica.actor for replica in replicas]
+        return leave(warm, self._name, self.node.id, self.specs, self._kept, actors)
 
     def close(self) -> list[Call]:
         """End the actors, give back what is reserved, and return the calls that waited or ran here."""

@@ -11,6 +11,8 @@ from flows.pools.nodes.planner import Planner
 from flows.pools.placement import CannotBePlaced
 from flows.pools.replica import Replica
 from flows.pools.startup import NOTIFY_EVERY_S
+from flows.pools.warm.kept_set import KeptSet
+from flows.pools.warm.takeover import Takeover
 from flows.pools.worker import ActorOptions
 from flows.services.failures import RunBroken
 from flows.services.ray_cluster.node import Node
@@ -62,6 +64,11 @@ class NodeSets:
         self._notify_at = 0.0
         self._checked_at: float | None = None
         self._requests = MachineRequests(planner.wanted, repeated=may_grow)
+        self._takeover = Takeover(options.warm)
+        self.taken_over: list[KeptSet] = []
+        """What earlier runs have kept and this one goes on with."""
+        self.kept: list[KeptSet] = []
+        """What stays after this run."""
 
     def update(self, nodes: list[Node]) -> list[Call]:
         """Start a set on each machine that is new and has room for one; return the calls that those gone leave."""
@@ -72,6 +79,7 @@ class NodeSets:
         for i, node in enumerate(new):
             if len(self.by_node) < self.planner.files_left():
                 self._start(node, new[i:])
+        self._takeover.end_rest()
         return calls
 
     def _drop_gone(self, up: dict[str, Node]) -> list[Call]:
@@ -119,10 +127,13 @@ class NodeSets:
         """Ask the cluster for the machines that the files left can use: one that scales itself then starts them."""
         self._requests.ask(now, self.planner.files_left, self.by_node, self.refused)
 
-    def close(self) -> None:
-        """End all actors, and give back what is reserved."""
+    def close(self, *, keep: bool = False) -> None:
+        """End all actors, and give back what is reserved; or `keep` those for the next run that can be kept."""
         for node_set in list(self.by_node.values()):
-            self.drop(node_set)
+            if keep and (kept := node_set.keep()):
+                self.kept.append(kept)
+            else:
+                self.drop(node_set)
         self._requests.withdraw()
 
     def _start(self, node: Node, nodes: list[Node]) -> None:
@@ -132,12 +143,16 @@ class NodeSets:
             if self._checked_at and not sees_server(node):
                 raise CannotBePlaced("it does not reach a Prefect server on 127.0.0.1; set PREFECT_API_URL")  # noqa: TRY301
             specs = self.planner.specs(node, nodes, taken)
-            node_set = NodeSet(node, specs, self._options, self._budget_bytes, self._post, self._tell, self._give_up)
+            kept = self._takeover.take(node.id, specs)
+            node_set = NodeSet(
+                node, specs, self._options, self._budget_bytes, self._post, self._tell, self._give_up, kept
+            )
         except CannotBePlaced as error:
             self.refused[node.id] = str(error)
             logger.info("the machine %s gets no actors: %s", node, error)
             return
         self.by_node[node.id] = node_set
+        self.taken_over += [kept] if kept else []
         if self._had_any:
             logger.info("the machine %s gets actors", node)
         self._had_any = True

@@ -26,6 +26,7 @@ def overview(tracker: Tracker) -> list[str]:
         *([f"\n{cell(provisional)}"] if provisional else []),
         *_stages(tracker, summary["stages_s"]),
         *(f"`{line}`\n" for line in tracker.usage.lines()),
+        *(f"Warm for the next run: {cell(kept)}; `whisperx-batch --stop_warm` ends it\n" for kept in tracker.warm),
         *(_made_of(tracker, tracker.batch) if tracker.batch else ()),
     ]
 

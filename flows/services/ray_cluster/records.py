@@ -56,12 +56,13 @@ def holders(actors: list[Any]) -> list[str]:
         table = ActorTableData.FromString(entry)
         if table.actor_id not in ours and table.state == ActorTableData.ALIVE:
             held.setdefault(table.job_id, Counter()).update(_amounts(table.required_resources))
-    jobs = [
-        JobTableData.FromString(entry)
-        for entry in accessor.get_job_table(skip_submission_job_info_field=True, skip_is_running_tasks_field=True)
-    ]
-    drivers = {job.job_id: f"process {job.driver_pid} on {job.driver_address.ip_address}" for job in jobs}
+    drivers = {job.job_id: f"process {job.driver_pid} on {job.driver_address.ip_address}" for job in _jobs()}
     return [f"{drivers.get(job, 'another')} ({in_words(amounts)})" for job, amounts in held.items() if amounts.total()]
+
+
+def job_has_ended(job: str) -> bool:
+    """Return whether the driver process of a job, by Ray's identifier, is gone; also if it was killed."""
+    return not any(each.job_id.hex() == job and not each.is_dead for each in _jobs())
 
 
 def draining_nodes() -> Collection[str]:
@@ -74,6 +75,12 @@ def in_words(amounts: Counter[str]) -> str:
     """Return amounts of CPUs and GPUs in words."""
     counts = {name: f"{round(amounts[name], 4):g}" for name in ("CPU", "GPU") if round(amounts[name], 4)}
     return " and ".join(f"{count} {name}{'' if count == '1' else 's'}" for name, count in counts.items()) or "nothing"
+
+
+def _jobs() -> list[Any]:
+    accessor = state._connect_and_get_accessor()
+    table = accessor.get_job_table(skip_submission_job_info_field=True, skip_is_running_tasks_field=True)
+    return [JobTableData.FromString(entry) for entry in table]
 
 
 def _table_of(actor: Any) -> Any:

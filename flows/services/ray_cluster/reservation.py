@@ -1,10 +1,10 @@
 """Resources that a run reserves in the Ray cluster."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import ray
-from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
+from ray.util.placement_group import get_placement_group, placement_group, placement_group_table, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from flows.host.programs import typed
@@ -14,13 +14,21 @@ from flows.services.ray_cluster.records import holders, in_words
 class Reservation:
     """A placement group. Ray creates it once all of its bundles are free at the same time.
 
-    They are reserved on one machine, the one whose identifier is `node_id`, or wherever there is room.
+    They are reserved on one machine, the one whose identifier is `node_id`, or wherever there is room. With a `name`
+    they stay reserved after this process, until they are released.
     """
 
-    def __init__(self, bundles: list[dict[str, float]], node_id: str = "") -> None:
+    def __init__(
+        self, bundles: list[dict[str, float]], node_id: str = "", name: str = "", *, taken_over: bool = False
+    ) -> None:
+        """If `taken_over`, an earlier process has reserved them under this name."""
         self._bundles = bundles
+        if taken_over:
+            self._group = get_placement_group(name)
+            return
         labels = [{"ray.io/node-id": node_id}] * len(bundles) if node_id else None
-        self._group = placement_group(bundles, strategy="PACK", bundle_label_selector=labels)
+        lifetime: Literal["detached"] | None = "detached" if name else None
+        self._group = placement_group(bundles, "PACK", name, lifetime, bundle_label_selector=labels)
 
     def strategy(self, bundle: int) -> PlacementGroupSchedulingStrategy:
         """Return the scheduling strategy of an actor that uses this bundle."""

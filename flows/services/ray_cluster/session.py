@@ -43,6 +43,8 @@ class RaySession:
     dashboard_url: str | None
     notice: str | None = None
     """A warning for the user about a Ray that was started here."""
+    outlives_us: bool = False
+    """It goes on when this process ends."""
 
 
 @contextmanager
@@ -56,7 +58,9 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
         nodes = alive_nodes()
         store = sum(node.store_bytes for node in nodes)
         notice = disk_notice(psutil.Process().children(), store)
-        yield RaySession(nodes, bool(address or os.environ.get("RAY_ADDRESS")), url, notice)
+        node: Any = worker._global_node  # noqa: SLF001
+        outlives_us = not (node and node.is_head())
+        yield RaySession(nodes, bool(address or os.environ.get("RAY_ADDRESS")), url, notice, outlives_us)
 
 
 @contextmanager
@@ -90,6 +94,8 @@ def _kill_all(kill: Callable[..., None], **_: object) -> None:
 
 def _start(address: str | None, *, dashboard: bool) -> str | None:
     """Return the address of the dashboard, if there is one."""
+    # It warns of actors that stay and can be restarted; flows/pools/warm ends them before their placement group.
+    logging.getLogger("ray.actor").setLevel(logging.ERROR)
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if in_main else None
     if address:

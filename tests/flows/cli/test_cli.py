@@ -48,6 +48,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--output_format", "srt,pdf"], "--output_format: there is no format 'pdf'; there are all, srt, vtt"),
         (["--output_format", "all,rttm"], "output_format rttm holds speaker turns: set diarize too"),
         (["--language", "xx"], "--language: Whisper knows no language 'xx'"),
+        (["--keep_warm", "soon"], "--keep_warm: 'soon' is no duration, such as 15m"),
         (
             ["--audio_track", "klingon"],
             "--audio_track: 'klingon' is no track: give its number, from 1, or its language",

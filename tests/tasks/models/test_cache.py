@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.models.cache import cached_model, load_counts
+from tasks.models.cache import cached_model, forget_calls, load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.instances import InstancePool
 from tasks.models.options import ModelOptions
+from tasks.storage.filesystems import _filesystem
+from tasks.storage.results import releases
 
 
 @pytest.fixture(name="two_threads", autouse=True)
@@ -111,3 +113,15 @@ def test_offline_implies_the_cache_alone() -> None:
     """Also where a form says otherwise."""
     assert ModelOptions(offline=True, model_cache_only=False).model_cache_only
     assert not ModelOptions().model_cache_only
+
+
+def test_what_the_calls_of_a_run_have_cached_is_forgotten_and_models_are_not() -> None:
+    """A file system has the credentials of its run; whatever a module caches later is forgotten by itself."""
+    held = cached_model("held")(lambda: object())  # noqa: PLW0108
+    model = held()
+    _filesystem("memory://")
+    releases("torch")
+    forget_calls()
+    assert _filesystem.cache_info().currsize == 0
+    assert releases.cache_info().currsize == 0
+    assert held() is model

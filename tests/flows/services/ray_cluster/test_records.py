@@ -2,13 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 
 import pytest
 import ray
 
-from flows.services.ray_cluster.records import MEMORY, holders, in_words, memory_at_death, record_of
+from flows.services.ray_cluster.records import MEMORY, holders, in_words, job_has_ended, memory_at_death, record_of
 
 pytestmark = pytest.mark.usefixtures("one_ray")
 
@@ -54,6 +56,22 @@ def test_who_holds_resources_is_told_by_driver() -> None:
         ray.kill(placed)
         ray.kill(alone)
         ray.util.remove_placement_group(group)
+
+
+def test_the_job_of_a_driver_has_ended_once_that_is_gone() -> None:
+    """Also if it was killed; one that Ray does not know has ended long ago."""
+    driver = (
+        "import os, ray, sys; ray.init(sys.argv[1], log_to_driver=False, configure_logging=False); "
+        "print(ray.get_runtime_context().get_job_id(), flush=True); os.kill(os.getpid(), 9)"
+    )
+    line = [sys.executable, "-c", driver, ray.get_runtime_context().gcs_address]
+    job = subprocess.run(line, capture_output=True, text=True, check=False).stdout.split()[-1]
+    deadline = time.monotonic() + 30
+    while not job_has_ended(job) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert job_has_ended(job)
+    assert job_has_ended("ffffffff")
+    assert not job_has_ended(ray.get_runtime_context().get_job_id())
 
 
 def test_amounts_are_told_in_words() -> None:
