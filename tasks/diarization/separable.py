@@ -86,3 +86,14 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
+
+
+def in_pieces(items: Iterable[T], size: int) -> list[list[T]]:
+    """Return the items in lists of `size`, the last of which may be shorter, or longer by one: none is left alone.
+
+    A window that is alone is computed as two; see `statistics_of_several`.
+    """
+    pieces = list(batched(items, size))
+    if size > 1 and len(pieces) > 1 and len(pieces[-1]) == 1:
+        pieces[-2:] = [pieces[-2] + pieces[-1]]
+    return pieces
