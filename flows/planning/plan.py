@@ -161,7 +161,7 @@ class Plan:
         outcomes.opened(file, source)
         if file.source.size in self._known_sizes:
             self.resume.find(file, outcomes)
-        if file.status != "failed":  # a later run need not open it
+        if file.status != "failed" or file.source.keys:  # a later run, which knows its content, need not open it
             note_probed(source, self.ledger, asked)
 
     def waiting(self) -> list[FileRun]:
