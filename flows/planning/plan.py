@@ -93,7 +93,7 @@ class Plan:
 
         def look_at(first: int) -> None:
             for file in files[first : first + at_a_time]:
-                if self.resume.stopped() or time.monotonic() > end:
+                if self.resume.stopped.is_set() or time.monotonic() > end:
                     return
                 look(file)
 
@@ -101,7 +101,7 @@ class Plan:
             try:
                 list(threads.map(look_at, range(0, len(files), at_a_time)))
             except BaseException:
-                self.resume.stop()
+                self.resume.stopped.set()
                 raise
 
     def _recall(self, outcomes: Outcomes, file: FileRun) -> None:
