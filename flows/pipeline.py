@@ -70,7 +70,7 @@ def run_stages(run: Run, pools: Pools) -> None:
             threads.stop(in_words(error))
             raise
         finally:
-            plan.resume.stop()
+            plan.resume.stopped.set()
             shards.join()
     if "transcribe" in pools.stages:  # a run that only checks old transcripts is many times faster
         seconds = progress.seconds - pools.waited_s
@@ -102,7 +102,7 @@ def _stopping(run: Run, pools: Pools, admission: Admission) -> Iterator[None]:
     def stop() -> None:
         reached.set()
         admission.stop()
-        run.plan.resume.stop()
+        run.plan.resume.stopped.set()
         if not pools.wait_placed(timeout=0):
             pools.cancel(f"--stop_after {stop_after} was reached before there was room in the cluster")
             for file in tracker.files:

@@ -83,6 +83,6 @@ def _refused(source: Source) -> str | None:
         try:
             ask = partial(httpx.head, source.url, timeout=ANSWER_S, follow_redirects=True)
             answer_within(ANSWER_S, ask).raise_for_status()
-        except NETWORK_ERRORS as error:
+        except (*NETWORK_ERRORS, ImportError, ValueError) as error:  # the last two: of a proxy that httpx cannot use
             raise HubUnreachable(f"{urlsplit(source.url).hostname}: {error}") from error
     return None

@@ -93,7 +93,7 @@ class Plan:
 
         def look_at(first: int) -> None:
             for file in files[first : first + at_a_time]:
-                if self.resume.stopped() or time.monotonic() > end:
+                if self.resume.stopped.is_set() or time.monotonic() > end:
                     return
                 look(file)
 
@@ -101,7 +101,7 @@ class Plan:
             try:
                 list(threads.map(look_at, range(0, len(files), at_a_time)))
             except BaseException:
-                self.resume.stop()
+                self.resume.stopped.set()
                 raise
 
     def _recall(self, outcomes: Outcomes, file: FileRun) -> None:
@@ -161,7 +161,7 @@ class Plan:
         outcomes.opened(file, source)
         if file.source.size in self._known_sizes:
             self.resume.find(file, outcomes)
-        if file.status != "failed":  # a later run need not open it
+        if file.status != "failed" or file.source.keys:  # a later run, which knows its content, need not open it
             note_probed(source, self.ledger, asked)
 
     def waiting(self) -> list[FileRun]:

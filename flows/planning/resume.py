@@ -52,20 +52,13 @@ class Resume:
         self._naming = naming_of(batch.people)
         self.timing = BetterTiming(batch, elsewhere=runs_elsewhere(batch.run.ray_address))
         self._ledger = ledger
-        self._stop = threading.Event()
+        self.stopped = threading.Event()
+        """Set: nothing more is read."""
         self.patience = RetryBudget(TRIES)
 
     def all_stages(self, file: FileOverrides) -> frozenset[str]:
         """Return the stages that a file with these options goes through if nothing of it is stored."""
         return self._batch.stages(diarize=file.diarizing(self._batch.diarize) is not None)
-
-    def stop(self) -> None:
-        """Read no further."""
-        self._stop.set()
-
-    def stopped(self) -> bool:
-        """Return whether `stop` was called."""
-        return self._stop.is_set()
 
     def identify(self, file: FileRun, found: FileVersion | None = None) -> None:
         """Set the file's keys from the digest of its content, which is read unless the ledger remembers it.
@@ -76,7 +69,7 @@ class Resume:
         if file.source.keys:
             return
         wanted = self.wanted(file.used_options)
-        file.source, digest = identified(file.source, self._ledger, self._stop, wanted.stages, found)
+        file.source, digest = identified(file.source, self._ledger, self.stopped, wanted.stages, found)
         file.key = f"{digest}-{wanted.outputs}{file.source.outputs_mark}"
         file.ahead = WriteAhead(
             self._ledger.notes_folder, file.source.path, file.key, file.output.template, file.output.pattern

@@ -56,7 +56,8 @@ class Ledger:
 
     @collector_paused()
     def _read(self) -> None:
-        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        content = self._path.read_bytes() if self._path.exists() else b""
+        lines = content.splitlines()
         elsewhere = self._of_another_machine()
         for line in lines + elsewhere:
             try:
@@ -66,7 +67,8 @@ class Ledger:
             except (ValueError, LookupError, TypeError, AttributeError):
                 continue
             self._learn(path, row)
-        self._to_be_written = bool(elsewhere) or not lines or len(lines) != len(self.rows)
+        whole = content.endswith(b"\n") and len(lines) == len(self.rows)
+        self._to_be_written = bool(elsewhere) or not whole
 
     def _of_another_machine(self) -> list[bytes]:
         found = version_of(self._copy) if self._copy else None

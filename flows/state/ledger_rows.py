@@ -55,7 +55,7 @@ class Row(TypedDict, total=False):
     """Of a group: the file of each track, who speaks in it, and when it begins."""
     written: dict[str, Written]
     """Its outputs by the key of the content and all options that they were written for. Each output has one key, the
-    last. "" stands for options that are not known, and for outputs that a later run should replace by better ones."""
+    last. "" stands for options that are not known, or those of an earlier version's provisional outputs."""
     refused: Refused | None
 
 

@@ -23,7 +23,7 @@ from tasks.audio.types import SAMPLE_RATE, Samples, as_float
 from tasks.diarization.campplus import CAMPPlus
 from tasks.diarization.long_files import add_up, most_active, thin
 from tasks.diarization.mixed_windows import PIECES, MixedWindows, Windows
-from tasks.diarization.separable import SeparableNetwork, batched, embed_windows, in_pieces
+from tasks.diarization.separable import SeparableNetwork, batched, embed_windows, in_pieces, used_masks
 
 WINDOWS_FOR_A_THREAD = 2
 """Windows that a thread of a CPU computes at a time. Each activation of a ResNet's first layers takes 10 MB a window
@@ -156,19 +156,6 @@ def _tdnn_frames(network: Any, features: Any, samples: torch.Tensor) -> torch.Te
     for layer in network.tdnns:
         frames = layer(frames)
     return frames
-
-
-def used_masks(active: Any, least: int | None) -> Any:
-    """Return where each speaker of some windows is heard, shape (windows, speakers, frames), float32 array.
-
-    `active` has shape (windows, frames, speakers). Unless `least` is None, frames with several speakers are left out
-    for those who have more than `least` frames to themselves.
-    """
-    masks = np.nan_to_num(active, nan=0.0).astype(np.float32)
-    if least is not None:
-        alone = masks * (masks.sum(axis=2, keepdims=True) < 2)  # noqa: PLR2004
-        masks = np.where(alone.sum(axis=1, keepdims=True) > least, alone, masks)
-    return np.ascontiguousarray(masks.transpose(0, 2, 1))
 
 
 @cache

@@ -7,7 +7,9 @@ pyannote.audio runs the whole network again for each of a window's speakers.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +81,19 @@ def _rows(statistics: "Iterable[tuple[Sequence[int], Tensor]]", shape: tuple[int
             yield from of_window
             reached = number + 1
     yield from [silent] * ((windows - reached) * speakers)
+
+
+def used_masks(active: Any, least: int | None) -> Any:
+    """Return where each speaker of some windows is heard, shape (windows, speakers, frames), float32 array.
+
+    `active` has shape (windows, frames, speakers). Unless `least` is None, frames with several speakers are left out
+    for those who have more than `least` frames to themselves.
+    """
+    masks = np.nan_to_num(active, nan=0.0).astype(np.float32)
+    if least is not None:
+        alone = masks * (masks.sum(axis=2, keepdims=True) < 2)  # noqa: PLR2004
+        masks = np.where(alone.sum(axis=1, keepdims=True) > least, alone, masks)
+    return np.ascontiguousarray(masks.transpose(0, 2, 1))
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

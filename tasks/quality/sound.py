@@ -11,6 +11,7 @@ from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples
 from tasks.quality.spans import Span, seconds
 from tasks.quality.transcript import Finding
 from tasks.quality.verdict import clock
+from tasks.storage import urls
 
 FULL_SCALE = 32_700
 """Samples beyond count as clipped: converters and codecs stop a little below 32,767."""
@@ -29,16 +30,26 @@ CUT_S = 2.0
 
 
 def with_damage(audio: Audio, file: AudioFile) -> Audio:
-    """Return the audio with a fault noted if it has far less sound than its file's header says.
+    """Return the audio with a fault noted if it has far less sound than the header of its file, or of a track, says.
 
     FFmpeg reads a recording that was cut off, or damaged, as far as it can, and calls that a success.
     """
-    found_s, said_s = len(audio.samples) / SAMPLE_RATE, file.duration_s
-    is_guess = os.path.splitext(file.path)[1].lower() in LENGTH_GUESSED
+    sound = audio.parts or (audio.samples,)
+    if file.tracks:
+        found = {track.file.name: _damage(track.file, part) for track, part in zip(file.tracks, sound, strict=True)}
+        faults = [f"{name}: {damage}" for name, damage in found.items() if damage]
+    else:
+        faults = list(filter(None, [_damage(file, sound[0])]))  # all channels are of one length
+    return replace(audio, fault="; ".join([*faults, *filter(None, [audio.fault])]) or None)
+
+
+def _damage(file: AudioFile, samples: Samples) -> str | None:
+    """Return how much of a recording could be read, if that is far less than its header says."""
+    found_s, said_s = len(samples) / SAMPLE_RATE, file.duration_s
+    is_guess = os.path.splitext(urls.path_in(file.path))[1].lower() in LENGTH_GUESSED
     if not found_s or is_guess or said_s - found_s < max(MISSING_S, MISSING_SHARE * said_s):
-        return audio
-    damage = f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
-    return replace(audio, fault="; ".join(filter(None, [damage, audio.fault])))
+        return None
+    return f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
 
 
 def bad_sound(audio: Audio, speech: list[Span]) -> Iterator[Finding]:

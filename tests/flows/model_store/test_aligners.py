@@ -77,3 +77,14 @@ def test_servers_that_do_not_answer_take_five_seconds_at_most(
     assert time.monotonic() - started < 6
     assert len(found.reasons()) == 5
     assert "download.pytorch.org: " in found.reasons()[1]
+
+
+@pytest.mark.parametrize(("proxy", "said"), [("socks5://127.0.0.1:9", "socksio"), ("odd://127.0.0.1:9", "proxy URL")])
+def test_a_proxy_that_the_client_does_not_know_fails_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, said: str
+) -> None:
+    """Its words are timed already: they stay as they are."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    lacking = str(timing(tmp_path).lacking("en", "whisper"))
+    assert "WAV2VEC2_ASR_BASE_960H is not here, and cannot be downloaded (download.pytorch.org: " in lacking
+    assert said in lacking

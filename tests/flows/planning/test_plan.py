@@ -225,6 +225,18 @@ def test_a_file_whose_content_has_changed_is_done_anew(speech: Path) -> None:
     assert missing(batch) == {"hello.wav": ALL}
 
 
+def test_a_refused_file_is_remembered_as_its_content_is(speech: Path) -> None:
+    """Its content is new there and known elsewhere; once nothing is in its way, it has not the length of the old."""
+    batch = batch_of(speech)
+    do(batch, "transcribe", "align", "write")
+    shutil.copy(speech / "call.wav", speech / "hello.wav")
+    (speech.parent / "out" / "hello.txt").write_text("Hello, Word!")
+    larger = batch_of(speech, transcribe={"model": "base", "language": "en"})
+    assert planned(larger)["hello.wav"].status == "failed"
+    (speech.parent / "out" / "hello.txt").unlink()
+    assert planned(larger)["hello.wav"].source.duration_s == pytest.approx(30)
+
+
 def test_a_result_that_was_cut_short_is_made_again(speech: Path) -> None:
     """Prefect does not write it in one step."""
     batch = batch_of(speech)

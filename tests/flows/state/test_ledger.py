@@ -87,6 +87,15 @@ def test_a_line_that_was_cut_short_costs_no_other(tmp_path: Path) -> None:
     assert set(ledger_in(tmp_path).rows) == {"/in/a.wav", "/in/c.wav"}
 
 
+def test_a_last_line_without_its_end_costs_no_other(tmp_path: Path) -> None:
+    """The crash may take the line break alone."""
+    (tmp_path / LEDGER).write_text('{"path": "/in/a.wav", "status": "done"}')
+    ledger = begun(tmp_path)
+    ledger.note("/in/b.wav", status="done")
+    ledger.share()
+    assert set(ledger_in(tmp_path).rows) == {"/in/a.wav", "/in/b.wav"}
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -4,6 +4,7 @@ The transcript is Whisper's own of half a minute of a telephone call, timed by i
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.audio.decoding import decode, decode_audio, probe
-from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples, Track
 from tasks.check import CheckOptions, check_transcript
 from tasks.diarize import Diarization
+from tasks.load_audio import NO_SAMPLES
 from tasks.quality.sound import with_damage
 from tasks.quality.spans import seconds, union, within, without
 from tasks.quality.verdict import Quality
@@ -257,8 +259,22 @@ def test_a_recording_that_is_cut_off_is_in_doubt(
     content = path.read_bytes()
     path.write_bytes(content if whole else content[: len(content) // 2])
     duration_s = probe(str(path)).duration_s
-    audio = with_damage(decode_audio(str(path), duration_s), AudioFile(str(path), name, duration_s))
-    assert audio.fault == damage
+    audio = decode_audio(str(path), duration_s)
+    assert with_damage(audio, AudioFile(str(path), name, duration_s)).fault == damage
+    signed = AudioFile(f"https://store/{name}?signature=a.b", name, duration_s)
+    assert with_damage(audio, signed).fault == damage
+
+
+def test_channels_and_tracks_that_are_cut_off_are_in_doubt(call: Samples) -> None:
+    """Channels end together; of tracks each has a header of its own, and one that was left out has no sound."""
+    damage = "0:00:10 of the 0:00:20 that its header says could be read: cut off, or damaged"
+    half, file = call[: 10 * SAMPLE_RATE], AudioFile("/in/call.wav", "call.wav", 20.0)
+    apart = Audio(NO_SAMPLES, "channel 2 of its 2 is silent", (half, np.zeros_like(half)), (0.0, 0.0))
+    assert with_damage(apart, replace(file, channels=2, channel_mode="split")).fault == f"{damage}; {apart.fault}"
+    tracks = tuple(Track(replace(file, name=name), name, 5.0) for name in ("a", "b", "c"))
+    group = AudioFile("/in/group", "group", 25.0, tracks=tracks)
+    parts = (call[: 20 * SAMPLE_RATE], half, NO_SAMPLES)
+    assert with_damage(Audio(NO_SAMPLES, None, parts, group.offsets_s), group).fault == f"b: {damage}"
 
 
 def test_speakers_that_are_not_told_apart_are_found(result: Result, call: Samples) -> None:
