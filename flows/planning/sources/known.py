@@ -56,7 +56,7 @@ def recalled(source: AudioFile, ledger: Ledger, asked: TranscribeOptions) -> tup
 def probed(source: AudioFile, asked: TranscribeOptions) -> AudioFile:
     """Return an input as its header says that it is. Raises OSError, UnreadableAudio."""
     if source.tracks:
-        return _of_tracks(source, lambda file: probed(file, _mixing(asked)), asked)
+        return replace(_of_tracks(source, lambda file: probed(file, _mixing(asked)), asked), keys={})
     return replace(source, keys={}, **asdict(probe(source.path, asked.track_choice)))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import ALL, do, missing, planned, with_manifest
+from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 
 from flows.canary import _rows
@@ -83,6 +83,14 @@ def test_a_group_is_done_until_a_track_is_another(speech: Path) -> None:
     assert missing(talk(speech, offset=5)) == {"talk 1.2": ALL}
     shutil.copy(SAMPLES / "en" / "counting.wav", speech / "grace.wav")
     assert missing(talk(speech)) == {"talk 1.2": ALL}
+
+
+def test_files_that_were_done_alone_are_not_done_again_as_tracks(speech: Path) -> None:
+    """They have the keys that their results are stored under."""
+    alone = planned(batch_of(speech))
+    tracks = planned(talk(speech))["talk 1.2"].source.tracks
+    assert alone["ada.wav"].source.keys
+    assert [track.file.keys for track in tracks] == [alone[name].source.keys for name in ("ada.wav", "grace.wav")]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no sound" * 100])
