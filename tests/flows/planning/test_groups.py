@@ -1,5 +1,6 @@
 """Groups of a manifest: a track for each speaker, one transcript for all."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from flows.state.cleanup import unneeded_rows
 from flows.state.folder import OutputFolder
 from tasks.audio.types import BYTES_PER_SECOND
 from tasks.errors import InvalidInput
+from tasks.transcribe import TranscribeOptions
 
 HELLO = SAMPLES / "en" / "hello_world.wav"
 
@@ -167,6 +169,16 @@ def test_all_mistakes_of_groups_are_told_with_their_lines(tmp_path: Path) -> Non
         "line 6: group: '../three' leads out of the output folder",
         "line 7: a track of a group is one speaker: leave out channels and diarize",
     ]
+
+
+def test_the_name_of_a_speaker_is_one_line(tmp_path: Path) -> None:
+    """A line break would end a cue of SubRip, and half a character of a file's name can be written nowhere."""
+    manifest = tmp_path / "m.jsonl"
+    tracks = [{"path": "a.wav", "group": "talk", "speaker": "Ada\n\nL"}, {"path": "caf\udce9.wav", "group": "talk"}]
+    manifest.write_text("\n".join(map(json.dumps, tracks)))
+    (entry,) = read_manifest(str(manifest))
+    assert [track.speaker for track in entry.tracks] == [r"Ada\n\nL", r"caf\udce9"]
+    assert TranscribeOptions(channel_names="Ada\n\nL,Grace").names_of_channels == (r"Ada\n\nL", "Grace")
 
 
 def test_a_track_in_a_folder_is_no_input_of_its_own(speech: Path) -> None:
