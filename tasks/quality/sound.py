@@ -29,16 +29,25 @@ CUT_S = 2.0
 
 
 def with_damage(audio: Audio, file: AudioFile) -> Audio:
-    """Return the audio with a fault noted if it has far less sound than its file's header says.
+    """Return the audio with a fault noted if the file, or one of its tracks, has far less sound than its header says.
 
     FFmpeg reads a recording that was cut off, or damaged, as far as it can, and calls that a success.
     """
-    found_s, said_s = len(audio.samples) / SAMPLE_RATE, file.duration_s
+    # All channels of a file are equally long.
+    sounds = [("", file, audio.parts[0] if audio.parts else audio.samples)]
+    if file.tracks:
+        sounds = [(f"{each.file.name}: ", each.file, part) for each, part in zip(file.tracks, audio.parts, strict=True)]
+    damages = [f"{name}{damage}" for name, each, samples in sounds if (damage := _damage(each, samples))]
+    return replace(audio, fault="; ".join([*damages, *filter(None, [audio.fault])]) or None)
+
+
+def _damage(file: AudioFile, samples: Samples) -> str | None:
+    """Return how much of a file is missing from its samples, if much is."""
+    found_s, said_s = len(samples) / SAMPLE_RATE, file.duration_s
     is_guess = os.path.splitext(file.path)[1].lower() in LENGTH_GUESSED
     if not found_s or is_guess or said_s - found_s < max(MISSING_S, MISSING_SHARE * said_s):
-        return audio
-    damage = f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
-    return replace(audio, fault="; ".join(filter(None, [damage, audio.fault])))
+        return None
+    return f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
 
 
 def bad_sound(audio: Audio, speech: list[Span]) -> Iterator[Finding]:
