@@ -189,11 +189,16 @@ def test_a_track_in_a_folder_is_no_input_of_its_own(speech: Path) -> None:
     assert sorted(Path(entry.path).name for entry in entries) == ["alone.wav", "talk 1.2"]
 
 
-def test_a_group_cannot_have_the_name_of_an_input(speech: Path) -> None:
-    """One would take the place of the other."""
-    batch = with_manifest(speech, [{"path": str(speech / "ada.wav"), "group": "alone.wav"}])
-    inputs = batch.inputs.model_copy(update={"inputs": [str(speech)]})
-    with pytest.raises(InvalidInput, match="line 1: an input beside its tracks has the name of this group"):
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [("alone.wav", None), ("alone.wav", {"output": "alone.wav", "diarize": False}), ("ada.wav", None)],
+)
+def test_a_group_cannot_have_the_name_of_an_input(speech: Path, name: str, row: dict[str, Any] | None) -> None:
+    """Or of a track: one would take the place of the other, also in the ledger."""
+    rows = [{"path": str(speech / "ada.wav"), "group": name}]
+    batch = with_manifest(speech, rows + ([{"path": str(speech / name), **row}] if row else []))
+    inputs = batch.inputs.model_copy(update={"inputs": [] if row else [str(speech)]})
+    with pytest.raises(InvalidInput, match=r"line 1: an input beside its tracks, or a track, has the name of this"):
         find_entries(inputs, OutputFolder.of(batch).ledger)
 
 
