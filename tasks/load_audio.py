@@ -43,17 +43,24 @@ def _silent(channels: list[Samples]) -> str | None:
 
 
 def _decoded_tracks(file: AudioFile) -> Audio:
-    """Return the tracks of a group; one that cannot be read is empty, if such are to be left out."""
-    parts, faults = [], [f"left out: {reason}" for reason in file.left_out]
+    """Return the tracks of a group; one that holds no audio is empty, if such are to be left out, unless all do.
+
+    One that cannot be opened now is not left out: the result would be kept for the content that it has.
+    """
+    parts: list[Samples] = []
+    left_out, faults = list(file.left_out), []
     for track in file.tracks:
         try:
             audio = _decoded(track.file)
         except UnreadableAudio as error:
-            if not file.skip_bad_tracks:
-                raise UnreadableAudio(f"{track.file.name}: {error}") from error
+            if not (file.skip_bad_tracks and error.lasting):
+                raise type(error)(f"{track.file.name}: {error}") from error
             logger.warning("track %s is left out: %s", track.file.name, error)
-            faults.append(f"left out: {track.file.name}: {error}")
+            left_out.append(f"{track.file.name}: {error}")
             audio = Audio(NO_SAMPLES)
         parts.append(audio.samples)
         faults += [f"{track.file.name}: {audio.fault}"] if audio.fault else []
+    if left_out and not any(map(len, parts)):
+        raise UnreadableAudio(f"no track can be read: {'; '.join(left_out)}")
+    faults = [*(f"left out: {reason}" for reason in left_out), *faults]
     return Audio(NO_SAMPLES, "; ".join(faults) or None, tuple(parts), file.offsets_s)

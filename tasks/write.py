@@ -17,6 +17,7 @@ from tasks.formats.subtitles.rules import Rules, parse
 from tasks.formats.writers import Layout
 from tasks.options import Options
 from tasks.people.labels import Naming, names_of, rename
+from tasks.people.matching import Match
 from tasks.people.output_keys import outputs_key
 from tasks.quality.assessment import assess
 from tasks.quality.verdict import Quality
@@ -155,11 +156,7 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
-    if transcript.parts:
-        diarization = rename(transcript, turns_of_parts(transcript), file.names)
-    elif diarization is not None:
-        assign_speakers(transcript, diarization)
-        diarization = rename(transcript, diarization, names_of(people))
+    diarization = _with_speakers(file, transcript, diarization, people)
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     recording = SEVERAL if file.tracks else Recording.beside(file.path, outputs.get("html", ""), file.track_number)
@@ -181,6 +178,18 @@ def write(
 
     written, changed = write_outputs(contents, outputs, previous, note)
     return WriteResult(written, changed=changed, provisional=transcript.provisional, **facts)
+
+
+def _with_speakers(
+    file: AudioFile, transcript: Transcript, diarization: Diarization | None, people: list[Match] | None
+) -> Diarization | None:
+    """Put the speakers, by their names, into the transcript; return their turns, None if nobody looked for them."""
+    if transcript.parts:
+        return rename(transcript, turns_of_parts(transcript), file.names)
+    if diarization is None:
+        return None
+    assign_speakers(transcript, diarization)
+    return rename(transcript, diarization, names_of(people))
 
 
 def _number_of_speakers(transcript: Transcript) -> int:

@@ -38,6 +38,7 @@ class FileOverrides(Options):
     def _below_the_output_folder(cls, output: str | None) -> str | None:
         if output is not None and (output.startswith(("/", "~")) or ".." in output.split("/") or "\0" in output):
             raise ValueError(f"{output!r} leads out of the output folder")
+        os.fsencode(output or "")  # raises ValueError
         return os.path.normpath(output.strip("/")) if output and output.strip("/. ") else None
 
     def transcribing(self, batch: TranscribeOptions) -> TranscribeOptions:

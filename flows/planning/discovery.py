@@ -54,9 +54,10 @@ def find_inputs(
     _check_once(listed, manifest or "")
     tracks = {path for entry in listed if entry.tracks for path in entry.paths}
     entries: dict[str, Entry] = {entry.path: entry for entry in found if entry.path not in tracks}
-    if taken := [entry for entry in listed if entry.tracks and entry.path in entries]:
+    files = {*entries, *tracks, *(entry.path for entry in listed if not entry.tracks)}
+    if taken := [entry for entry in listed if entry.tracks and entry.path in files]:
         where = f"--manifest {one_line(manifest or '')}, line {taken[0].line}"
-        raise InvalidInput(f"{where}: an input beside its tracks has the name of this group: give it another")
+        raise InvalidInput(f"{where}: an input beside its tracks, or a track, has the name of this group: rename it")
     # A manifest's options count, even if a folder has named the file already.
     entries |= {entry.path: entry for entry in listed}
     if not entries:

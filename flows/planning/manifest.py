@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -88,6 +89,11 @@ class _Reader:
             self._wrong(line, f"no {PATH}")
             return None
         path = path.strip()
+        try:
+            os.fsencode(path)
+        except ValueError as error:
+            self._wrong(line, f"{PATH}: {error}")
+            return None
         return urls.absolute(path if urls.is_url(path) else self._beside(path))
 
     def _beside(self, path: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.audio.container import IGNORE_LENGTH, UnreadableAudio, fault, open_container
 from tasks.audio.duration import extent_of, longest_s, said_duration_s
 from tasks.audio.mono import check_rate, frames_of, resampled
-from tasks.audio.phase import Phase
+from tasks.audio.phase import STEREO, Phase
 from tasks.audio.timeline import TimeLine, end_in_header_s, time_line
 from tasks.audio.tracks import ANY_TRACK, TrackChoice, choose
 from tasks.audio.types import BYTES_PER_SECOND, MOST_CHANNELS, SAMPLE_RATE, Audio, Samples
@@ -76,7 +76,7 @@ def decode_audio(path: str, duration_s: float | None = None, track_number: int =
         fault = f"its two channels cancel each other when they are mixed: channel {lone + 1} is used"
         logger.warning("%s", fault)
         del samples
-        samples, _ = _decode(path, duration_s, track_number, apart=True, only=lone)
+        samples, _ = _decode(path, duration_s, track_number, only=lone)
     elif dead is not None:
         fault = f"channel {dead + 1} of its two is silent"
     return Audio(np.frombuffer(samples[0], np.int16), fault)
@@ -95,12 +95,14 @@ def decode_channels(path: str, duration_s: float | None = None, track_number: in
 def _decode(
     path: str, duration_s: float | None, track_number: int, *, apart: bool = False, only: int | None = None
 ) -> tuple[list[bytearray], Phase]:
-    """Return the samples of all channels mixed, of each channel, or of `only` one, and how the channels compare."""
+    """Return the samples of all channels mixed, of each, or of `only` one of two, and how the channels compare."""
     longest = inf if duration_s is None else longest_s(duration_s) * BYTES_PER_SECOND
     with open_container(path) as container:
         stream = choose(container, TrackChoice(str(track_number) if track_number else None)).stream
         line = time_line(container, said_duration_s(container, stream) or duration_s or inf)
         channels = checked_channels(stream.channels) if apart else 1
+        if only is not None:
+            channels = STEREO  # whatever the header says: streams that were pieced together begin otherwise
         kept = list(range(channels)) if only is None else [only]
         samples = [bytearray() for _ in kept]  # they grow in place, where to join arrays would take twice the memory
         phase = Phase()

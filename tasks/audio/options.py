@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from tasks.audio.tracks import AudioTrack
 from tasks.audio.types import ChannelMode
+from tasks.errors import one_line
 from tasks.options import NotInKey, Options
 
 
@@ -48,4 +49,4 @@ class SoundOptions(Options):
 
 
 def _separated(names: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",")) if names else ()
+    return tuple(one_line(name.strip()) for name in names.split(",")) if names else ()

@@ -36,6 +36,7 @@ def recalled(source: AudioFile, ledger: Ledger, asked: TranscribeOptions) -> tup
         return _of_tracks(source, recall, asked), any(unopened)
     size, mtime_ns = check_regular(source.path)
     row = ledger.row(source.path) if ledger.remembers(source.path, (size, mtime_ns)) else Row()
+    other_track = asked.track_choice.may_change(row.get("track_choice", ""), row.get("track", ""))
     found = replace(
         source,
         size=size,
@@ -44,19 +45,18 @@ def recalled(source: AudioFile, ledger: Ledger, asked: TranscribeOptions) -> tup
         track=row.get("track", ""),
         track_number=row.get("track_number", 0),
         retimed=row.get("retimed", False),
-        channels=row.get("channels", 1),
+        channels=1 if other_track else row.get("channels", 1),
         channel_mode=asked.channels,
         speakers=asked.names_of_channels,
     )
     uncounted = asked.channels != "mix" and "channels" not in row
-    other_track = asked.track_choice.may_change(row.get("track_choice", ""), found.track)
     return found, row.get("duration_s") is None or uncounted or other_track
 
 
 def probed(source: AudioFile, asked: TranscribeOptions) -> AudioFile:
     """Return an input as its header says that it is. Raises OSError, UnreadableAudio."""
     if source.tracks:
-        return _of_tracks(source, lambda file: probed(file, _mixing(asked)), asked)
+        return replace(_of_tracks(source, lambda file: probed(file, _mixing(asked)), asked), keys={})
     return replace(source, keys={}, **asdict(probe(source.path, asked.track_choice)))
 
 

@@ -1,11 +1,12 @@
 """Groups of a manifest: a track for each speaker, one transcript for all."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import ALL, do, missing, planned, with_manifest
+from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 
 from flows.canary import _rows
@@ -19,6 +20,7 @@ from flows.state.cleanup import unneeded_rows
 from flows.state.folder import OutputFolder
 from tasks.audio.types import BYTES_PER_SECOND
 from tasks.errors import InvalidInput
+from tasks.transcribe import TranscribeOptions
 
 HELLO = SAMPLES / "en" / "hello_world.wav"
 
@@ -83,6 +85,14 @@ def test_a_group_is_done_until_a_track_is_another(speech: Path) -> None:
     assert missing(talk(speech, offset=5)) == {"talk 1.2": ALL}
     shutil.copy(SAMPLES / "en" / "counting.wav", speech / "grace.wav")
     assert missing(talk(speech)) == {"talk 1.2": ALL}
+
+
+def test_files_that_were_done_alone_are_not_done_again_as_tracks(speech: Path) -> None:
+    """They have the keys that their results are stored under."""
+    alone = planned(batch_of(speech))
+    tracks = planned(talk(speech))["talk 1.2"].source.tracks
+    assert alone["ada.wav"].source.keys
+    assert [track.file.keys for track in tracks] == [alone[name].source.keys for name in ("ada.wav", "grace.wav")]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no sound" * 100])
@@ -161,6 +171,16 @@ def test_all_mistakes_of_groups_are_told_with_their_lines(tmp_path: Path) -> Non
     ]
 
 
+def test_the_name_of_a_speaker_is_one_line(tmp_path: Path) -> None:
+    """A line break would end a cue of SubRip, and half a character of a file's name can be written nowhere."""
+    manifest = tmp_path / "m.jsonl"
+    tracks = [{"path": "a.wav", "group": "talk", "speaker": "Ada\n\nL"}, {"path": "caf\udce9.wav", "group": "talk"}]
+    manifest.write_text("\n".join(map(json.dumps, tracks)))
+    (entry,) = read_manifest(str(manifest))
+    assert [track.speaker for track in entry.tracks] == [r"Ada\n\nL", r"caf\udce9"]
+    assert TranscribeOptions(channel_names="Ada\n\nL,Grace").names_of_channels == (r"Ada\n\nL", "Grace")
+
+
 def test_a_track_in_a_folder_is_no_input_of_its_own(speech: Path) -> None:
     """Unless the manifest has a row for it."""
     batch = talk(speech)
@@ -169,11 +189,16 @@ def test_a_track_in_a_folder_is_no_input_of_its_own(speech: Path) -> None:
     assert sorted(Path(entry.path).name for entry in entries) == ["alone.wav", "talk 1.2"]
 
 
-def test_a_group_cannot_have_the_name_of_an_input(speech: Path) -> None:
-    """One would take the place of the other."""
-    batch = with_manifest(speech, [{"path": str(speech / "ada.wav"), "group": "alone.wav"}])
-    inputs = batch.inputs.model_copy(update={"inputs": [str(speech)]})
-    with pytest.raises(InvalidInput, match="line 1: an input beside its tracks has the name of this group"):
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [("alone.wav", None), ("alone.wav", {"output": "alone.wav", "diarize": False}), ("ada.wav", None)],
+)
+def test_a_group_cannot_have_the_name_of_an_input(speech: Path, name: str, row: dict[str, Any] | None) -> None:
+    """Or of a track: one would take the place of the other, also in the ledger."""
+    rows = [{"path": str(speech / "ada.wav"), "group": name}]
+    batch = with_manifest(speech, rows + ([{"path": str(speech / name), **row}] if row else []))
+    inputs = batch.inputs.model_copy(update={"inputs": [] if row else [str(speech)]})
+    with pytest.raises(InvalidInput, match=r"line 1: an input beside its tracks, or a track, has the name of this"):
         find_entries(inputs, OutputFolder.of(batch).ledger)
 
 

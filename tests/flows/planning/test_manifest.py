@@ -204,3 +204,16 @@ def test_one_file_is_one_file_however_it_is_written(tmp_path: Path) -> None:
         manifest = written(tmp_path, "m.csv", f"path,language\n{path},de\n")
         entries = find_inputs([str(tmp_path)], None, manifest)
         assert [(entry.path, entry.options.language) for entry in entries] == [(str(tmp_path / "a.mp3"), "de")]
+
+
+def test_half_a_character_is_a_mistake_in_its_line(tmp_path: Path) -> None:
+    """No file system has such a name. The bytes of a name that is not Unicode may be given."""
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text(
+        '{"path": "a\\ud800.wav"}\n{"path": "b.wav", "output": "b\\ud800"}\n{"path": "caf\\udce9.wav"}\n'
+    )
+    with pytest.raises(InvalidInput) as error:
+        read_manifest(str(manifest))
+    said = "'utf-8' codec can't encode character '\\ud800' in position 1: surrogates not allowed"
+    told = [line.partition("m.jsonl, ")[2] for line in str(error.value).splitlines()]
+    assert told == [f"line 1: path: {said}", f"line 2: output: {said}"]

@@ -8,6 +8,7 @@ import pytest
 from batches import ALL, batch_of, do, missing, planned, with_manifest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
+from sound_files import ffmpeg
 
 from flows.planning.selection import checked_entries
 from flows.preflight.check import notices
@@ -75,6 +76,17 @@ def test_a_file_of_an_earlier_version_is_opened_for_its_channels(speech: Path) -
     ledger.begin({})
     assert missing(batch_of(speech)) == {}
     assert planned(batch_of(speech, transcribe=SPLIT))["call.wav"].source.parts == 2
+
+
+def test_a_track_of_one_channel_is_diarized_after_another_was_split(speech: Path) -> None:
+    """What is known of the track that an earlier run took says nothing of this one."""
+    film = ffmpeg(
+        speech / "film.mkv", "-i", speech / "call.wav", "-i", HELLO, *"-map 0:a -map 1:a -c:a pcm_s16le".split()
+    )
+    tracks = [batch_of(speech, transcribe=SPLIT | {"audio_track": track}, diarize={}) for track in ("1", "2")]
+    assert "diarize" not in planned(tracks[0])[film.name].stages
+    file = planned(tracks[1])[film.name]
+    assert (file.source.parts, "diarize" in file.stages) == (0, True)
 
 
 def test_parts_count_as_so_much_audio(speech: Path) -> None:

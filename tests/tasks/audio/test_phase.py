@@ -64,6 +64,17 @@ def test_of_channels_that_cancel_each_other_the_louder_is_used(
     assert np.corrcoef(found, call[: len(found)])[0, 1] > (0.9 if lossy else 0.99)
 
 
+def test_channels_that_cancel_each_other_after_a_mono_beginning(tmp_path: Path, call: Samples) -> None:
+    """As in streams that were pieced together, whose header says that there is one channel."""
+    mono = ffmpeg(tmp_path / "mono.mp3", "-i", TWO_SPEAKERS, "-af", "volume=0.05", "-ac", "1", "-ar", "16000")
+    later = stereo(tmp_path / "later.mp3", (-0.95 * call).astype(np.int16), call, "libmp3lame")
+    pieced = tmp_path / "pieced.mp3"
+    pieced.write_bytes(mono.read_bytes() + Path(later).read_bytes())
+    audio = decode_audio(str(pieced))
+    assert str(audio.fault).startswith(f"{SAYS}: channel 2 is used")
+    assert np.abs(audio.samples[-len(call) :]).max() > np.abs(call).max() / 2
+
+
 @pytest.mark.parametrize("kind", ["alike", "left alone", "unlike", "silent", "inverted for a while"])
 def test_ordinary_stereo_is_mixed_as_ffmpeg_mixes_it(
     tmp_path: Path, call: Samples, caplog: pytest.LogCaptureFixture, environment: dict[str, str], kind: str

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX, SAMPLES
 
-from tasks.audio.container import UnreadableAudio
+from tasks.audio.container import CannotBeOpened, UnreadableAudio
 from tasks.audio.decoding import decode, decode_audio
 from tasks.audio.types import Audio, AudioFile, Samples, Track
+from tasks.errors import will_last
 from tasks.load_audio import load_audio
 
 HELLO = SAMPLES / "en" / "hello_world.wav"
@@ -48,6 +49,23 @@ def test_the_tracks_of_a_group_are_decoded_as_files_of_their_own(tmp_path: Path,
     left = load_audio.fn(group)
     assert [len(part) > 0 for part in left.parts] == [True, False]
     assert str(left.fault).startswith("left out: c.wav: the file is empty; left out: torn.wav: not audio")
+
+
+def test_a_group_of_which_no_track_can_be_decoded_fails(tmp_path: Path) -> None:
+    """Also where bad ones are left out: there would be an empty transcript."""
+    (tmp_path / "torn.wav").write_bytes(b"no sound" * 100)
+    torn = Track(AudioFile(str(tmp_path / "torn.wav"), "torn.wav"), "A")
+    with pytest.raises(UnreadableAudio, match=r"^no track can be read: c\.wav: empty; torn\.wav: not audio"):
+        load_audio.fn(AudioFile("/talk", "talk", tracks=(torn,), skip_bad_tracks=True, left_out=("c.wav: empty",)))
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_group_whose_track_is_gone_is_tried_again_by_a_later_run(tmp_path: Path, skip: bool) -> None:  # noqa: FBT001
+    """A share that is not mounted says nothing of what the track holds, so that nothing is kept for it."""
+    tracks = [Track(AudioFile(str(path), path.name), "A") for path in (HELLO, tmp_path / "gone.wav")]
+    with pytest.raises(CannotBeOpened, match=r"^gone\.wav: no such file") as raised:
+        load_audio.fn(AudioFile("/talk", "talk", tracks=tuple(tracks), skip_bad_tracks=skip))
+    assert not will_last(raised.value)
 
 
 def test_a_file_that_auto_mixes_is_as_if_it_were_not_asked(recordings: dict[str, Path]) -> None:

@@ -277,6 +277,21 @@ def test_channels_and_tracks_that_are_cut_off_are_in_doubt(call: Samples) -> Non
     assert with_damage(Audio(NO_SAMPLES, None, parts, group.offsets_s), group).fault == f"b: {damage}"
 
 
+@pytest.mark.parametrize("of_tracks", [False, True])
+def test_parts_that_are_cut_off_are_in_doubt(call: Samples, of_tracks: bool) -> None:  # noqa: FBT001
+    """All channels together; of tracks the one that is, by its name, and none that was left out."""
+    half, none = call[: len(call) // 2], call[:0]
+    damage = "0:00:15 of the 0:00:30 that its header says could be read: cut off, or damaged"
+    if of_tracks:
+        tracks = tuple(Track(AudioFile(f"/{name}.wav", f"{name}.wav", 30.0), name) for name in ("a", "b", "c"))
+        audio = with_damage(
+            Audio(none, "left out: c.wav", (call, half, none)), AudioFile("/t", "t", 30.0, tracks=tracks)
+        )
+        assert audio.fault == f"b.wav: {damage}; left out: c.wav"
+    else:
+        assert with_damage(Audio(none, None, (half, half)), AudioFile("/a.wav", "a.wav", 30.0)).fault == damage
+
+
 def test_speakers_that_are_not_told_apart_are_found(result: Result, call: Samples) -> None:
     """A segment that no turn touches; one speaker for nearly all where there are at least two."""
     last = result["segments"][-1]
