@@ -1,0 +1,35 @@
+"""Actors that stay after a run, in moments that are too short to be met on a real Ray."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flows.pools.warm import kept_set
+from flows.pools.warm.kept_set import PREFIX, kept_sets
+
+SET = f"{PREFIX}a"
+ACTORS = [f"{SET}/light/0", f"{SET}/light/1"]
+
+
+def test_actors_that_another_run_starts_during_the_look_are_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their reservation is made before them: it must not be looked for first."""
+    there: dict[str, dict[str, str]] = {}
+    named: list[str] = []
+
+    def after(look: Callable[[], Any]) -> Callable[[], Any]:
+        def looked() -> Any:
+            found = look()
+            there["1"] = {"name": SET, "state": "CREATED"}
+            named[:] = ACTORS
+            return found
+
+        return looked
+
+    ended: list[str] = []
+    monkeypatch.setattr(kept_set, "placement_group_table", after(lambda: dict(there)))
+    monkeypatch.setattr(kept_set.ray.util, "list_named_actors", after(lambda: list(named)))
+    monkeypatch.setattr(kept_set, "_end", ended.append)
+    assert kept_sets() == {}
+    assert kept_sets() == {SET: ACTORS}
+    assert ended == []
