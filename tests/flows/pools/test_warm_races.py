@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from flows.pools.warm import kept_set
-from flows.pools.warm.kept_set import PREFIX, kept_sets
+from flows.pools.warm import kept_set, takeover
+from flows.pools.warm.kept_set import PREFIX, KeptSet, kept_sets
+from flows.pools.warm.takeover import claimed
 
 SET = f"{PREFIX}a"
 ACTORS = [f"{SET}/light/0", f"{SET}/light/1"]
@@ -33,3 +34,14 @@ def test_actors_that_another_run_starts_during_the_look_are_not_ended(monkeypatc
     assert kept_sets() == {}
     assert kept_sets() == {SET: ACTORS}
     assert ended == []
+
+
+def test_a_set_whose_run_was_killed_while_it_left_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first actor was at rest, the second was still the run's."""
+    says = {ACTORS[0]: KeptSet(SET, "node", "process", {}), ACTORS[1]: KeptSet(SET, "", "", {})}
+    ended: list[str] = []
+    monkeypatch.setattr(takeover, "kept_sets", lambda: {SET: ACTORS})
+    monkeypatch.setattr(takeover, "_claims", lambda actors, _: [says[actor] for actor in actors])
+    monkeypatch.setattr(takeover, "end_set", ended.append)
+    assert list(claimed("job")) == []
+    assert ended == [SET]
