@@ -61,4 +61,7 @@ class Tenure:
                 elif time.monotonic() > checked + CHECK_JOB_EVERY_S:
                     checked = time.monotonic()
                     self._ended = job_has_ended(self._job)
-        end_own_set(self._name)
+        while True:  # it ends this process too
+            with suppress(Exception):
+                end_own_set(self._name)
+            time.sleep(CHECK_EVERY_S)

@@ -1,13 +1,16 @@
 """Actors that stay after a run, in moments that are too short to be met on a real Ray."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from flows.pools.warm import kept_set, takeover
+from flows.pools.warm import kept_set, takeover, tenure
 from flows.pools.warm.kept_set import PREFIX, KeptSet, kept_sets
 from flows.pools.warm.takeover import claimed
+from flows.pools.warm.tenure import Tenure
 
 SET = f"{PREFIX}a"
 ACTORS = [f"{SET}/light/0", f"{SET}/light/1"]
@@ -45,3 +48,23 @@ def test_a_set_whose_run_was_killed_while_it_left_it_is_not_used(monkeypatch: py
     monkeypatch.setattr(takeover, "end_set", ended.append)
     assert list(claimed("job")) == []
     assert ended == [SET]
+
+
+def test_a_set_ends_also_if_ray_does_not_answer_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's head may be started again just then; what is not ended holds its GPU for ever."""
+    tries: list[str] = []
+
+    def end(name: str) -> None:
+        tries.append(name)
+        if len(tries) == 1:
+            raise RuntimeError
+        threading.Event().wait()  # Ray has ended the process
+
+    monkeypatch.setattr(tenure, "CHECK_EVERY_S", 0.01)
+    monkeypatch.setattr(tenure, "UNCLAIMED_S", 0.0)
+    monkeypatch.setattr(tenure, "end_own_set", end)
+    Tenure(SET)
+    deadline = time.monotonic() + 10
+    while len(tries) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert tries == [SET, SET]
