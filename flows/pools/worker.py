@@ -147,6 +147,12 @@ class StageProcess:
         return self._meter.read()
 
     @ray.method(concurrency_group="control")
+    def hold(self, job: str) -> None:
+        """Note that this run has it; see Tenure."""
+        if self._tenure:
+            self._tenure.hold(job)
+
+    @ray.method(concurrency_group="control")
     def rest(self, kept: KeptSet) -> int | None:
         """Forget the run, but for its models, and wait for the next. Return the bytes of memory that this process has.
 

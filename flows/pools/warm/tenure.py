@@ -10,7 +10,8 @@ from flows.services.ray_cluster.records import job_has_ended
 CHECK_EVERY_S = 1.0
 CHECK_JOB_EVERY_S = 10.0
 UNCLAIMED_S = 60.0
-"""How long a process may be without a run after its start: its run tells it to load its models at once."""
+"""How long a process may be without a run after its start: its run tells it to load its models at once, or, if it was
+restarted while it had nothing to do, within HOLD_EVERY_S of pools/startup.py."""
 
 
 class Tenure:

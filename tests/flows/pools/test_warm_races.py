@@ -3,14 +3,25 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
+from flows.pools.pool import Pool
+from flows.pools.replica import Replica
+from flows.pools.sizing import PoolSpec
+from flows.pools.startup import HOLD_EVERY_S, Startup
 from flows.pools.warm import kept_set, takeover, tenure
 from flows.pools.warm.kept_set import PREFIX, KeptSet, kept_sets
+from flows.pools.warm.policy import WarmPolicy
 from flows.pools.warm.takeover import claimed
-from flows.pools.warm.tenure import Tenure
+from flows.pools.warm.tenure import UNCLAIMED_S, Tenure
+from flows.pools.worker import ActorOptions
+from tasks.models.options import ModelOptions
+from tasks.transcribe import TranscribeOptions
 
 SET = f"{PREFIX}a"
 ACTORS = [f"{SET}/light/0", f"{SET}/light/1"]
@@ -32,7 +43,7 @@ def test_actors_that_another_run_starts_during_the_look_are_not_ended(monkeypatc
 
     ended: list[str] = []
     monkeypatch.setattr(kept_set, "placement_group_table", after(lambda: dict(there)))
-    monkeypatch.setattr(kept_set.ray.util, "list_named_actors", after(lambda: list(named)))
+    monkeypatch.setattr(ray.util, "list_named_actors", after(lambda: list(named)))
     monkeypatch.setattr(kept_set, "_end", ended.append)
     assert kept_sets() == {}
     assert kept_sets() == {SET: ACTORS}
@@ -68,3 +79,28 @@ def test_a_set_ends_also_if_ray_does_not_answer_when_its_time_is_over(monkeypatc
     while len(tries) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert tries == [SET, SET]
+
+
+@pytest.mark.parametrize("answer", [None, RuntimeError("it is being restarted")])
+def test_a_process_that_was_restarted_idle_hears_of_its_run_before_it_ends_its_set(answer: Exception | None) -> None:
+    """It had nothing to do when it died, so no call tells the run of its death."""
+    told: list[str] = []
+
+    def hold(job: str) -> SimpleNamespace:
+        told.append(job)
+        said: Future[None] = Future()
+        said.set_exception(answer) if answer else said.set_result(None)
+        return SimpleNamespace(future=lambda: said)
+
+    spec = PoolSpec("load audio", ("load audio",), size=1, slots=1, num_cpus=1.0)
+    actor = SimpleNamespace(hold=SimpleNamespace(remote=hold))
+    pools = [Pool(spec, [Replica(actor, spec, ready=True), Replica(actor, spec, ready=True)])]
+    warm = WarmPolicy("job", "process", {}, (), keep_s=600.0)
+    options = ActorOptions(ModelOptions(), TranscribeOptions(), None, None, warm=warm)
+    nothing: Any = SimpleNamespace(placed=True)
+    startup = Startup(pools, options, nothing, nothing, nothing, nothing)
+    began = time.monotonic()
+    for tick in range(1, int(2 * HOLD_EVERY_S) + 5):
+        startup.check(began + tick)
+    assert told == ["job"] * 4
+    assert HOLD_EVERY_S < UNCLAIMED_S / 2
