@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import ray
 
+from flows.pools.nodes.node_set import NodeSet
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica
 from flows.pools.sizing import PoolSpec
@@ -104,3 +105,15 @@ def test_a_process_that_was_restarted_idle_hears_of_its_run_before_it_ends_its_s
         startup.check(began + tick)
     assert told == ["job"] * 4
     assert HOLD_EVERY_S < UNCLAIMED_S / 2
+
+
+@pytest.mark.parametrize("trouble", [{"restarts": 1}, {"ready": False}])
+def test_a_run_says_that_nothing_stays_if_an_actor_had_trouble(
+    caplog: pytest.LogCaptureFixture, trouble: dict[str, Any]
+) -> None:
+    """Who has asked for it would otherwise learn it from the next run, which starts cold."""
+    replica = Replica(None, PoolSpec("light", ("write",), size=1, slots=1, num_cpus=1.0), **{"ready": True} | trouble)
+    warm = WarmPolicy("job", "process", {}, (), keep_s=600.0)
+    node_set: Any = SimpleNamespace(_options=SimpleNamespace(warm=warm), replicas=[replica], node="the machine")
+    assert NodeSet.keep(node_set) is None
+    assert "nothing stays warm on the machine: a process has died" in caplog.text
