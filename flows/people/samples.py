@@ -15,7 +15,7 @@ from tasks.audio.types import SAMPLE_RATE
 from tasks.diarization.voices import MIN_S, Voice
 from tasks.diarize import DiarizeOptions, diarize_samples
 from tasks.errors import FileFault, InvalidInput, describe, one_line
-from tasks.models.options import ModelOptions
+from tasks.models.options import ModelOptions, decline_statistics
 from tasks.people.known import TABLE, VOICES, KnownVoice, Person, read_people, table_of, voices_json
 from tasks.people.limits import check_limits
 from tasks.storage.io import digest_of
@@ -162,6 +162,7 @@ def _made(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) 
 
 def _voices(samples: list[Sample], options: DiarizeOptions, models: ModelOptions) -> list[Voice | str]:
     """Return the voice of each sample, or what is wrong with it. Runs in a process of its own, on the CPU."""
+    decline_statistics()
     cpu = models.model_copy(update={"device": "cpu"})
     return [_voice(sample, options, cpu) for sample in samples]
 

@@ -28,6 +28,8 @@ CHECK_EVERY_S = 2.0
 DOUBT_S = 120.0
 """How long an actor may be unreachable before its calls are run elsewhere."""
 NOTIFY_EVERY_S = 300.0
+HOLD_EVERY_S = 20.0
+"""How often actors that may stay are told that the run has them; see UNCLAIMED_S in warm/tenure.py."""
 
 Lack = Literal["room", "process", "models"]
 NOTIFY_AFTER_S: dict[Lack, float] = {"room": 5.0, "process": 120.0, "models": 120.0}
@@ -70,13 +72,14 @@ class Startup:
         self.placed = False
         """Whether the pools have the room that they reserve."""
         self._waits: dict[str, Wait] = {}
-        self._checked_at = time.monotonic()
+        self._checked_at = self._held_at = time.monotonic()
 
     def check(self, now: float) -> None:
         """Look at the actors that cannot be used, every few seconds."""
         if now < self._checked_at + CHECK_EVERY_S:
             return
         self._checked_at = now
+        self._hold(now)
         self.placed = self.placed or self._reservation.placed
         for pool in self._pools:
             lost = [replica for replica in pool.replicas if not replica.ready]
@@ -117,6 +120,17 @@ class Startup:
         died = replica.restarts is not None and restarts > replica.restarts
         self._failures.resolve_doubt(replica, died=died)
         replica.ready, replica.hung, replica.failed_loads, replica.restarts = True, False, 0, restarts
+
+    def _hold(self, now: float) -> None:
+        """Tell actors that may stay that the run has them: a process that died idle, and was restarted, knows no run.
+
+        Nobody notices such a death, and the new process would end its whole set, as one that was forgotten.
+        """
+        if self.options.warm and now > self._held_at + HOLD_EVERY_S:
+            self._held_at = now
+            for replica in [replica for pool in self._pools for replica in pool.ready]:
+                held = replica.actor.hold.remote(self.options.warm.job)
+                held.future().add_done_callback(Future.exception)  # Ray would print one that nobody looks at
 
     def _check_lost(self, replica: Replica, now: float) -> None:
         restarts, before = record_of(replica.actor).restarts, replica.restarts or 0

@@ -28,7 +28,7 @@ from tasks.diarization.loading import diarizers
 from tasks.diarize import DiarizeOptions
 from tasks.models.cache import forget_calls, load_counts
 from tasks.models.compute_limits import compute_limits
-from tasks.models.options import ModelOptions, go_offline
+from tasks.models.options import ModelOptions, decline_statistics, go_offline
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.whisper.loading import pipelines, whisper_model
@@ -87,8 +87,7 @@ class StageProcess:
         # Here, because Ray runs it again after a restart; libraries that are not yet imported read both.
         if offline:
             go_offline()
-        # pyannote.audio would send the length of each file and the number of speakers to its maker.
-        os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
+        decline_statistics()
         if threads:
             os.environ["OMP_NUM_THREADS"] = str(threads)
         forward_logs()
@@ -145,6 +144,12 @@ class StageProcess:
     def usage(self) -> Usage:
         """Return how busy its machine is."""
         return self._meter.read()
+
+    @ray.method(concurrency_group="control")
+    def hold(self, job: str) -> None:
+        """Note that this run has it; see Tenure."""
+        if self._tenure:
+            self._tenure.hold(job)
 
     @ray.method(concurrency_group="control")
     def rest(self, kept: KeptSet) -> int | None:

@@ -48,3 +48,11 @@ def go_offline() -> None:
         "PYANNOTE_METRICS_ENABLED": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
     }
+
+
+def decline_statistics() -> None:
+    """Keep pyannote.audio from sending its maker the length of each file and the number of speakers, unless asked to.
+
+    Call it in each process that loads one of its models, before it is imported.
+    """
+    os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")

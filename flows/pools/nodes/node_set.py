@@ -193,7 +193,10 @@ class NodeSet:
     def keep(self) -> KeptSet | None:
         """Leave the actors to the next run. Return what is kept; None, and nothing is kept, if any has had trouble."""
         warm, replicas = self._options.warm, [replica for replica in self.replicas if not replica.surplus]
-        if not (warm and warm.keep_s) or any(not each.ready or each.restarts or each.calls for each in replicas):
+        if not (warm and warm.keep_s):
+            return None
+        if any(not each.ready or each.restarts or each.calls for each in replicas):
+            logger.warning("nothing stays warm on %s: a process has died, or is not done", self.node)
             return None
         for replica in self.replicas:
             if replica.surplus:

@@ -34,9 +34,12 @@ LOCK_S = 0.5
 """How long a run tries to get the lock: the keeper has it for milliseconds at a time."""
 NOT_FOR_ACTORS = re.compile(
     r"_|PWD|OLDPWD|SHLVL|COLUMNS|LINES|TERM|TERM_\w+|COLORTERM|WINDOWID|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|GPG_TTY|"
-    r"STY|TMUX\w*|SSH_\w+|DBUS_\w+|VTE_\w+|VSCODE_\w+|XDG_SESSION_\w+|INVOCATION_ID|JOURNAL_STREAM|WHISPERX_BATCH_\w+"
+    r"STY|TMUX\w*|SSH_\w+|DBUS_\w+|VTE_\w+|VSCODE_\w+|XDG_SESSION_\w+|"
+    r"(GNOME_TERMINAL|KONSOLE|KITTY|ALACRITTY|WEZTERM|ITERM|WT)_\w+|"
+    r"INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|WHISPERX_BATCH_\w+"
 )
-"""Variables of the environment that differ from one terminal to another, and change nothing in an actor."""
+"""Variables of the environment that differ from one terminal, or one start of a service, to another, and change nothing
+in an actor."""
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,11 @@ def kept_sets() -> dict[str, list[str]]:
 
     Actors whose placement group is gone, which Ray would for ever try to restart, are ended.
     """
+    names = sorted(ray.util.list_named_actors())
+    # Afterwards: a run that starts a set just now makes the reservation before the actors.
     reserved = {group["name"] for group in placement_group_table().values() if group["state"] != "REMOVED"}
     found = defaultdict(list)
-    for name in sorted(ray.util.list_named_actors()):
+    for name in names:
         kept = name.partition("/")[0]
         if name.startswith(PREFIX) and kept in reserved:
             found[kept].append(name)

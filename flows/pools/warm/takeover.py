@@ -93,7 +93,7 @@ def claimed(job: str) -> Iterator[KeptSet]:
         if first is None or None in first:
             continue
         others = _claims(actors[1:], job)
-        if others is None or None in others or not first[0].process:
+        if others is None or not all(kept and kept.process for kept in first + others):
             end_set(name)
         else:
             yield first[0]

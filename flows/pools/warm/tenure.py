@@ -10,7 +10,8 @@ from flows.services.ray_cluster.records import job_has_ended
 CHECK_EVERY_S = 1.0
 CHECK_JOB_EVERY_S = 10.0
 UNCLAIMED_S = 60.0
-"""How long a process may be without a run after its start: its run tells it to load its models at once."""
+"""How long a process may be without a run after its start: its run tells it to load its models at once, or, if it was
+restarted while it had nothing to do, within HOLD_EVERY_S of pools/startup.py."""
 
 
 class Tenure:
@@ -61,4 +62,7 @@ class Tenure:
                 elif time.monotonic() > checked + CHECK_JOB_EVERY_S:
                     checked = time.monotonic()
                     self._ended = job_has_ended(self._job)
-        end_own_set(self._name)
+        while True:  # it ends this process too
+            with suppress(Exception):
+                end_own_set(self._name)
+            time.sleep(CHECK_EVERY_S)
