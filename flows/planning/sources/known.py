@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
-from tasks.audio.container import UnreadableAudio, check_regular
+from tasks.audio.container import CannotBeOpened, UnreadableAudio, check_regular
 from tasks.audio.decoding import Probed, checked_channels, probe
 from tasks.audio.types import AudioFile, Track
 from tasks.errors import FileFault
@@ -18,18 +18,28 @@ from tasks.storage.results import result_key
 from tasks.transcribe import TranscribeOptions
 
 PROBED = Probed.__dataclass_fields__
+GONE = "an earlier run has read it: bring it back, or take its row out of the manifest"
+
+
+class TrackGone(FileFault):
+    """A track is not there any more: left out, it would be missing from a transcript that has it."""
 
 
 def recalled(source: AudioFile, ledger: Ledger, asked: TranscribeOptions) -> tuple[AudioFile, bool]:
     """Return an input as the ledger knows it, with the size and time that it has now, and whether it must be opened.
 
-    Raises OSError, UnreadableAudio.
+    Raises OSError, UnreadableAudio, TrackGone.
     """
     if source.tracks:
         unopened = []
 
         def recall(file: AudioFile) -> AudioFile:
-            found, new = recalled(file, ledger, _mixing(asked))
+            try:
+                found, new = recalled(file, ledger, _mixing(asked))
+            except CannotBeOpened as error:
+                if "digest" in ledger.row(file.path):
+                    raise TrackGone(f"{error}; {GONE}") from error
+                raise
             unopened.append(new)
             return found
 

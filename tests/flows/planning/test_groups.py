@@ -116,6 +116,19 @@ def test_a_bad_track_fails_its_group_by_name_or_is_left_out(speech: Path, conten
     assert missing(skipping) == {"talk 1.2": ALL}
 
 
+def test_a_track_that_was_there_before_is_not_left_out(speech: Path) -> None:
+    """A share that is not mounted for a night must not take a speaker out of a transcript."""
+    skipping = talk(speech, options={"skip_bad_tracks": True})
+    do(skipping, "transcribe", "align", "write")
+    (speech / "grace.wav").rename(speech / "elsewhere")
+    file = planned(skipping)["talk 1.2"]
+    assert (file.status, file.lasting) == ("failed", False)
+    assert str(file.error).startswith("grace.wav: ")
+    assert "an earlier run has read it" in str(file.error)
+    (speech / "elsewhere").rename(speech / "grace.wav")
+    assert missing(skipping) == {}
+
+
 def test_a_group_without_any_good_track_fails(speech: Path) -> None:
     """Also where bad ones may be left out."""
     for name in ("ada.wav", "grace.wav"):
