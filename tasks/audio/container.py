@@ -137,11 +137,15 @@ def _looked_at(path: str) -> tuple[filesystems.FileVersion | None, bool]:
 
 
 def fault(path: str, what: str, error: Exception) -> Exception:
-    """Return the error to raise: an OSError for faults of the storage, where a retry may help, else UnreadableAudio."""
+    """Return the error to raise: an OSError for faults of the storage, where a retry may help, else UnreadableAudio.
+
+    CannotBeOpened if it may not be read: permission changes without the file's time, so a later run must try again.
+    """
     number = error.errno if isinstance(error, OSError) else None
     if number in PASSING_ERRNOS and not (number == errno.EIO and _reads_to_its_end(path)):
         return OSError(number, f"{what}: {message_of(error)}")
-    return UnreadableAudio(f"{what}: {message_of(error)}")
+    kind = CannotBeOpened if number in (errno.EACCES, errno.EPERM) else UnreadableAudio
+    return kind(f"{what}: {message_of(error)}")
 
 
 def _reads_to_its_end(path: str) -> bool:

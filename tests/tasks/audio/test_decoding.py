@@ -1,5 +1,6 @@
 """tasks/audio/decoding.py: what PyAV decodes is what the ffmpeg program decodes, and what is not audio says so."""
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from encoding import encode
 
-from tasks.audio.container import UnreadableAudio
+from tasks.audio.container import UnreadableAudio, fault
 from tasks.audio.decoding import decode, probe
 from tasks.audio.types import SAMPLE_RATE, as_float
+from tasks.errors import will_last
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,9 @@ def test_scales_samples_as_whisperx_does() -> None:
     """Exactly int16 / 32768 in float32."""
     samples = np.array([-32768, -1, 0, 1, 32767], np.int16)
     np.testing.assert_array_equal(as_float(samples), samples.flatten().astype(np.float32) / 32768.0)
+
+
+@pytest.mark.parametrize(("number", "lasting"), [(errno.EACCES, False), (errno.EPERM, False), (errno.EINVAL, True)])
+def test_a_file_that_may_not_be_read_is_tried_again_by_later_runs(number: int, lasting: bool) -> None:  # noqa: FBT001
+    """Its permission may change without its size and time."""
+    assert will_last(fault("speech.wav", "it cannot be opened", OSError(number, "no"))) == lasting
