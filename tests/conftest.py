@@ -67,6 +67,15 @@ def _prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(autouse=True)
+def _as_ray_was_asked_for() -> Iterator[None]:
+    """Undo what the command, run in this process, sets for a Ray of its own: Ray reads it once, when it is loaded."""
+    mode = os.environ.get("RAY_AUTH_MODE")
+    yield
+    if mode is None:
+        os.environ.pop("RAY_AUTH_MODE", None)
+
+
 @pytest.fixture(scope="session", name="tiny_en")
 def _tiny_en() -> str:
     """Whisper tiny.en for CTranslate2."""
