@@ -52,7 +52,7 @@ def call() -> tuple[Sound, Sound]:
     (annotation,) = load_rttm(TWO_SPEAKERS.with_suffix(".rttm")).values()
     for turn, _, speaker in annotation.itertracks(yield_label=True):
         span = np.arange(round(turn.start * SAMPLE_RATE), min(round(turn.end * SAMPLE_RATE), len(samples)))
-        span = span[~taken[span]]  # where both speak, the sound goes to whoever began
+        span = span[~taken[span]]  # where both speak, samples count for the speaker who began first
         parties[sorted(annotation.labels()).index(speaker), span] = samples[span]
         taken[span] = True
     return parties[0], parties[1]

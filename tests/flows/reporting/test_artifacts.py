@@ -160,7 +160,7 @@ def test_an_error_of_ray_does_not_end_the_live_progress(
 
 
 def test_the_report_says_what_is_warm_and_how_to_end_it() -> None:
-    """Memory that is held after a run surprises whoever does not expect it."""
+    """Otherwise nobody would know what still holds memory after a run."""
     tracker = Tracker([])
     tracker.warm = ["Whisper small (2.3 GB, 2 CPUs) until 14:32:00"]
     line = "Whisper small (2.3 GB, 2 CPUs) until 14:32:00; `whisperx-batch --stop_warm` ends it"
