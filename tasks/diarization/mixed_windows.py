@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 PIECES = 4
 """A file's windows come in pieces of a quarter of a batch, so that those of several files fill it."""
-MOST_WINDOWS = 64
-"""A minute of sound took an H100 1.7 s in batches of 8 windows, 1.8 s in batches of 32 and 1.3 s in batches of 128
-(benchmarks/RESULTS.md): larger ones need more files to fill."""
+MOST_WINDOWS = 32
+"""A ResNet34 took an H100 1.7 ms a window of 10 s in batches of 16 to 56, and 3.4 ms in batches of 64
+(benchmarks/RESULTS.md)."""
+MULTIPLE = 8
+"""Batches are filled up to a multiple of this: cuDNN chooses a convolution for each shape that it meets, which takes
+time, and chose one that takes ten times as long for batches of 4."""
 BYTES_FOR_A_SAMPLE = 1_024
 """GPU memory for each sample of a window: 16 activations of a ResNet34's first layers, each of 64 bytes (32 channels of
 80 bins in float32, a frame for 160 samples). That H100 used twice as much for 32 windows, and for 128 two thirds of it,
@@ -89,9 +92,11 @@ class MixedWindows:
         """
         import torch
 
+        windows = sum(map(len, pieces))
+        spare = min(-windows % MULTIPLE, max(0, pieces[0].size - windows))
         with torch.inference_mode():
-            inputs = [torch.cat(of_pieces) for of_pieces in zip(*(piece.inputs for piece in pieces), strict=True)]
-            found = pieces[0].network(*inputs)
+            inputs = [_joined(of_pieces, spare) for of_pieces in zip(*(piece.inputs for piece in pieces), strict=True)]
+            found = pieces[0].network(*inputs)[:windows]
         if found.is_cuda:
             begun = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             begun.record()  # type: ignore[no-untyped-call]
@@ -99,6 +104,14 @@ class MixedWindows:
                 self._previous.synchronize()
             self._previous = begun
         return torch.split(found, [len(piece) for piece in pieces])
+
+
+def _joined(tensors: "Sequence[Tensor]", spare: int) -> "Tensor":
+    """Return the rows of all tensors, and the first one so many times more."""
+    import torch
+
+    first = tensors[0][:1]
+    return torch.cat([*tensors, first.expand(spare, *first.shape[1:])])
 
 
 def windows_that_fit(free_bytes: int, samples: int) -> int:

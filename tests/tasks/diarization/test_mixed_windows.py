@@ -106,22 +106,39 @@ def test_each_file_gets_the_turns_that_it_gets_alone(
         assert max(files for files, _ in mixed.seen[kind]) > 1, mixed.seen
 
 
-def test_what_fills_a_gpu_changes_no_turn(small_models: Path) -> None:
-    """Larger batches of a ResNet34 whose channels are last in memory: embeddings are equal but for their last bits."""
+def test_what_fills_a_gpu_changes_no_turn(small_models: Path, real_diarizer: Path) -> None:
+    """Larger batches: embeddings are equal but for their last bits. Convolutions are measured for a ResNet alone."""
     torch.set_num_threads(1)
     (pipeline, *_), (samples, *_) = of_random_weights(small_models)
     turns_before, embeddings_before = steps(pipeline, samples)
     make_lean(pipeline)
     fill_gpu(pipeline, 2 * BATCH)
-    assert (pipeline.segmentation_batch_size, pipeline.embedding_batch_size) == (2 * BATCH, 2 * BATCH)
-    assert pipeline._embedding.model_.resnet.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert (pipeline.segmentation_batch_size, pipeline.embedding_batch_size) == (4 * BATCH, 2 * BATCH)
+    assert torch.backends.cudnn.benchmark
     turns, embeddings = steps(pipeline, samples)
     assert turns == turns_before
     assert np.allclose(embeddings, embeddings_before, rtol=0, atol=1e-5)
+    folder = str(UngatedPipeline().folder(str(real_diarizer)))
+    fill_gpu(DiarizationPipeline(folder, device="cpu").model, BATCH)
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_batches_of_all_lengths_are_computed_as_multiples_of_eight() -> None:
+    """As far as there is room for so many; each piece gets what it gets alone."""
+    mixed, shapes = MixedWindows(), []
+
+    def network(numbers: Tensor) -> Tensor:
+        shapes.append(len(numbers))
+        return numbers * 2
+
+    for windows, size in ((1, 32), (8, 32), (13, 32), (3, 4), (9, 8), (11, 12)):
+        rows = torch.arange(windows)
+        assert mixed.submit(Windows("embedding", network, (rows,), size)).result().tolist() == (rows * 2).tolist()
+    assert shapes == [8, 8, 16, 4, 9, 12]
 
 
 def test_a_file_fills_batches_by_itself() -> None:
-    """In order, with what is left at its end in a smaller one, and two batches of pieces ahead."""
+    """In order, the last of which is filled up, and two batches of pieces ahead."""
     mixed, taken, sizes = MixedWindows(), [], []
 
     def network(numbers: Tensor) -> Tensor:
@@ -139,12 +156,11 @@ def test_a_file_fills_batches_by_itself() -> None:
     threading.Timer(0.5, blocked.set).start()
     assert torch.cat(list(found)).tolist() == list(range(100, 142))
     first.result()
-    assert sum(sizes) == 42
-    assert sizes[0] == 8
+    assert sizes == [8] * 6
 
 
 def test_a_batch_on_a_gpu_is_as_large_as_its_free_memory_allows() -> None:
     """A power of two, at least one; windows of 10 s on free GPUs of 8, 24 and 80 GB."""
     window = 10 * SAMPLE_RATE
-    assert [windows_that_fit(gigabytes << 30, window) for gigabytes in (0, 1, 8, 24, 80)] == [1, 1, 4, 16, 64]
+    assert [windows_that_fit(gigabytes << 30, window) for gigabytes in (0, 1, 8, 24, 80)] == [1, 1, 4, 16, 32]
     assert windows_that_fit(8 * 8 * window * BYTES_FOR_A_SAMPLE - 1, window) == 4
