@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
+from tasks.channels.speakers import label_parts, names_within, turns_in
 from tasks.check import SecondPass
-from tasks.diarize import Diarization, assign_speakers, turns_of_parts
+from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
 from tasks.formats.html.recording import Recording
 from tasks.formats.provenance import Provenance
@@ -185,11 +186,23 @@ def _with_speakers(
 ) -> Diarization | None:
     """Put the speakers, by their names, into the transcript; return their turns, None if nobody looked for them."""
     if transcript.parts:
-        return rename(transcript, turns_of_parts(transcript), file.names)
+        return _with_speakers_of_parts(file, transcript, diarization, names_of(people))
     if diarization is None:
         return None
     assign_speakers(transcript, diarization)
     return rename(transcript, diarization, names_of(people))
+
+
+def _with_speakers_of_parts(
+    file: AudioFile, transcript: Transcript, diarization: Diarization | None, known: dict[str, str]
+) -> Diarization:
+    result = transcript.result
+    if diarization:
+        label_parts(diarization.turns, result)
+    if diarization and diarization.embeddings is not None:
+        result["speaker_embeddings"] = diarization.embeddings
+    names = file.names | names_within(result, file.names) | known
+    return rename(transcript, Diarization(turns_in(result)), names)
 
 
 def _number_of_speakers(transcript: Transcript) -> int:

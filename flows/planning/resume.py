@@ -9,7 +9,7 @@ from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
 from flows.model_store.aligners import BetterTiming
 from flows.planning.file_run import FileRun, Outcomes
-from flows.planning.missing import missing_stages
+from flows.planning.missing import check_turns, missing_stages
 from flows.planning.sources.known import identified
 from flows.planning.wanted import Wanted
 from flows.preflight.device import runs_elsewhere
@@ -179,6 +179,7 @@ class Resume:
         `found` is the file's version, if it has just been looked at.
         """
         try:
+            check_turns(file, self._write.formats())
             self.patience.retry(partial(self.identify, file, found))
             written = self.patience.retry(partial(self.decide, file))
         except Stopped:

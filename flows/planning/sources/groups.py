@@ -44,7 +44,7 @@ class TrackRow:
 def entry_of(name: str, rows: list[TrackRow]) -> Entry:
     """Return the input that a group is. Its path, which no file has, is its name beside the first track."""
     given = {key: value for row in rows for key, value in row.options.model_dump(exclude_none=True).items()}
-    options = FileOverrides.model_validate({"output": name} | given | {"diarize": False})
+    options = FileOverrides.model_validate({"output": name} | given)
     folder = rows[0].track.path.rpartition("/")[0]
     return Entry(urls.join(folder, name), options, rows[0].line, tuple(row.track for row in rows))
 
@@ -61,5 +61,7 @@ def mistakes(rows: list[TrackRow]) -> Iterator[tuple[int, str]]:
             line, first = given.setdefault(option, (row.line, value))
             if value != first:
                 yield row.line, f"{option}: {value!r}, and in line {line} of its group {first!r}"
-        if row.options.channels not in (None, "mix") or row.options.diarize:
-            yield row.line, "a track of a group is one speaker: leave out channels and diarize"
+        if row.options.channels not in (None, "mix"):
+            yield row.line, "the channels of a track are mixed: leave out channels"
+        if row.options.diarize and not row.options.diarize_channels:
+            yield row.line, "a track of a group is one speaker: leave out diarize, or set diarize_channels"
