@@ -32,7 +32,7 @@ def channel_of(label: str) -> int:
     return int(number) + 1 if kind == "CHANNEL" else 0
 
 
-def label_parts(turns: Iterable[Turn], result: Result) -> None:
+def label_parts(turns: Iterable[Turn], result: Result, embeddings: dict[str, list[float]] | None = None) -> None:
     """Label in place the words and segments of each part with the speakers of the turns in that part.
 
     Those that overlap with no turn keep the label of the part.
@@ -43,6 +43,8 @@ def label_parts(turns: Iterable[Turn], result: Result) -> None:
     for part, own in by_part.items():
         segments = [segment for segment in result["segments"] if segment["speaker"] == part]
         label_speakers(own, {"segments": segments}, None)
+    if embeddings is not None:
+        result["speaker_embeddings"] = embeddings
 
 
 def names_within(result: Result, names: Mapping[str, str]) -> dict[str, str]:

@@ -160,11 +160,12 @@ def test_names_without_channels_say_so(speech: Path) -> None:
     assert said not in notices(with_manifest(speech, [{"path": "a.wav"}], transcribe=named))
 
 
-@pytest.mark.parametrize("names", ["Agent,", "Agent,Agent", ","])
+@pytest.mark.parametrize("names", ["Agent,", "Agent,Agent", ",", "CHANNEL_1", "Ada,CHANNEL_0"])
 def test_names_must_tell_speakers_apart(speech: Path, names: str) -> None:
-    """Before anything starts."""
+    """Also from the default name of another channel, and before anything starts; each may have its own."""
     with pytest.raises(ValidationError, match="give each channel a name of its own"):
         batch_of(speech, transcribe=SPLIT | {"channel_names": names})
+    batch_of(speech, transcribe=SPLIT | {"channel_names": "CHANNEL_0,Grace"})
 
 
 def test_a_second_pass_is_refused_where_channels_are_split(speech: Path) -> None:
