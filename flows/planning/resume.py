@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from importlib.metadata import version
+from itertools import product
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
@@ -116,11 +117,13 @@ class Resume:
 
         Whoever is named in them, and however well their words are timed.
         """
-        wanted, digest, mark = self.wanted(file.used_options), file.key.partition("-")[0], file.source.outputs_mark
-        keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
-        first = f"{digest}-{wanted.first_pass}{mark}"
-        if any(_without_doubt(file, each.get("quality")) for key, each in written.items() if options_key(key) == first):
-            keys.append(first)
+        wanted, digest = self.wanted(file.used_options), file.key.partition("-")[0]
+        keys = []
+        for mark in (source.outputs_mark for source in file.source.alike):
+            keys += [f"{digest}-{each.outputs}{mark}" for each in (wanted, wanted.before) if each]
+            first = f"{digest}-{wanted.first_pass}{mark}"
+            found = (each.get("quality") for key, each in written.items() if options_key(key) == first)
+            keys += [first] if any(_without_doubt(file, quality) for quality in found) else []
         return {key: written[key] for right in keys for key in written if options_key(key) == right}
 
     def _right(self, file: FileRun, here: Mapping[str, Written]) -> dict[str, Written]:
@@ -166,8 +169,8 @@ class Resume:
         """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
         wanted = self.wanted(file.used_options)
         digest = file.key.partition("-")[0]
-        for each in filter(None, (wanted, wanted.before)):
-            key = result_key(stage, digest, each.stages[stage] + file.source.key_mark)
+        for source, each in product(file.source.alike, filter(None, (wanted, wanted.before))):
+            key = result_key(stage, digest, each.stages[stage] + source.key_mark)
             if StoredResult(self._results, key).exists():
                 file.source.keys[stage] = key
                 return True

@@ -49,6 +49,17 @@ def test_only_what_has_channels_to_split_is_done_again(speech: Path) -> None:
     assert missing(batch_of(speech, transcribe=SPLIT | {"channels": "auto"})) == {"call.wav": ALL}
 
 
+def test_other_rules_of_auto_decide_again(speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what they decide on; the keys of the first rules are those of before they had a number."""
+    auto, split = (batch_of(speech, transcribe=SPLIT | {"channels": mode}) for mode in ("auto", "split"))
+    do(split, "transcribe", "align")
+    do(auto, "transcribe", "align", "write")
+    assert planned(auto)["call.wav"].source.key_mark == "-auto"
+    monkeypatch.setattr("tasks.audio.types.AUTO_RULES", 2)
+    assert missing(auto) == {"call.wav": ALL}
+    assert missing(split) == {"call.wav": {"write"}}
+
+
 def test_a_channel_is_a_speaker_and_needs_no_diarization(speech: Path) -> None:
     """With `split`; a recording of one channel is diarized as ever, and so may be one of which `auto` decides."""
     files = planned(batch_of(speech, transcribe=SPLIT, diarize={}))
