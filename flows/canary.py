@@ -108,7 +108,7 @@ def _rows(entry: Entry) -> list[str]:
     options = entry.options.model_dump(exclude_none=True)
     if not entry.tracks:
         return [json.dumps({"path": entry.path, **options})]
-    group = {"group": options.pop("output"), **options, "diarize": None}
+    group = {"group": options.pop("output"), **options}
     tracks = [{"path": each.path, "speaker": each.speaker, "offset": each.offset_s} for each in entry.tracks]
     return [json.dumps(track | group) for track in tracks]
 

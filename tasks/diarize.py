@@ -1,12 +1,13 @@
 """Stage diarize: who speaks when, with a pyannote.audio pipeline, beside transcription and alignment."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from tasks.audio.types import Audio, AudioFile, Samples
-from tasks.channels.merging import in_order
+from tasks.channels.part_results import for_each_part
+from tasks.channels.speakers import label_within
 from tasks.diarization.labels import label_speakers
 from tasks.diarization.loading import diarizers, find_speakers, turns_of
 from tasks.diarization.voices import Turn, Voice
@@ -30,6 +31,11 @@ class DiarizeOptions(Options):
     max_speakers: int | None = Field(None, ge=1, description="most speakers in a file")
     by_default: Annotated[bool, NotInKey()] = Field(
         True, description="all files, and not only those of which a manifest says so"
+    )
+    diarize_channels: Annotated[bool, NotInKey(unless="diarize_channels")] = Field(
+        False,
+        description="find the speakers within each channel that is split, and within each track of a group, too "
+        "(default: each is one speaker)",
     )
     speaker_embeddings: bool = Field(False, description="add the speakers' embeddings to the json")
     exclusive_speakers: Annotated[bool, NotInKey(unless="exclusive_speakers")] = Field(
@@ -70,6 +76,7 @@ class Diarization:
     turns: list[Turn]
     embeddings: dict[str, list[float]] | None = None
     voices: dict[str, Voice] | None = None
+    provisional: ClassVar[bool] = False
 
 
 def diarize_samples(samples: Samples, options: DiarizeOptions, models: ModelOptions) -> Diarization:
@@ -99,19 +106,26 @@ def assign_speakers(transcript: Transcript, diarization: Diarization) -> None:
         transcript.result["word_segments"] = words
 
 
-def turns_of_parts(transcript: Transcript) -> Diarization:
-    """Return who speaks when in a transcript that was made of parts: each segment is a turn.
-
-    Its `word_segments` are then the words of its segments, and no copies.
-    """
-    if "word_segments" in transcript.result:
-        transcript.result["word_segments"] = in_order(transcript.result["segments"])
-    return Diarization([(each["start"], each["end"], each["speaker"]) for each in transcript.result["segments"]])
+def _of_parts(parts: list[Diarization], file: AudioFile, audio: Audio) -> Diarization:
+    """Return the diarization of a file from those of its parts, at their times in the recording."""
+    turns: list[Turn] = []
+    embeddings, voices = {}, {}
+    for part, offset_s, found in zip(file.labels, audio.offsets_s, parts, strict=True):
+        turns += [(start + offset_s, end + offset_s, label_within(part, who)) for start, end, who in found.turns]
+        for speaker, embedding in (found.embeddings or {}).items():
+            embeddings[label_within(part, speaker)] = embedding
+        for speaker, voice in (found.voices or {}).items():
+            start, end = voice.clip
+            voices[label_within(part, speaker)] = replace(voice, clip=(start + offset_s, end + offset_s))
+    return Diarization(turns, embeddings or None, voices)
 
 
 @stage_task("diarize", kept=True)
 def diarize(file: AudioFile, audio: Audio, options: DiarizeOptions, models: ModelOptions) -> Diarization:
-    """Find the speaker turns of one file; none where each of its parts is one speaker."""
-    if audio.parts:
+    """Find the speaker turns of one file; where it has parts, none, or those in each part if that is asked for."""
+    if not audio.parts:
+        return diarize_samples(audio.samples, options, models)
+    if not options.diarize_channels:
         return Diarization([])
-    return diarize_samples(audio.samples, options, models)
+    parts = for_each_part(file, audio, lambda part: diarize_samples(audio.parts[part], options, models))
+    return _of_parts(parts, file, audio)

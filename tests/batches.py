@@ -66,7 +66,7 @@ def do(batch: Batch, *stages: str, quality: Quality = QUALITY, fallback: str | N
         language = batch.transcribe.language or "en"
         transcript = Transcript(language, {"segments": segments}, aligned_by=fallback, provisional=fallback is not None)
         for stage in stages:
-            if stage != "write":
+            if stage in file.source.keys:  # a channel that is one speaker is not diarized
                 result = SecondPass(transcript, quality) if stage == "check again" else results.get(stage, transcript)
                 store.persist_result_record(store.create_result_record(result, key=file.source.keys[stage]))
         if "write" in stages:

@@ -1,7 +1,12 @@
 """Recordings of every kind that people have, made from one wav with the ffmpeg program."""
 
 import subprocess
+import wave
 from pathlib import Path
+
+import numpy as np
+
+from tasks.audio.types import SAMPLE_RATE, Samples
 
 LOSSLESS = {
     **{f"{rate} hz.wav": f"-c:a pcm_s16le -ar {rate}" for rate in (16_000, 44_100, 48_000, 192_000)},
@@ -108,3 +113,20 @@ def late_film(path: Path, sound: Path, codecs: str) -> Path:
     return ffmpeg(
         path, *picture, "-itsoffset", "5", "-i", sound, "-map", "0:v", "-map", "1:a", *f"-c:v {codecs}".split()
     )
+
+
+def write_wav(path: Path, *channels: Samples) -> Path:
+    """Write these channels, of equal length, as a recording."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((len(channels), 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(np.stack(channels, axis=1).tobytes())
+    return path
+
+
+def placed(seconds: float, *speech: tuple[float, Samples]) -> Samples:
+    """Return a recording of silence with speech from these seconds on."""
+    samples = np.zeros(round(seconds * SAMPLE_RATE), np.int16)
+    for start, spoken in speech:
+        first = round(start * SAMPLE_RATE)
+        samples[first : first + len(spoken)] = spoken[: len(samples) - first]
+    return samples

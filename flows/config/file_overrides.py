@@ -31,6 +31,9 @@ class FileOverrides(Options):
     max_speakers: int | None = Field(None, ge=1, description="most speakers")
     num_speakers: int | None = Field(None, ge=1, description="how many speakers there are")
     diarize: bool | None = Field(None, description="whether to label words and segments with speakers")
+    diarize_channels: bool | None = Field(
+        None, description="whether to find the speakers within its channels, or within the tracks of its group"
+    )
     output: str | None = Field(None, description="name of its outputs in the output folder, without extension")
 
     @field_validator("output")
@@ -48,11 +51,17 @@ class FileOverrides(Options):
     def diarizing(self, batch: DiarizeOptions | None) -> DiarizeOptions | None:
         """Return the batch's options of diarization with these overrides; None if the file is not diarized.
 
-        Raises pydantic.ValidationError.
+        `diarize_channels` asks for it, too. Raises pydantic.ValidationError.
         """
-        if batch is None or not (batch.by_default if self.diarize is None else self.diarize):
+        asked = bool(self.diarize_channels) or (batch is not None and batch.by_default)
+        if batch is None or not (asked if self.diarize is None else self.diarize):
             return None
         return self._over(batch)
+
+    def diarizing_parts(self, batch: DiarizeOptions | None) -> bool:
+        """Return whether the parts of the file are diarized, if it is transcribed in parts."""
+        diarize = self.diarizing(batch)
+        return diarize is not None and diarize.diarize_channels
 
     def made_with(
         self,

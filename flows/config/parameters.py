@@ -41,7 +41,7 @@ class Batch(Options):
         wanted = [name for name in ("highlight_words", "max_line_count", "max_line_width") if getattr(self.write, name)]
         if self.align is None and wanted:
             raise ValueError(f"{wanted[0]} is not possible without word timings (no_align)")
-        if self.diarize is None and "rttm" in self.write.formats():
+        if self.diarize is None and "rttm" in self.write.formats() and self.transcribe.channels != "split":
             raise ValueError("output_format rttm holds speaker turns: set diarize too, or leave rttm out")
         if self.diarize is None and self.people.speakers is not None:
             raise ValueError("speakers names those whom diarization finds: set diarize too")

@@ -1,10 +1,12 @@
 """Forgetting people: their voices go from the stored results."""
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from flows.people.gathering import diarizations, read, stored
 from flows.state.folder import OutputFolder
+from flows.state.ledger_rows import Row
 from tasks.people.known import Person
 
 
@@ -15,6 +17,7 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
     """
     forgotten = {each.voice.embedding for person in people for each in person.voices}
     recordings = {each.source for person in people for each in person.voices}
+    recordings |= set(_groups_with(recordings, folder.ledger().rows))
     oldest_first = sorted(diarizations(folder), key=lambda result: -result.age_s)
     newest = {result.digest: result for result in oldest_first if result.digest in recordings}
     changed = 0
@@ -33,6 +36,14 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
             stored(folder, result).edit(partial(_keep, kept))
             changed += 1
     return changed
+
+
+def _groups_with(recordings: set[str], rows: Mapping[str, Row]) -> Iterator[str]:
+    """Yield the digests of groups whose tracks are among these recordings: they have the voices of all tracks."""
+    digests = {path: row.get("digest") for path, row in rows.items()}
+    for row in rows.values():
+        if "digest" in row and any(digests.get(path) in recordings for path, *_ in row.get("tracks", ())):
+            yield row["digest"]
 
 
 def _keep(speakers: set[str], data: dict[str, Any]) -> None:

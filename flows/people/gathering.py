@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from flows.state.cleanup import Result, stored_results
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
+from tasks.channels.speakers import channel_of
 from tasks.diarize import Diarization
 from tasks.people.known import KnownVoice
 from tasks.storage.results import StoredResult
@@ -22,8 +23,12 @@ class Gathered:
 
 
 def gather(folder: OutputFolder, ledger: Ledger) -> Gathered:
-    """Return the voices in the newest diarization of each recording. Raises OSError, UnsupportedLocation."""
-    paths = {row["digest"]: path for path, row in sorted(ledger.rows.items(), reverse=True) if "digest" in row}
+    """Return the voices in the newest diarization of each recording. Raises OSError, UnsupportedLocation.
+
+    Those of a group are in the diarizations of its tracks, which have files.
+    """
+    rows = sorted(ledger.rows.items(), reverse=True)
+    paths = {row["digest"]: path for path, row in rows if "digest" in row and "tracks" not in row}
     newest: dict[str, Result] = {}
     for result in sorted(diarizations(folder), key=lambda result: -result.age_s):
         if result.digest in paths:
@@ -62,4 +67,4 @@ def _of_file(diarization: Diarization, path: str, digest: str, track: int) -> It
     for start, end, speaker in diarization.turns:
         spoken[speaker] += end - start
     for speaker, voice in sorted((diarization.voices or {}).items()):
-        yield KnownVoice(voice, path, digest, speaker, round(spoken[speaker], 1), track)
+        yield KnownVoice(voice, path, digest, speaker, round(spoken[speaker], 1), track, channel_of(speaker))

@@ -63,7 +63,7 @@ def _row(row: Row) -> str:
     person, clip = row.person, row.clip
     start, end = clip.voice.clip
     try:
-        data = b64encode(mp3_of(clip.file, start, end, clip.track)).decode()
+        data = b64encode(mp3_of(clip.file, start, end, clip.track, clip.channel)).decode()
         player = f'<audio controls preload="none" src="data:audio/mpeg;base64,{data}"></audio>'
     except (FileFault, UnsupportedLocation, OSError, ValueError) as error:
         player = escape(f"not here: {error}")

@@ -83,6 +83,8 @@ class FileRun:
     """The stages that it goes through if nothing of it is stored."""
     missing: frozenset[str] = FIRST_PASS
     """Those that it still has to go through."""
+    diarize_parts: bool = False
+    """Where it is transcribed in parts, each of them is diarized."""
     previous: PreviousOutputs | None = None
     """What earlier runs wrote for it; None: all existing outputs are replaced."""
     ahead: WriteAhead | None = None
@@ -113,8 +115,17 @@ class FileRun:
 
     @property
     def used_options(self) -> FileOverrides:
-        """Its options, without diarization where it is certainly transcribed in parts, each of one speaker."""
-        return self.options.model_copy(update={"diarize": False}) if self.source.is_split else self.options
+        """Its options, without those of diarization that change nothing of this recording."""
+        if self._one_speaker_a_part:
+            return self.options.model_copy(update={"diarize": False})
+        if self.diarize_parts and not self.source.parts:
+            return self.options.model_copy(update={"diarize_channels": False})
+        return self.options
+
+    @property
+    def _one_speaker_a_part(self) -> bool:
+        """Whether it is certainly transcribed in parts, each of one speaker."""
+        return self.source.is_split and not self.diarize_parts
 
     def inputs_of(self, stage: str, results: str) -> dict[str, StageFuture | StoredResult | None]:
         """Return the arguments of the stage's task that other stages make: in this run, or stored in `results`.
@@ -131,9 +142,9 @@ class FileRun:
         }
 
     def found(self, source: AudioFile) -> None:
-        """Take what was found out about the recording, and do not diarize one that is certainly in parts."""
+        """Take what was found out about the recording, and do not diarize one whose parts are one speaker each."""
         self.source = source
-        if source.is_split:
+        if self._one_speaker_a_part:
             self.leave_out(frozenset(("diarize",)))
 
     def leave_out(self, stages: frozenset[str]) -> None:

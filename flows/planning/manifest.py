@@ -68,7 +68,9 @@ class _Reader:
                 found[line] = Entry(path, options, line)
             else:
                 found.setdefault(columns.group)
-                groups[columns.group].append(TrackRow(line, columns.track(path), options))
+                groups[columns.group].append(
+                    TrackRow(line, columns.track(path), options, named=columns.speaker is not None)
+                )
         for name, entry in found.items():
             if entry:
                 yield entry

@@ -3,9 +3,22 @@
 from collections.abc import Callable
 
 from flows.planning.file_run import FileRun
+from tasks.errors import FileFault
 from tasks.second_pass.stretches import doubts_of
 from tasks.stage_table import SECOND_PASS, TABLE, inputs_of
 from tasks.storage.results import StoredResult
+
+
+class NoTurns(FileFault):
+    """Nothing says who speaks when in a file, and an output holds just that."""
+
+
+def check_turns(file: FileRun, formats: list[str]) -> None:
+    """Raise NoTurns for the format rttm of a file that turns out to have one channel, and is not diarized."""
+    if "rttm" in formats and "diarize" not in file.stages and not file.source.is_split:
+        raise NoTurns(
+            "output_format rttm holds speaker turns, and it has one channel: set --diarize, or leave rttm out"
+        )
 
 
 def missing_stages(

@@ -55,6 +55,7 @@ class Plan:
                 entry.options,
                 stages=(stages := self.resume.all_stages(entry.options)),
                 missing=stages,
+                diarize_parts=entry.options.diarizing_parts(batch.diarize),
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
             if selects(batch.inputs, entry.path, ledger)

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from importlib.metadata import version
+from itertools import product
 
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.parameters import Batch
 from flows.model_store.aligners import BetterTiming
 from flows.planning.file_run import FileRun, Outcomes
-from flows.planning.missing import missing_stages
+from flows.planning.missing import check_turns, missing_stages
 from flows.planning.sources.known import identified
 from flows.planning.wanted import Wanted
 from flows.preflight.device import runs_elsewhere
@@ -116,11 +117,13 @@ class Resume:
 
         Whoever is named in them, and however well their words are timed.
         """
-        wanted, digest, mark = self.wanted(file.used_options), file.key.partition("-")[0], file.source.outputs_mark
-        keys = [file.key, f"{digest}-{wanted.before.outputs}{mark}"] if wanted.before else [file.key]
-        first = f"{digest}-{wanted.first_pass}{mark}"
-        if any(_without_doubt(file, each.get("quality")) for key, each in written.items() if options_key(key) == first):
-            keys.append(first)
+        wanted, digest = self.wanted(file.used_options), file.key.partition("-")[0]
+        keys = []
+        for mark in (source.outputs_mark for source in file.source.alike):
+            keys += [f"{digest}-{each.outputs}{mark}" for each in (wanted, wanted.before) if each]
+            first = f"{digest}-{wanted.first_pass}{mark}"
+            found = (each.get("quality") for key, each in written.items() if options_key(key) == first)
+            keys += [first] if any(_without_doubt(file, quality) for quality in found) else []
         return {key: written[key] for right in keys for key in written if options_key(key) == right}
 
     def _right(self, file: FileRun, here: Mapping[str, Written]) -> dict[str, Written]:
@@ -166,8 +169,8 @@ class Resume:
         """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
         wanted = self.wanted(file.used_options)
         digest = file.key.partition("-")[0]
-        for each in filter(None, (wanted, wanted.before)):
-            key = result_key(stage, digest, each.stages[stage] + file.source.key_mark)
+        for source, each in product(file.source.alike, filter(None, (wanted, wanted.before))):
+            key = result_key(stage, digest, each.stages[stage] + source.key_mark)
             if StoredResult(self._results, key).exists():
                 file.source.keys[stage] = key
                 return True
@@ -179,6 +182,7 @@ class Resume:
         `found` is the file's version, if it has just been looked at.
         """
         try:
+            check_turns(file, self._write.formats())
             self.patience.retry(partial(self.identify, file, found))
             written = self.patience.retry(partial(self.decide, file))
         except Stopped:

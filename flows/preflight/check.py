@@ -78,4 +78,6 @@ def notices(batch: Batch) -> list[str]:
         found.append("--max_line_count has no effect without --max_line_width")
     if transcribe.channel_names and transcribe.channels == "mix" and not batch.inputs.manifest:
         found.append("--channel_names has no effect without --channels split or auto")
+    if batch.diarize and batch.diarize.diarize_channels and transcribe.channels == "mix" and not batch.inputs.manifest:
+        found.append("--diarize_channels has no effect without --channels split or auto")
     return found + offline_notices(batch)

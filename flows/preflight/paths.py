@@ -33,13 +33,14 @@ def check_files(
     for (options, of_tracks), entry in first.items():
         where = f"--manifest {one_line(manifest)}, line {entry.line}" if entry.line else "what is known of a file"
         try:
-            options.transcribing(transcribe)
-            options.diarizing(diarize)
+            split = options.transcribing(transcribe).channels == "split" or of_tracks
+            diarized = options.diarizing(diarize) is not None
         except ValidationError as error:
             wrong += [f"{where}: {problem['msg'].removeprefix('Value error, ')}" for problem in error.errors()]
-        if options.diarize and not diarize:
+            continue
+        if (options.diarize or options.diarize_channels) and not diarize:
             wrong.append(f"{where}: the batch has no options for diarization (diarize), which this file asks for")
-        if rttm and not (of_tracks or options.diarizing(diarize)):
+        if rttm and not (split or diarized):
             wrong.append(f"{where}: output_format rttm holds speaker turns, and this file is not diarized")
         if second_pass and (of_tracks or options.channels not in (None, "mix")):
             wrong.append(f"{where}: {NOT_WITH_CHANNELS}")

@@ -1,5 +1,6 @@
 """Options that say which sound of a recording is transcribed."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -8,6 +9,9 @@ from tasks.audio.tracks import AudioTrack
 from tasks.audio.types import ChannelMode
 from tasks.errors import one_line
 from tasks.options import NotInKey, Options
+
+CHANNEL = re.compile(r"CHANNEL_\d+")
+"""The name of a channel that is given none."""
 
 
 class SoundOptions(Options):
@@ -38,7 +42,8 @@ class SoundOptions(Options):
     @classmethod
     def _named_once(cls, channel_names: str | None) -> str | None:
         names = _separated(channel_names)
-        if names and (not all(names) or len(set(names)) < len(names)):
+        default = {name for number, name in enumerate(names) if CHANNEL.fullmatch(name) and name != f"CHANNEL_{number}"}
+        if names and (not all(names) or len(set(names)) < len(names) or default):
             raise ValueError(f"{channel_names!r}: give each channel a name of its own, separated by commas")
         return ",".join(names) or None
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from math import inf
 from typing import Literal
@@ -24,6 +24,10 @@ Samples = npt.NDArray[np.int16]
 
 ChannelMode = Literal["mix", "split", "auto"]
 """Channels are mixed, or transcribed apart, each a speaker; auto: apart if they are of different people."""
+
+
+AUTO_RULES = 1
+"""Raise it when tasks/channels/parties.py, by which auto decides, decides otherwise of the same channels."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,14 @@ class AudioFile:
         """The end of its keys: empty where the samples are those that the ffmpeg program decodes."""
         track = f"-track{self.track_number}" if self.track_number else ""
         mode = f"-{self.channel_mode}" if self.parts and not self.tracks else ""
-        return f"{track}{'-retimed' if self.retimed else ''}{mode}"
+        rules = str(AUTO_RULES) if mode == "-auto" and AUTO_RULES > 1 else ""
+        skipping = "-skipping" if self.tracks and self.skip_bad_tracks else ""
+        return f"{track}{'-retimed' if self.retimed else ''}{mode}{rules}{skipping}"
+
+    @property
+    def alike(self) -> tuple["AudioFile", ...]:
+        """Itself, and as what else it may have been done: a group of which no track could be left out has them all."""
+        return (self, replace(self, skip_bad_tracks=False)) if self.skip_bad_tracks else (self,)
 
     @property
     def outputs_mark(self) -> str:

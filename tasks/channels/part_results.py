@@ -15,7 +15,9 @@ from tasks.storage.results import result_store, stored_result
 class PartResult(Protocol):
     """A result, which is not stored if it is `provisional`."""
 
-    provisional: bool
+    @property
+    def provisional(self) -> bool:
+        """Whether a later run may do better."""
 
 
 R = TypeVar("R", bound=PartResult)

@@ -22,7 +22,8 @@ class KnownVoice:
 
     `source` is the digest of the recording, `speaker` the label there; of a sample, `source` stands for its content and
     the model, and `speaker` is empty. `spoken_s` is how long the speaker talks in the recording. `track` is the
-    number of its track, from 1; 0: the one that the ffmpeg program takes.
+    number of its track, from 1; 0: the one that the ffmpeg program takes. `channel` is the one that was diarized by
+    itself, from 1; 0: all were mixed.
     """
 
     voice: Voice
@@ -31,6 +32,7 @@ class KnownVoice:
     speaker: str = ""
     spoken_s: float = 0.0
     track: int = 0
+    channel: int = 0
 
 
 @dataclass

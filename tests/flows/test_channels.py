@@ -2,7 +2,6 @@
 
 import csv
 import json
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +9,12 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 from runs import Done, run_batch, transcribing
-from sound_files import ffmpeg
+from sound_files import ffmpeg, placed, write_wav
 
 from tasks.audio.decoding import decode
-from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.audio.types import SAMPLE_RATE
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
-
-
-def write_wav(path: Path, *channels: Samples) -> Path:
-    """Write these channels, of equal length, as a recording."""
-    with wave.open(str(path), "wb") as file:
-        file.setparams((len(channels), 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(np.stack(channels, axis=1).tobytes())
-    return path
-
-
-def placed(seconds: float, *speech: tuple[float, Samples]) -> Samples:
-    """Return a recording of silence with speech from these seconds on."""
-    samples = np.zeros(round(seconds * SAMPLE_RATE), np.int16)
-    for start, spoken in speech:
-        first = round(start * SAMPLE_RATE)
-        samples[first : first + len(spoken)] = spoken[: len(samples) - first]
-    return samples
 
 
 @pytest.fixture(scope="module", name="manifest")

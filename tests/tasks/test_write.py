@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.audio.types import AudioFile
+from tasks.audio.types import AudioFile, ChannelMode
 from tasks.diarize import Diarization
 from tasks.storage.outputs import OutputNotOurs, OutputPath, PreviousOutputs
 from tasks.transcribe import Transcript
@@ -54,6 +54,28 @@ def test_the_layout_of_subtitles_is_chosen(tmp_path: Path) -> None:
     """Words underlined as they are spoken."""
     render(GREETING, f"{tmp_path}/a.{{format}}", WriteOptions(output_format="srt", highlight_words=True))
     assert "<u>Good</u> day." in (tmp_path / "a.srt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "note"),
+    [
+        ("split", 2, "channel_names has 3 names for 2 channels: Guest not used"),
+        ("auto", 2, "channel_names has 3 names for 2 channels: Guest not used"),
+        ("split", 1, "channel_names has 3 names for 1 channel: Customer, Guest not used"),
+        ("auto", 1, None),
+        ("split", 3, None),
+        ("mix", 2, None),
+    ],
+)
+def test_names_of_channels_that_are_not_there_are_noted(
+    tmp_path: Path, mode: ChannelMode, channels: int, note: str | None
+) -> None:
+    """In the report: of a recording with fewer channels than expected, the names may be those of others."""
+    names = ("Agent", "Customer", "Guest")
+    file = AudioFile("/in/a.wav", "a.wav", 2.0, channels=channels, channel_mode=mode, speakers=names)
+    silence = Transcript("en", {"segments": []}, parts=[GREETING] * file.parts or None)
+    written = write.fn(file, OutputPath(str(tmp_path), "", "a.{format}"), silence, None, WriteOptions(), None)
+    assert written.note == note
 
 
 def test_any_formats_can_be_written_together(tmp_path: Path) -> None:

@@ -34,17 +34,18 @@ class TrackColumns(Options):
 
 @dataclass(frozen=True, slots=True)
 class TrackRow:
-    """A track, with the line and the options of its row."""
+    """A track, with the line and the options of its row; `named`: the row says who speaks."""
 
     line: int
     track: TrackEntry
     options: FileOverrides
+    named: bool
 
 
 def entry_of(name: str, rows: list[TrackRow]) -> Entry:
     """Return the input that a group is. Its path, which no file has, is its name beside the first track."""
     given = {key: value for row in rows for key, value in row.options.model_dump(exclude_none=True).items()}
-    options = FileOverrides.model_validate({"output": name} | given | {"diarize": False})
+    options = FileOverrides.model_validate({"output": name} | given)
     folder = rows[0].track.path.rpartition("/")[0]
     return Entry(urls.join(folder, name), options, rows[0].line, tuple(row.track for row in rows))
 
@@ -52,14 +53,23 @@ def entry_of(name: str, rows: list[TrackRow]) -> Entry:
 def mistakes(rows: list[TrackRow]) -> Iterator[tuple[int, str]]:
     """Yield what is wrong with the rows of a group, with their lines."""
     lines: dict[str, int] = {}
+    speakers: dict[str, TrackRow] = {}
     given: dict[str, tuple[int, Any]] = {}
     for row in rows:
         if row.track.path in lines:
             yield row.line, f"this track of its group is in line {lines[row.track.path]} already"
         lines.setdefault(row.track.path, row.line)
+        first = speakers.setdefault(row.track.speaker, row)
+        if first is not row and not (first.named and row.named):
+            yield (
+                row.line,
+                f"its speaker is {row.track.speaker}, as in line {first.line}: name both in the column speaker",
+            )
         for option, value in row.options.model_dump(exclude_none=True).items():
-            line, first = given.setdefault(option, (row.line, value))
-            if value != first:
-                yield row.line, f"{option}: {value!r}, and in line {line} of its group {first!r}"
-        if row.options.channels not in (None, "mix") or row.options.diarize:
-            yield row.line, "a track of a group is one speaker: leave out channels and diarize"
+            line, other = given.setdefault(option, (row.line, value))
+            if value != other:
+                yield row.line, f"{option}: {value!r}, and in line {line} of its group {other!r}"
+        if row.options.channels not in (None, "mix"):
+            yield row.line, "the channels of a track are mixed: leave out channels"
+        if row.options.diarize and not row.options.diarize_channels:
+            yield row.line, "a track of a group is one speaker: leave out diarize, or set diarize_channels"

@@ -282,10 +282,11 @@ def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(wrong: 
 
 
 def test_speaker_turns_need_diarization() -> None:
-    """RTTM holds nothing else."""
+    """RTTM holds nothing else; channels that are split are speakers already."""
     with pytest.raises(ValidationError, match="rttm holds speaker turns: set diarize too"):
         _parse(["--output_format", "rttm"])[0].batch([])
-    assert _parse(["--output_format", "rttm", "--diarize"])[0].batch([]).write.formats() == ["rttm"]
+    for option in (["--diarize"], ["--channels", "split"]):
+        assert _parse(["--output_format", "rttm", *option])[0].batch([]).write.formats() == ["rttm"]
 
 
 def test_a_translation_is_not_aligned() -> None:

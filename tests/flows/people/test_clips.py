@@ -18,10 +18,10 @@ def tone(target: Path, *codec: str) -> Path:
     return ffmpeg(target, "-f", "lavfi", "-i", f"aevalsrc=0.5*sin(2765*t)*gte(t\\,{LOUD_FROM_S}):d=10", *codec)
 
 
-def clip(folder: Path, recording: Path, start: float, end: float, track: int = 0) -> Samples:
+def clip(folder: Path, recording: Path, start: float, end: float, track: int = 0, channel: int = 0) -> Samples:
     """Return the samples of a clip."""
     made = folder / "clip.mp3"
-    made.write_bytes(mp3_of(str(recording), start, end, track))
+    made.write_bytes(mp3_of(str(recording), start, end, track, channel))
     return decode(str(made))
 
 
@@ -43,3 +43,13 @@ def test_a_clip_is_of_the_track_that_was_transcribed(tmp_path: Path) -> None:
     loudest = {track: int(np.abs(clip(tmp_path, film, 1, 2, track).astype(int)).max()) for track in (0, 1, 2)}
     assert loudest[0] == loudest[1] == pytest.approx(0, abs=10)
     assert loudest[2] > 10_000
+
+
+def test_a_clip_is_of_the_channel_that_was_diarized(tmp_path: Path) -> None:
+    """The first of these eight channels is silent, the last is a tone; all of them are mixed without a channel."""
+    source = f"aevalsrc={'|'.join(['0'] * 7)}|0.5*sin(2765*t):d=3:c=7.1:s=48000"
+    room = ffmpeg(tmp_path / "room.wav", "-f", "lavfi", "-i", source)
+    loudest = {number: int(np.abs(clip(tmp_path, room, 1, 2, 0, number).astype(int)).max()) for number in (0, 1, 8)}
+    assert loudest[1] == pytest.approx(0, abs=10)
+    assert 0 < loudest[0] < loudest[8] // 2
+    assert loudest[8] > 10_000

@@ -19,6 +19,7 @@ from flows.planning.selection import find_entries
 from flows.state.cleanup import unneeded_rows
 from flows.state.folder import OutputFolder
 from tasks.audio.types import BYTES_PER_SECOND
+from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput
 from tasks.transcribe import TranscribeOptions
 
@@ -87,6 +88,19 @@ def test_a_group_is_done_until_a_track_is_another(speech: Path) -> None:
     assert missing(talk(speech)) == {"talk 1.2": ALL}
 
 
+def test_tracks_are_diarized_on_request(speech: Path) -> None:
+    """By the batch's option, or in the manifest where the batch diarizes nothing else; nothing is transcribed again."""
+    do(talk(speech), "transcribe", "align", "write")
+    diarized = {*ALL, "diarize"} - {"transcribe", "align"}
+    rows = [row | ({"diarize_channels": True} if "group" in row else {}) for row in rows_of(speech)]
+    batch = with_manifest(speech, rows, transcribe={"model": "tiny", "language": "en"}, diarize={"by_default": False})
+    assert missing(batch) == {"talk 1.2": diarized}
+    batch = talk(speech).model_copy(update={"diarize": DiarizeOptions(diarize_channels=True)})
+    assert missing(batch) == {"talk 1.2": diarized, "alone.wav": diarized}
+    batch = talk(speech).model_copy(update={"diarize": DiarizeOptions()})
+    assert missing(batch) == {"alone.wav": diarized}
+
+
 def test_files_that_were_done_alone_are_not_done_again_as_tracks(speech: Path) -> None:
     """They have the keys that their results are stored under."""
     alone = planned(batch_of(speech))
@@ -114,6 +128,22 @@ def test_a_bad_track_fails_its_group_by_name_or_is_left_out(speech: Path, conten
     assert missing(skipping) == {}
     shutil.copy(HELLO, bad)
     assert missing(skipping) == {"talk 1.2": ALL}
+
+
+def test_what_was_left_out_is_not_forgotten_without_the_option(speech: Path) -> None:
+    """Which track is torn may show only when it is decoded: the group is decoded again, and then fails by its name.
+
+    With the option, what was done without it holds: no track was left out.
+    """
+    skipping = talk(speech, options={"skip_bad_tracks": True})
+    do(talk(speech), "transcribe", "align", "write")
+    assert missing(skipping) == {}
+    before = {path: path.stat().st_mtime_ns for path in (speech.parent / "out").glob("talk*")}
+    shutil.copy(SAMPLES / "en" / "counting.wav", speech / "grace.wav")
+    do(skipping, "transcribe", "align", "write")
+    assert {path: path.stat().st_mtime_ns for path in before} != before
+    assert missing(skipping) == {}
+    assert missing(talk(speech)) == {"talk 1.2": ALL}
 
 
 def test_a_track_that_was_there_before_is_not_left_out(speech: Path) -> None:
@@ -163,24 +193,34 @@ def test_all_mistakes_of_groups_are_told_with_their_lines(tmp_path: Path) -> Non
     """None of them alone."""
     manifest = tmp_path / "m.csv"
     manifest.write_text(
-        "path,group,speaker,offset,language,channels\n"
-        "a.wav,one,Ada,0,en,\n"
-        "a.wav,one,Grace,,de,\n"
-        "b.wav,,Ada,,,\n"
-        "c.wav,two,Ada,-1,,\n"
-        "d.wav,../three,,,,\n"
-        "e.wav,four,,,,split\n"
+        "path,group,speaker,offset,language,channels,diarize\n"
+        "a.wav,one,Ada,0,en,,\n"
+        "a.wav,one,Grace,,de,,\n"
+        "b.wav,,Ada,,,,\n"
+        "c.wav,two,Ada,-1,,,\n"
+        "d.wav,../three,,,,,\n"
+        "e.wav,four,,,,split,\n"
+        "f.wav,five,,,,,yes\n"
+        "left/rec.wav,six,,,,,\n"
+        "right/rec.wav,six,,,,,\n"
+        "left/rec.wav,seven,room,,,,\n"
+        "room.wav,seven,,,,,\n"
+        "left/rec.wav,eight,Ada,,,,\n"
+        "right/rec.wav,eight,Ada,10,,,\n"
     )
     with pytest.raises(InvalidInput) as error:
         read_manifest(str(manifest))
     told = [line.partition("m.csv, ")[2] for line in str(error.value).splitlines()]
-    assert sorted(told) == [
+    assert sorted(sorted(told), key=lambda line: int(line.split()[1][:-1])) == [
         "line 3: language: 'de', and in line 2 of its group 'en'",
         "line 3: this track of its group is in line 2 already",
         "line 4: speaker and offset are those of a track: name its group",
         "line 5: offset: Input should be greater than or equal to 0",
         "line 6: group: '../three' leads out of the output folder",
-        "line 7: a track of a group is one speaker: leave out channels and diarize",
+        "line 7: the channels of a track are mixed: leave out channels",
+        "line 8: a track of a group is one speaker: leave out diarize, or set diarize_channels",
+        "line 10: its speaker is rec, as in line 9: name both in the column speaker",
+        "line 12: its speaker is room, as in line 11: name both in the column speaker",
     ]
 
 
@@ -204,7 +244,7 @@ def test_a_track_in_a_folder_is_no_input_of_its_own(speech: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "row"),
-    [("alone.wav", None), ("alone.wav", {"output": "alone.wav", "diarize": False}), ("ada.wav", None)],
+    [("alone.wav", None), ("alone.wav", {"output": "alone.wav"}), ("ada.wav", None)],
 )
 def test_a_group_cannot_have_the_name_of_an_input(speech: Path, name: str, row: dict[str, Any] | None) -> None:
     """Or of a track: one would take the place of the other, also in the ledger."""

@@ -1,0 +1,86 @@
+"""Speakers within the parts of a recording: a conference phone on a line, a room on one track.
+
+A diarization of the parts calls them by the part's label and the diarizer's: `CHANNEL_1 SPEAKER_00`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, groupby
+from typing import Any
+
+from tasks.channels.merging import in_order
+from tasks.diarization.labels import label_speakers
+from tasks.diarization.voices import Turn
+
+Result = dict[str, Any]
+"""WhisperX's result: `segments`, and `word_segments` if its words are timed."""
+
+
+def label_within(part: str, speaker: str) -> str:
+    """Return the label of a speaker whom diarization finds in a part."""
+    return f"{part} {speaker}"
+
+
+def part_of(label: str) -> str:
+    """Return the label of the part in which a speaker is."""
+    return label.partition(" ")[0]
+
+
+def channel_of(label: str) -> int:
+    """Return the number of the channel in which a speaker is, from 1; 0 if channels were not diarized."""
+    kind, _, number = part_of(label).partition("_")
+    return int(number) + 1 if kind == "CHANNEL" else 0
+
+
+def label_parts(turns: Iterable[Turn], result: Result, embeddings: dict[str, list[float]] | None = None) -> None:
+    """Label in place the words and segments of each part with the speakers of the turns in that part.
+
+    Those that overlap with no turn keep the label of the part.
+    """
+    by_part: defaultdict[str, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        by_part[part_of(turn[2])].append(turn)
+    for part, own in by_part.items():
+        segments = [segment for segment in result["segments"] if segment["speaker"] == part]
+        label_speakers(own, {"segments": segments}, None)
+    if embeddings is not None:
+        result["speaker_embeddings"] = embeddings
+
+
+def names_within(result: Result, names: Mapping[str, str]) -> dict[str, str]:
+    """Return how the speakers of a labelled result are called, by their labels; `names` are those of the parts.
+
+    Whoever is the only one with words in a part has the part's name. Several are numbered, over all parts of one name:
+    nothing says that a speaker of one of them is the same as a speaker of another.
+    """
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
+    called = {}
+    for part, of_part in groupby(sorted(label for label in _labels(result) if label != part_of(label)), key=part_of):
+        name, labels = names.get(part, part), list(of_part)
+        for label in labels:
+            called[label] = label_within(name, f"SPEAKER_{next(numbers[name]):02}") if len(labels) > 1 else name
+    return called
+
+
+def _labels(result: Result) -> set[str]:
+    return {each["speaker"] for segment in result["segments"] for each in (segment, *segment.get("words", ()))}
+
+
+def turns_in(result: Result) -> list[Turn]:
+    """Return who speaks when in a labelled result: a turn for each segment, or several if its words have several.
+
+    Its `word_segments` are then the words of its segments, in order; in a stored result they are copies.
+    """
+    if "word_segments" in result:
+        result["word_segments"] = in_order(result["segments"])
+    return [turn for segment in result["segments"] for turn in _turns(segment)]
+
+
+def _turns(segment: dict[str, Any]) -> Iterator[Turn]:
+    timed = [word for word in segment.get("words", ()) if "start" in word]
+    runs = [list(run) for _, run in groupby(timed, key=lambda word: word["speaker"])]
+    if len(runs) > 1:
+        for words in runs:
+            yield words[0]["start"], words[-1].get("end", words[-1]["start"]), words[0]["speaker"]
+    else:
+        yield segment["start"], segment["end"], segment["speaker"]

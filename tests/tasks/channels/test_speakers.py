@@ -1,0 +1,53 @@
+"""tasks/channels/speakers.py: who speaks within the parts of a recording."""
+
+from typing import Any
+
+from tasks.channels.merging import merged
+from tasks.channels.speakers import label_parts, names_within, turns_in
+
+
+def sentence(start: float, *words: str) -> dict[str, Any]:
+    """Return a sentence with a word each second, half a second long."""
+    timed = [{"word": word, "start": start + i, "end": start + i + 0.5} for i, word in enumerate(words)]
+    return {"start": start, "end": timed[-1]["end"], "text": " ".join(words), "words": timed}
+
+
+def result(*parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the merged result of parts."""
+    labels = [f"CHANNEL_{number}" for number in range(len(parts))]
+    return merged([{"segments": part, "word_segments": []} for part in parts], labels)
+
+
+def test_the_words_of_a_channel_have_the_speakers_of_its_own_turns() -> None:
+    """Who speaks on another one at the same time makes no difference; words without a turn are the channel's."""
+    talk = result([sentence(0, "one", "two", "three"), sentence(9, "nobody")], [sentence(1.7, "four")])
+    turns = [(0.0, 1.2, "CHANNEL_0 SPEAKER_00"), (1.6, 3, "CHANNEL_0 SPEAKER_01"), (0, 9, "CHANNEL_1 SPEAKER_00")]
+    label_parts(turns, talk)
+    assert turns_in(talk) == [
+        (0, 1.5, "CHANNEL_0 SPEAKER_00"),
+        (2, 2.5, "CHANNEL_0 SPEAKER_01"),
+        (1.7, 2.2, "CHANNEL_1 SPEAKER_00"),
+        (9, 9.5, "CHANNEL_0"),
+    ]
+    assert [word["word"] for word in talk["word_segments"]] == ["one", "two", "four", "three", "nobody"]
+    assert names_within(talk, {"CHANNEL_0": "Room"}) == {
+        "CHANNEL_0 SPEAKER_00": "Room SPEAKER_00",
+        "CHANNEL_0 SPEAKER_01": "Room SPEAKER_01",
+        "CHANNEL_1 SPEAKER_00": "CHANNEL_1",
+    }
+
+
+def test_who_has_no_words_makes_nobody_a_speaker_of_several() -> None:
+    """Crosstalk is diarized too, and its words are gone."""
+    talk = result([sentence(0, "one", "two")], [sentence(5, "three")])
+    label_parts([(0, 2, "CHANNEL_0 SPEAKER_01"), (5, 6, "CHANNEL_0 SPEAKER_00")], talk)
+    assert names_within(talk, {"CHANNEL_0": "Agent", "CHANNEL_1": "Customer"}) == {"CHANNEL_0 SPEAKER_01": "Agent"}
+
+
+def test_parts_of_one_name_have_no_speakers_in_common() -> None:
+    """Two recordings of a room: the first speaker of one need not be the first of the other."""
+    talk = result([sentence(0, "one", "two")], [sentence(5, "three", "four")])
+    pieces = [(time, time + 0.5, f"CHANNEL_{time // 5} SPEAKER_0{time % 5}") for time in (0, 1, 5, 6)]
+    label_parts(pieces, talk)
+    called = names_within(talk, {"CHANNEL_0": "Room", "CHANNEL_1": "Room"})
+    assert list(called.values()) == [f"Room SPEAKER_0{number}" for number in range(4)]
