@@ -22,9 +22,10 @@ from cases.faults import Clip, faulty, no_speech, package, real_speech
 
 from tasks.align import AlignOptions, align_transcript
 from tasks.audio.types import SAMPLE_RATE, Audio, as_float
-from tasks.check import CheckOptions, check_transcript
+from tasks.check import check_transcript
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
+from tasks.quality.options import CheckOptions
 from tasks.transcribe import TranscribeOptions, Transcript, transcribe_samples
 
 LEAST_WORDS = 10

@@ -22,9 +22,10 @@ from rapidfuzz.distance import Levenshtein
 from flows.evaluation.normalization import normalizer_of
 from tasks.align import AlignOptions, align_transcript
 from tasks.audio.types import SAMPLE_RATE, Audio
-from tasks.check import CheckOptions, SecondPass, check_transcript, choose_texts
+from tasks.check import SecondPass, check_transcript, choose_texts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
+from tasks.quality.options import CheckOptions
 from tasks.transcribe import TranscribeOptions, Transcript
 from tasks.transcribe_again import SecondPassOptions, decode_again
 
@@ -50,7 +51,7 @@ def passed_again(each: Transcribed, path: str, second_model: str | None) -> Seco
     audio, check = Audio(each.clip.samples), CheckOptions()
     quality = check_transcript(each.transcript, audio, None, check, options)
     second = SecondPassOptions(second_model=second_model)
-    decoded = decode_again(each.transcript, quality, each.clip.samples, options, second, models)
+    decoded = decode_again(each.transcript, quality, audio, options, second, models)
     aligned = align_transcript(
         decoded.transcript, each.clip.samples, AlignOptions(align_model="whisper"), options, models
     )

@@ -37,10 +37,10 @@ from flows.state.drafts import remove_drafts
 from flows.state.folder import OutputFolder
 from flows.state.run_lock import exclusive_run
 from tasks.align import AlignOptions
-from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions, go_offline
 from tasks.people.options import PeopleOptions
+from tasks.quality.options import CheckOptions
 from tasks.storage.scratch import remove_abandoned
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions

@@ -17,12 +17,13 @@ from flows.links import Links
 from flows.planning.file_run import FileRun
 from flows.pools.task_runner import PoolFuture
 from tasks.align import AlignOptions, align, align_again
-from tasks.check import CheckOptions, check, check_again
+from tasks.check import check, check_again
 from tasks.diarize import DiarizeOptions, diarize
 from tasks.load_audio import load_audio
 from tasks.models.options import ModelOptions
 from tasks.people.labels import naming_of
 from tasks.people.options import PeopleOptions
+from tasks.quality.options import CheckOptions
 from tasks.second_pass.stretches import doubts_of
 from tasks.stage_table import SECOND_PASS
 from tasks.transcribe import TranscribeOptions, transcribe
@@ -192,6 +193,6 @@ def _may_be_in_doubt(file: FileRun) -> bool:
     """Return whether this run's check doubts any text of the file, as planning asks of an earlier run's check."""
     check = file.futures.get("check")
     try:
-        return check is None or bool(doubts_of(check.fetch()))
+        return check is None or bool(doubts_of(check.fetch().findings))
     except (RayError, RuntimeError):  # its machine is gone, or another branch has failed: the stage itself will see
         return True

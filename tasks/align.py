@@ -141,8 +141,14 @@ def align(
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
-    """Time the words of one file; `transcribe` is the batch's own."""
-    return _timed(file, transcript, audio, options, transcribe, models)
+    """Time the words of one file, each of its parts alone; `transcribe` is the batch's own."""
+    if parts := transcript.parts:
+        asked = options, transcribe, models
+        timed = for_each_part(file, audio, lambda part: align_transcript(parts[part], audio.parts[part], *asked))
+        aligned = replace(of_parts(timed, file.labels, audio), note=transcript.note)
+    else:
+        aligned = align_transcript(transcript, audio.samples, options, transcribe, models)
+    return _kept_unless_provisional(aligned)
 
 
 @stage_task("align again", kept=True)
@@ -154,28 +160,20 @@ def align_again(
     transcribe: TranscribeOptions,
     models: ModelOptions,
 ) -> Transcript:
-    """Time the words of the second pass over one file, as `align` does those of the first."""
-    return _timed(file, decoded.transcript, audio, options, transcribe, models)
-
-
-def _timed(
-    file: AudioFile,
-    transcript: Transcript,
-    audio: Audio,
-    options: AlignOptions,
-    transcribe: TranscribeOptions,
-    models: ModelOptions,
-) -> Transcript:
-    """Return the transcript with timed words; the stage stores no result if a better aligner could not be loaded."""
-
-    def timed(untimed: Transcript, samples: Samples) -> Transcript:
-        return align_transcript(untimed, samples, options, transcribe, models)
-
-    if parts := transcript.parts:
-        aligned_parts = for_each_part(file, audio, lambda part: timed(parts[part], audio.parts[part]))
-        aligned = replace(of_parts(aligned_parts, file, audio), note=transcript.note)
+    """Time the words of the second pass over one file, as `align` does those of the first; parts are not merged."""
+    if untimed := decoded.transcript.parts:
+        timed = [
+            align_transcript(part, samples, options, transcribe, models)
+            for part, samples in zip(untimed, audio.parts, strict=True)
+        ]
+        aligned = replace(decoded.transcript, provisional=any(part.provisional for part in timed), parts=timed)
     else:
-        aligned = timed(transcript, audio.samples)
+        aligned = align_transcript(decoded.transcript, audio.samples, options, transcribe, models)
+    return _kept_unless_provisional(aligned)
+
+
+def _kept_unless_provisional(aligned: Transcript) -> Transcript:
+    """Return a stage's result, which is not stored if a better aligner could not be loaded."""
     if aligned.provisional:
         keep_no_result()
     return aligned

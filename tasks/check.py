@@ -3,53 +3,28 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
-
-from pydantic import Field
 
 from tasks.audio.types import Audio, AudioFile
-from tasks.channels.mixing import mixed
 from tasks.diarize import Diarization, DiarizeOptions
-from tasks.options import Options
-from tasks.quality.coverage import coverage, holes, low_coverage
+from tasks.parts.own_speech import own_speech
+from tasks.parts.separate import Part, parts_of
+from tasks.quality.coverage import Coverage, coverage, holes, low_coverage
 from tasks.quality.density import sparse
 from tasks.quality.invention import impossible, known_phrases, loops, unlikely, unspoken
 from tasks.quality.language import foreign
-from tasks.quality.second_vad import second_speech
-from tasks.quality.sound import bad_sound, with_damage
+from tasks.quality.options import CheckOptions
+from tasks.quality.sound import bad_recording, bad_sound, with_damage
 from tasks.quality.spans import Span
 from tasks.quality.speakers import one_for_all, unlabelled
 from tasks.quality.timing import low_scores, untimed, wrong_times
-from tasks.quality.transcript import Finding, Segment, segments_of
-from tasks.quality.verdict import Quality, judge
+from tasks.quality.transcript import Finding, Segment
+from tasks.quality.verdict import Decision, Quality, judge
 from tasks.second_pass.choice import choose
-from tasks.storage.results import keep_no_result, releases, stage_task
-from tasks.transcribe import TranscribeOptions, Transcript
+from tasks.storage.results import keep_no_result, stage_task
+from tasks.transcribe import TranscribeOptions, Transcript, of_parts
 from tasks.transcribe_again import DecodedAgain
 
 logger = logging.getLogger(__name__)
-
-RULES = 1
-"""Raise it when the rules find something else in the same file."""
-
-
-class CheckOptions(Options):
-    """Limits of the check of each transcript; benchmarks/RESULTS.md has what the defaults find and miss."""
-
-    check_hole: float = Field(2.0, gt=0, description="list speech without text from so many seconds on")
-    check_coverage: float = Field(0.7, ge=0, le=1, description="a file with text for a smaller share of speech is bad")
-    check_characters: float = Field(5.0, ge=0, description="list speech with fewer characters of text a second")
-    check_logprob: float = Field(-0.8, le=0, description="list text of a lower mean log probability")
-    check_compression: float = Field(2.4, gt=1, description="list text that zlib shrinks to less than 1/X")
-    check_unique_words: float = Field(0.4, ge=0, le=1, description="list text with no greater share of unique words")
-    check_share: float = Field(
-        0.05, ge=0, le=1, description="a file that is in doubt for more of its speech is 'check'"
-    )
-    bad_share: float = Field(0.3, ge=0, le=1, description="a file whose text is wrong for more of its speech is 'bad'")
-
-    def key_inputs(self) -> dict[str, Any]:
-        """Return what a verdict depends on besides the audio, the transcript and the speaker turns."""
-        return {**self.key_fields(), **releases("faster-whisper"), "rules": RULES}
 
 
 def check_transcript(
@@ -59,42 +34,49 @@ def check_transcript(
     options: CheckOptions,
     transcribe: TranscribeOptions,
     fewest_speakers: int = 1,
+    labels: tuple[str, ...] = (),
 ) -> Quality:
-    """Return the verdict on the transcript of a recording.
+    """Return the verdict on the transcript of a recording, of which each channel, or track, is checked alone.
 
     `transcribe` says which voice activity detection the transcription used: speech is looked for with another one.
+    `labels` are those of the speakers of its parts, if it has any.
     """
+    parts = parts_of(transcript, audio, labels)
     if transcribe.task == "translate":
-        transcript = replace(transcript, language="en")
-    audio = mixed(audio)
-    segments = segments_of(transcript.result, transcript.language)
-    speech = second_speech(audio.samples, segments, first=transcribe.vad_method)
-    if transcript.parts:
-        diarization = None  # nothing had to be diarized
-    return _judge(transcript, audio, speech, diarization, options, fewest_speakers)
+        parts = [replace(part, transcript=replace(part.transcript, language="en")) for part in parts]
+    return _judge(parts, own_speech(parts, transcribe.vad_method), audio, diarization, options, fewest_speakers)
 
 
 def _judge(
-    transcript: Transcript,
+    parts: list[Part],
+    speech: list[list[Span]],
     audio: Audio,
-    speech: list[Span],
     diarization: Diarization | None,
     options: CheckOptions,
     fewest_speakers: int,
 ) -> Quality:
-    segments = segments_of(transcript.result, transcript.language)
-    found = coverage(segments, speech)
-    findings = [
+    found = [coverage(part.segments, spans) for part, spans in zip(parts, speech, strict=True)]
+    findings = list(bad_recording(audio))
+    for each in zip(parts, speech, found, strict=True):
+        findings += _in_part(*each, options)
+    if diarization and not audio.parts:  # in parts nothing has to be diarized
+        findings += unlabelled(parts[0].segments, diarization.turns)
+        findings += one_for_all(diarization.turns, fewest_speakers)
+    in_all = Coverage(sum(each.speech_s for each in found), sum(each.covered_s for each in found))
+    return judge(findings, in_all, check_share=options.check_share, bad_share=options.bad_share)
+
+
+def _in_part(part: Part, speech: list[Span], found: Coverage, options: CheckOptions) -> Iterator[Finding]:
+    """Yield what is found in a part, by the time of the recording."""
+    for finding in (
         *low_coverage(found, least_share=options.check_coverage),
-        *_in_text(segments, speech, transcript.language, options),
-        *wrong_times(segments),
-        *low_scores(segments),
-        *untimed(segments, transcript.aligned_by),
-        *bad_sound(audio, speech),
-        *(unlabelled(segments, diarization.turns) if diarization else ()),
-        *(one_for_all(diarization.turns, fewest_speakers) if diarization else ()),
-    ]
-    return judge(findings, found, check_share=options.check_share, bad_share=options.bad_share)
+        *_in_text(part.segments, speech, part.transcript.language, options),
+        *wrong_times(part.segments),
+        *low_scores(part.segments),
+        *untimed(part.segments, part.transcript.aligned_by),
+        *bad_sound(part.samples, speech),
+    ):
+        yield replace(finding.moved(part.offset_s), speaker=part.label)
 
 
 def _in_text(segments: list[Segment], speech: list[Span], language: str, options: CheckOptions) -> Iterator[Finding]:
@@ -123,7 +105,7 @@ def check(
     if transcript.provisional:
         keep_no_result()
     audio = with_damage(audio, file)
-    quality = check_transcript(transcript, audio, diarization, options, transcribe, _fewest(diarize))
+    quality = check_transcript(transcript, audio, diarization, options, transcribe, _fewest(diarize), file.labels)
     if quality.verdict != "good":
         logger.warning("%s: %s", quality.verdict, "; ".join(quality.reasons))
     return quality
@@ -151,15 +133,35 @@ def choose_texts(
     options: CheckOptions,
     transcribe: TranscribeOptions,
     fewest_speakers: int = 1,
+    labels: tuple[str, ...] = (),
 ) -> SecondPass:
     """Return the transcript with the text of the second pass where the check doubts it less, by tasks/second_pass.
 
-    `again` has the text of `decoded`, aligned if the transcript is.
+    `again` has the text of `decoded`, aligned if the transcript is. Of parts the texts are chosen, then merged.
     """
-    language = decoded.language
-    speech = second_speech(audio.samples, segments_of(transcript.result, language), first=transcribe.vad_method)
+    parts = parts_of(transcript, audio, labels)
+    speech = own_speech(parts, transcribe.vad_method)
+    passes = zip(parts, speech, decoded.parts or [decoded], again.parts or [again], strict=True)
+    chosen = [_choose_in_part(*each, options) for each in passes]
+    decisions = sorted((each for _, of_part in chosen for each in of_part), key=lambda each: each.start)
+    texts = [text for text, _ in chosen]
+    if not transcript.parts:
+        transcript = texts[0]
+    elif any(each.taken for each in decisions):
+        merged = of_parts(texts, labels, audio)
+        transcript = replace(merged, note=transcript.note) if transcript.result["segments"] else merged
+    heard = [replace(part, transcript=text) for part, text in zip(parts, texts, strict=True)]
+    quality = _judge(heard, speech, audio, diarization, options, fewest_speakers)
+    return SecondPass(transcript, replace(quality, second_pass=decisions))
+
+
+def _choose_in_part(
+    part: Part, speech: list[Span], decoded: DecodedAgain, again: Transcript, options: CheckOptions
+) -> tuple[Transcript, list[Decision]]:
+    """Return the text of a part, and the decisions by the time of the recording."""
+    first, language = part.transcript, decoded.language
     result, decisions = choose(
-        transcript.result,
+        first.result,
         decoded.stretches,
         again.result["segments"],
         language,
@@ -168,15 +170,14 @@ def choose_texts(
         options.check_logprob,
     )
     chosen = replace(
-        transcript,
-        language=language if result["segments"] else transcript.language,
+        first,
+        language=language if result["segments"] else first.language,
         result=result,
-        aligned_by=transcript.aligned_by or again.aligned_by,
-        provisional=transcript.provisional or again.provisional,
-        note=None if result["segments"] else transcript.note,
+        aligned_by=first.aligned_by or again.aligned_by,
+        provisional=first.provisional or again.provisional,
+        note=None if result["segments"] else first.note,
     )
-    quality = _judge(chosen, audio, speech, diarization, options, fewest_speakers)
-    return SecondPass(chosen, replace(quality, second_pass=decisions))
+    return chosen, [replace(each.moved(part.offset_s), speaker=part.label) for each in decisions]
 
 
 @stage_task("check again", kept=True)
@@ -194,7 +195,8 @@ def check_again(
     """Choose between the texts of one file; `again` is the aligned text, or `decoded` itself without alignment."""
     again = again.transcript if isinstance(again, DecodedAgain) else again
     audio = with_damage(audio, file)
-    second = choose_texts(transcript, decoded, again, audio, diarization, options, transcribe, _fewest(diarize))
+    asked = options, transcribe, _fewest(diarize)
+    second = choose_texts(transcript, decoded, again, audio, diarization, *asked, file.labels)
     if second.transcript.provisional:
         keep_no_result()
     return second

@@ -191,12 +191,12 @@ def transcribe_samples(samples: Samples, options: TranscribeOptions, models: Mod
     return Transcript(language, {"segments": with_smaller_batches(options.batch_size, decode), "language": language})
 
 
-def of_parts(parts: list[Transcript], file: AudioFile, audio: Audio) -> Transcript:
+def of_parts(parts: list[Transcript], labels: tuple[str, ...], audio: Audio) -> Transcript:
     """Return the transcript of a file from those of its parts, in order of time, with their labels as speakers."""
     results = without_crosstalk([part.result for part in parts], audio.parts, audio.offsets_s)
     return Transcript(
         parts[most_words(results)].language,
-        merged(results, file.labels, audio.offsets_s),
+        merged(results, labels, audio.offsets_s),
         aligned_by=", ".join(dict.fromkeys(part.aligned_by for part in parts if part.aligned_by)) or None,
         provisional=any(part.provisional for part in parts),
         note=audio.fault,
@@ -209,7 +209,7 @@ def transcribe(file: AudioFile, audio: Audio, options: TranscribeOptions, models
     """Transcribe one file, each of its parts alone."""
     if audio.parts:
         parts = for_each_part(file, audio, lambda part: transcribe_samples(audio.parts[part], options, models))
-        transcript = of_parts(parts, file, audio)
+        transcript = of_parts(parts, file.labels, audio)
     else:
         transcript = transcribe_samples(audio.samples, options, models)
     if not transcript.result["segments"] and (loud_s := loud_seconds(mixed(audio).samples)):

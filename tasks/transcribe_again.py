@@ -5,14 +5,14 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples, as_float
+from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, as_float
 from tasks.models.fingerprints import revision
 from tasks.models.options import ModelOptions
 from tasks.oom import with_smaller_batches
 from tasks.options import Options
-from tasks.quality.transcript import segments_of
+from tasks.parts.separate import Part, parts_of
 from tasks.quality.verdict import Quality
-from tasks.second_pass.stretches import Stretch, stretches_of
+from tasks.second_pass.stretches import Stretch, leave_excess, stretches_of
 from tasks.storage.results import keep_no_result, releases, stage_task
 from tasks.transcribe import TranscribeOptions, Transcript
 from tasks.whisper.loading import whisper_model
@@ -46,6 +46,8 @@ class DecodedAgain:
 
     language: str
     stretches: list[Stretch]
+    parts: "list[DecodedAgain] | None" = None
+    """Those of its channels or tracks, by their own time, if they were transcribed apart: then they have them all."""
 
     @property
     def transcript(self) -> Transcript:
@@ -55,34 +57,54 @@ class DecodedAgain:
             for stretch in self.stretches
             for each in stretch.decoded
         ]
-        return Transcript(self.language, {"segments": segments, "language": self.language})
+        parts = [part.transcript for part in self.parts] if self.parts else None
+        return Transcript(self.language, {"segments": segments, "language": self.language}, parts=parts)
 
 
 def decode_again(
     transcript: Transcript,
     quality: Quality,
-    samples: Samples,
+    audio: Audio,
     first: TranscribeOptions,
     options: SecondPassOptions,
     models: ModelOptions,
+    labels: tuple[str, ...] = (),
 ) -> DecodedAgain:
-    """Return the stretches of 16 kHz mono samples, shape (samples,), that are in doubt, with what is said in them."""
-    segments, audio = segments_of(transcript.result, transcript.language), as_float(samples)
-    again = DecodedAgain(transcript.language, stretches_of(quality, segments, len(samples) / SAMPLE_RATE))
-    if not again.stretches:
-        return again
+    """Return the stretches of a recording that are in doubt, with what is said in them.
+
+    `labels` are those of the speakers of its parts, if it has any.
+    """
+    parts = parts_of(transcript, audio, labels)
+    again = [_in_doubt(part, quality) for part in parts]
+    leave_excess(stretch for each in again for stretch in each.stretches)
+    for part, each in zip(parts, again, strict=True):
+        if each.stretches:
+            _decode(each, part, first, options, models)
+    return DecodedAgain(transcript.language, [], again) if transcript.parts else again[0]
+
+
+def _in_doubt(part: Part, quality: Quality) -> DecodedAgain:
+    """Return the stretches of a part that are in doubt, without text."""
+    findings = [each.moved(-part.offset_s) for each in quality.findings if each.speaker == part.label]
+    stretches = stretches_of(findings, part.segments, len(part.samples) / SAMPLE_RATE)
+    return DecodedAgain(part.transcript.language, stretches)
+
+
+def _decode(
+    again: DecodedAgain, part: Part, first: TranscribeOptions, options: SecondPassOptions, models: ModelOptions
+) -> None:
+    """Set what is said in the stretches of a part, or why they are left as they are, and the language."""
     from tasks.second_pass.decoding import decode_stretches, language_of
 
-    model = whisper_model(options.model_after(first), models)
+    audio, model = as_float(part.samples), whisper_model(options.model_after(first), models)
     multilingual = model.model.is_multilingual
-    if multilingual and not segments and not first.fixed_language:  # the language of no text is a mere default
+    if multilingual and not part.segments and not first.fixed_language:  # the language of no text is a mere default
         again.language = with_smaller_batches(1, lambda _: language_of(again.stretches, audio, model))
     if multilingual or again.language == "en":
         with_smaller_batches(1, lambda _: decode_stretches(again.stretches, audio, again.language, first, model))
     else:
         for stretch in again.stretches:
             stretch.left = "the model of the second pass knows English alone"
-    return again
 
 
 @stage_task("transcribe again", kept=True)
@@ -98,4 +120,4 @@ def transcribe_again(
     """Decode again what is in doubt in one file; `transcribe` is the file's own."""
     if transcript.provisional:
         keep_no_result()
-    return decode_again(transcript, quality, audio.samples, transcribe, options, models)
+    return decode_again(transcript, quality, audio, transcribe, options, models, file.labels)

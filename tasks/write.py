@@ -21,7 +21,7 @@ from tasks.people.labels import Naming, names_of, rename
 from tasks.people.matching import Match
 from tasks.people.output_keys import outputs_key
 from tasks.quality.assessment import assess
-from tasks.quality.verdict import Quality
+from tasks.quality.verdict import Quality, with_names
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
@@ -157,6 +157,7 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
+    quality = quality and with_names(quality, file.names)
     diarization = _with_speakers(file, transcript, diarization, people)
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)

@@ -13,10 +13,10 @@ from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from tasks.align import AlignOptions
 from tasks.audio.options import SoundOptions
-from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.people.options import PeopleOptions
+from tasks.quality.options import CheckOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from tasks.align import AlignOptions
-from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
+from tasks.quality.options import CheckOptions
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 

@@ -6,17 +6,15 @@ from flows.config.inputs import Inputs
 from flows.config.pools import PoolSettings
 from flows.config.run import RunSettings
 from tasks.align import AlignOptions
-from tasks.check import CheckOptions
 from tasks.diarize import DiarizeOptions
 from tasks.models.options import ModelOptions
 from tasks.options import Options
 from tasks.people.options import PeopleOptions
+from tasks.quality.options import CheckOptions
 from tasks.stage_table import planned_stages
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.write import WriteOptions
-
-NOT_WITH_CHANNELS = "second_pass does not know who speaks: leave it out where channels are split, and of tracks"
 
 
 class Batch(Options):
@@ -49,8 +47,6 @@ class Batch(Options):
             raise ValueError("output_format quality holds the check of the transcript: set check too, or leave it out")
         if self.second_pass and (self.check is None or self.transcribe.task == "translate"):
             raise ValueError("second_pass decodes what check doubts in a transcript: set check, and no translation")
-        if self.second_pass and self.transcribe.channels != "mix":
-            raise ValueError(NOT_WITH_CHANNELS)
         return self
 
     def stages(self, *, diarize: bool) -> frozenset[str]:

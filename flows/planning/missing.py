@@ -32,7 +32,7 @@ def missing_stages(
     """
     if SECOND_PASS & file.stages:
         checked = stored("check") and StoredResult(results, file.source.keys["check"]).read()
-        if not checked or doubts_of(checked):
+        if not checked or doubts_of(checked.findings):
             return _needed("write", file.stages, stored)
         file.leave_out(SECOND_PASS)
     stages = file.stages - {"check"}

@@ -22,7 +22,6 @@ def check(batch: Batch, entries: list[Entry]) -> None:
         batch.transcribe,
         batch.diarize,
         rttm="rttm" in batch.write.formats(),
-        second_pass=batch.second_pass is not None,
     )
     check_names(batch)
     check_folder("output_dir", batch.write.output_dir)

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry
-from flows.config.parameters import NOT_WITH_CHANNELS
 from tasks.diarize import DiarizeOptions
 from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
@@ -23,7 +22,6 @@ def check_files(
     diarize: DiarizeOptions | None,
     *,
     rttm: bool,
-    second_pass: bool = False,
 ) -> None:
     """Raise InvalidInput for overrides that do not fit the options of the batch, and for outputs named twice."""
     wrong = []
@@ -42,8 +40,6 @@ def check_files(
             wrong.append(f"{where}: the batch has no options for diarization (diarize), which this file asks for")
         if rttm and not (split or diarized):
             wrong.append(f"{where}: output_format rttm holds speaker turns, and this file is not diarized")
-        if second_pass and (of_tracks or options.channels not in (None, "mix")):
-            wrong.append(f"{where}: {NOT_WITH_CHANNELS}")
     outputs = Counter(entry.options.output.casefold() for entry in entries if entry.options.output)
     wrong += [
         f"--manifest {one_line(manifest)}: {counted} files have the output {one_line(output)}"

@@ -26,6 +26,8 @@ SOFTER_DB = 6.0
 """A word is crosstalk if it is so much softer than the same word in the other part."""
 SAME_SOUND = 0.8
 """Or, about as loud, if the samples correlate so well: a channel that was recorded twice."""
+LEAST_COMPARED_S = 0.1
+"""Whisper's attention gives some words no length, and so no sound."""
 COMPARED_S = 2.0
 """So much of a segment without timed words is correlated at most."""
 MOST_ALIKE = 0.8
@@ -145,6 +147,7 @@ def _alike(one: _Word, other: _Word) -> bool:
 
 def _softer(first: _Part, second: _Part, start: float, end: float) -> _Part | None:
     """Return which of two parts has a word as crosstalk; None if neither has."""
+    end = max(end, start + LEAST_COMPARED_S)
     louder = first.level_db(start, end) - second.level_db(start, end)
     if abs(louder) >= SOFTER_DB:
         return second if louder > 0 else first

@@ -14,4 +14,7 @@ def quality_json(quality: Quality | None, people: list[Match] | None = None) -> 
     found = asdict(quality) | ({} if people is None else {"people": people})
     if not quality.second_pass:
         del found["second_pass"]
+    for each in (*found["findings"], *found.get("second_pass", ())):
+        if each["speaker"] is None:
+            del each["speaker"]
     return json.dumps(found, ensure_ascii=False, indent=2).encode(errors="surrogatepass")

@@ -52,7 +52,7 @@ def assess(quality: Quality, key: str) -> Assessment:
         speech_s=quality.speech_s,
         covered_s=quality.covered_s,
         listed=[
-            Listed(kind=each.kind, why=each.why, start=each.start, end=each.end, text=each.text)
+            Listed(kind=each.kind, why=each.reason, start=each.start, end=each.end, text=each.text)
             for each in quality.findings[:LISTED]
         ],
         key=key,
@@ -73,7 +73,7 @@ def _decided(decision: Decision) -> Decided:
         start=decision.start,
         end=decision.end,
         taken=decision.taken,
-        why=decision.why,
+        why=decision.reason,
         doubts=decision.doubts,
         before=shortened(decision.before),
         after=shortened(decision.after),

@@ -27,14 +27,14 @@ class Coverage:
 
 def coverage(segments: list[Segment], speech: list[Span]) -> Coverage:
     """Return how much of the speech has words. `speech` is that which the second voice activity detection finds."""
-    return Coverage(seconds(speech), seconds(speech) - seconds(without(speech, _covered(segments))))
+    return Coverage(seconds(speech), seconds(speech) - seconds(without(speech, covered(segments))))
 
 
 def holes(segments: list[Segment], speech: list[Span], *, hole_s: float) -> list[Finding]:
     """Return the stretches of speech without words of `hole_s` seconds and more."""
     return [
         Finding("missing", f"{end - start:.1f} s of speech without text", start, end)
-        for start, end in without(speech, _covered(segments))
+        for start, end in without(speech, covered(segments))
         if end - start >= hole_s
     ]
 
@@ -45,5 +45,6 @@ def low_coverage(found: Coverage, *, least_share: float) -> Iterator[Finding]:
         yield Finding("missing", f"only {found.share:.0%} of the speech has text", grave=True)
 
 
-def _covered(segments: list[Segment]) -> list[Span]:
+def covered(segments: list[Segment]) -> list[Span]:
+    """Return when something is said by the text, half a second round each word allowed."""
     return union((span for segment in segments for span in segment.spans()), MARGIN_S)

@@ -52,13 +52,17 @@ def _damage(file: AudioFile, samples: Samples) -> str | None:
     return f"{clock(found_s)} of the {clock(said_s)} that its header says could be read: cut off, or damaged"
 
 
-def bad_sound(audio: Audio, speech: list[Span]) -> Iterator[Finding]:
-    """Yield what is wrong with the sound, by its channels and by the speech in it."""
-    samples = audio.samples
+def bad_recording(audio: Audio) -> Iterator[Finding]:
+    """Yield what is wrong with a recording as a whole."""
     if audio.fault:
         yield Finding("sound", audio.fault)
-    if len(samples) and max(-int(samples.min()), int(samples.max())) < QUIET * 32768:
+    heard = [samples for samples in audio.parts or (audio.samples,) if len(samples)]
+    if heard and all(max(-int(samples.min()), int(samples.max())) < QUIET * 32768 for samples in heard):
         yield Finding("sound", "the recording is silent")
+
+
+def bad_sound(samples: Samples, speech: list[Span]) -> Iterator[Finding]:
+    """Yield what is wrong with 16 kHz mono samples, shape (samples,), by the speech in them."""
     spoken = [samples[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] for start, end in speech]
     if not any(map(len, spoken)):
         return

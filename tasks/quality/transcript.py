@@ -1,7 +1,7 @@
 """A transcript as the rules read it, and what they find in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tasks.quality.spans import Span
@@ -59,7 +59,7 @@ Kind = Literal["missing", "invented", "timing", "language", "sound", "speakers"]
 class Finding:
     """Something to doubt: a stretch, in seconds from the start, with what the transcript has there, and why.
 
-    Without times it concerns the whole file. `grave`: the file cannot be used as it is.
+    Without times it concerns the whole file, or all that its `speaker` says. `grave`: the file cannot be used as it is.
     """
 
     kind: Kind
@@ -68,11 +68,29 @@ class Finding:
     end: float | None = None
     text: str = ""
     grave: bool = False
+    speaker: str | None = None
+    """Whose channel or track it is in; None if the recording was transcribed in one piece."""
 
     @property
     def seconds(self) -> float:
         """The length of the stretch; 0 for the whole file."""
         return 0.0 if self.start is None or self.end is None else self.end - self.start
+
+    @property
+    def reason(self) -> str:
+        """Why, with the speaker."""
+        return with_speaker(self.speaker, self.why)
+
+    def moved(self, seconds: float) -> "Finding":
+        """Return it so many seconds later."""
+        if self.start is None or self.end is None:
+            return self
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+def with_speaker(speaker: str | None, why: str) -> str:
+    """Return a reason with the speaker whom it concerns, if that is known."""
+    return f"{speaker}: {why}" if speaker else why
 
 
 def segments_of(result: dict[str, Any], language: str) -> list[Segment]:

@@ -1,13 +1,13 @@
 """The verdict on a file: all findings of the rules, and whether they are many."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tasks.quality.coverage import Coverage
-from tasks.quality.spans import seconds, union
-from tasks.quality.transcript import Finding
+from tasks.quality.spans import Span, seconds, union
+from tasks.quality.transcript import Finding, with_speaker
 
 Verdict = Literal["good", "check", "bad"]
 
@@ -52,6 +52,24 @@ class Decision:
     after: str
     """The text of the second pass."""
     decoded: list[Decoded]
+    speaker: str | None = None
+    """Whose channel or track it is in; None if the recording was transcribed in one piece."""
+
+    @property
+    def reason(self) -> str:
+        """Why, with the speaker."""
+        return with_speaker(self.speaker, self.why)
+
+    def moved(self, seconds: float) -> "Decision":
+        """Return it so many seconds later."""
+        return replace(_later(self, seconds), decoded=[_later(each, seconds) for each in self.decoded])
+
+
+Timed = TypeVar("Timed", Decoded, Decision)
+
+
+def _later(each: Timed, seconds: float) -> Timed:
+    return replace(each, start=round(each.start + seconds, 3), end=round(each.end + seconds, 3))
 
 
 @dataclass(frozen=True)
@@ -88,14 +106,25 @@ def judge(findings: Iterable[Finding], found: Coverage, *, check_share: float, b
     return Quality(verdict, list(_reasons(ordered)), ordered, round(found.speech_s, 2), round(found.covered_s, 2))
 
 
+def with_names(quality: Quality, names: Mapping[str, str]) -> Quality:
+    """Return a check with names in place of the labels of speakers."""
+    findings = [replace(each, speaker=names.get(each.speaker or "", each.speaker)) for each in quality.findings]
+    decisions = [replace(each, speaker=names.get(each.speaker or "", each.speaker)) for each in quality.second_pass]
+    return replace(quality, findings=findings, reasons=list(_reasons(findings)), second_pass=decisions)
+
+
 def worst_first(finding: Finding) -> tuple[bool, float, float]:
     """Return the key that sorts findings: what concerns the whole file, then by weight and length, then by time."""
     return finding.start is not None, -WEIGHTS[finding.kind] * finding.seconds, finding.start or 0.0
 
 
 def _doubtful(findings: Iterable[Finding]) -> float:
-    spans = [(each.start, each.end) for each in findings if each.start is not None and each.end is not None]
-    return seconds(union(spans))
+    """Return how many seconds are in doubt, where several speak at once those of each."""
+    spans: dict[str | None, list[Span]] = {}
+    for each in findings:
+        if each.start is not None and each.end is not None:
+            spans.setdefault(each.speaker, []).append((each.start, each.end))
+    return sum(seconds(union(of_speaker)) for of_speaker in spans.values())
 
 
 def _rounded(finding: Finding) -> Finding:
@@ -106,12 +135,12 @@ def _rounded(finding: Finding) -> Finding:
 
 def _reasons(ordered: list[Finding]) -> Iterable[str]:
     """Yield what concerns the whole file, then a line for each kind of stretch: how many, and the worst of them."""
-    yield from (finding.why for finding in ordered if finding.start is None)
+    yield from (finding.reason for finding in ordered if finding.start is None)
     stretches = [finding for finding in ordered if finding.start is not None]
     for kind, count in Counter(finding.kind for finding in stretches).items():
         worst = next(finding for finding in stretches if finding.kind == kind)
         more = f" and {count - 1} more" if count > 1 else ""
-        yield f"{kind}: {worst.why} at {clock(worst.start or 0.0)}{more}"
+        yield f"{kind}: {worst.reason} at {clock(worst.start or 0.0)}{more}"
 
 
 def clock(at_s: float) -> str:

@@ -1,12 +1,12 @@
 """The stretches of a file that are decoded again: what the check doubts, with the whole segments that it touches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tasks.quality.invention import REPETITIVE
 from tasks.quality.spans import Span, seconds, union, within
 from tasks.quality.transcript import Finding, Kind, Segment
-from tasks.quality.verdict import WRONG_TEXT, Decoded, Quality
+from tasks.quality.verdict import WRONG_TEXT, Decoded
 
 MOST, MOST_S = 20, 600.0
 """At most so many stretches of a file, and seconds of them in all, are decoded again: the longest first."""
@@ -40,18 +40,18 @@ class Stretch:
         return min(end, self.end) - max(start, self.start) >= LEAST_OVERLAP_S
 
 
-def doubts_of(quality: Quality) -> list[tuple[Span, Finding]]:
+def doubts_of(findings: Iterable[Finding]) -> list[tuple[Span, Finding]]:
     """Return what may be decoded again: stretches whose text is missing, invented or in another language."""
     return [
         ((each.start, each.end), each)
-        for each in quality.findings
+        for each in findings
         if each.kind in WRONG_TEXT and each.start is not None and each.end is not None
     ]
 
 
-def stretches_of(quality: Quality, segments: list[Segment], audio_s: float) -> list[Stretch]:
-    """Return the stretches to decode again, in order of time; none touches another, or cuts a segment in two."""
-    doubts = doubts_of(quality)
+def stretches_of(findings: Iterable[Finding], segments: list[Segment], audio_s: float) -> list[Stretch]:
+    """Return the stretches in doubt, in order of time; none touches another, or cuts a segment in two."""
+    doubts = doubts_of(findings)
     spans = union(span for span, _ in doubts)
     while (whole := union([*spans, *_touched(spans, segments)])) != spans:
         spans = whole
@@ -68,7 +68,6 @@ def stretches_of(quality: Quality, segments: list[Segment], audio_s: float) -> l
         words_stand = all(each.kind == "missing" or each.why.startswith(REPETITIVE) for each in inside)
         doubted = [each.why for each in inside]
         found.append(Stretch(min(start, first), min(max(end, last), audio_s), kinds, doubted, words_stand))
-    _bound(found)
     return found
 
 
@@ -79,8 +78,8 @@ def _touched(spans: list[Span], segments: list[Segment]) -> Iterator[Span]:
             yield segment.start, segment.end
 
 
-def _bound(stretches: list[Stretch]) -> None:
-    """Leave out what exceeds the bounds of a file."""
+def leave_excess(stretches: Iterable[Stretch]) -> None:
+    """Leave out what exceeds the bounds of a file, of which these are all stretches."""
     number, total_s = 0, 0.0
     for stretch in sorted(stretches, key=lambda each: -each.seconds):
         if number == MOST or total_s + stretch.seconds > MOST_S:

@@ -3,27 +3,39 @@
 import csv
 import json
 import shutil
+import wave
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import QUICK_BROWN_FOX, TWO_SPEAKERS
 from runs import Done, run_batch, transcribing
+
+from tasks.audio.decoding import decode
+from tasks.audio.types import SAMPLE_RATE
 
 pytestmark = pytest.mark.usefixtures("one_ray", "api_url")
 
 AGAIN = ["transcribe again", "align again", "check again"]
 DEAF = {"vad_onset": 0.995, "vad_offset": 0.98}
 """With these thresholds the beginning and the end of the call are not heard at all."""
+OF_CALL = ("call.wav", "second pass")
 MISSED = "I didn't know you were there"
 
 
 @pytest.fixture(scope="module", name="files")
 def _files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A call, and a clear sentence."""
+    """A call, a clear sentence, and both on a channel each of one recording, the sentence while the others speak."""
     files = tmp_path_factory.mktemp("files")
     shutil.copy(TWO_SPEAKERS, files / "call.wav")
     shutil.copy(QUICK_BROWN_FOX, files / "fox.wav")
+    call, fox = decode(str(TWO_SPEAKERS)), decode(str(QUICK_BROWN_FOX))
+    sides = np.stack([call, np.zeros_like(call)], axis=1)
+    sides[8 * SAMPLE_RATE :][: len(fox), 1] = fox
+    with wave.open(str(files / "sides.wav"), "wb") as file:
+        file.setparams((2, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(sides.tobytes())
     return files
 
 
@@ -32,7 +44,7 @@ def run(files: Path, out: Path, tiny_en: str, **options: Any) -> Done:
     return run_batch(
         files,
         out,
-        transcribe=transcribing(tiny_en) | DEAF,
+        transcribe=transcribing(tiny_en) | DEAF | {"channels": "split"},
         align={"align_model": "whisper"},
         models={"device": "cpu"},
         write={"output_dir": str(out), "output_format": "json,quality"},
@@ -87,7 +99,7 @@ def test_a_file_without_doubt_passes_untouched(runs: tuple[Done, Done, Done]) ->
     assert fresh.file("fox.wav")["second_pass"] == []
     assert fresh.file("fox.wav")["timings_s"].keys().isdisjoint(AGAIN)
     for stage in AGAIN:
-        assert [task.name for task in fresh.tasks[stage]] == ["call.wav"]
+        assert {task.name for task in fresh.tasks[stage]} == {"call.wav", "sides.wav"}
     for name in ("fox.json", "fox.quality.json"):
         assert (fresh.out / name).read_bytes() == (first.out.parent / "before" / name).read_bytes()
 
@@ -96,8 +108,22 @@ def test_both_ways_lead_to_the_same_transcript(runs: tuple[Done, Done, Done]) ->
     """Byte for byte; a second model is loaded beside the first."""
     _, second, fresh = runs
     assert [each.report["summary"]["model_loads"]["transcribe"] for each in (second, fresh)] == [1, 2]
-    for name in ("call.json", "call.quality.json"):
+    for name in ("call.json", "call.quality.json", "sides.json", "sides.quality.json"):
         assert (second.out / name).read_bytes() == (fresh.out / name).read_bytes()
+
+
+def test_a_channel_is_passed_again_as_a_file_of_its_own(runs: tuple[Done, Done, Done]) -> None:
+    """Its words and decisions are those of the file to the last digit, though somebody speaks on the other channel."""
+    for done in runs[1:]:
+        transcripts = (json.loads((done.out / name).read_text()) for name in ("sides.json", "call.json"))
+        sides, call = (each["word_segments"] for each in transcripts)
+        own = [{key: each[key] for key in each if key != "speaker"} for each in sides if each["speaker"] == "CHANNEL_0"]
+        assert own == call
+        assert len({each["speaker"] for each in sides}) == 2
+        decided = [done.file(name)["second_pass"] for name in ("sides.wav", "call.wav")]
+        assert decided[0] == [each | {"why": f"CHANNEL_0: {each['why']}"} for each in decided[1]]
+    again = runs[1].file("sides.wav")
+    assert (again["status"], again["timings_s"].keys()) == ("done", {"load audio", "write", *AGAIN})
 
 
 def test_every_decision_is_kept_with_its_reasons(runs: tuple[Done, Done, Done]) -> None:
@@ -112,7 +138,7 @@ def test_every_decision_is_kept_with_its_reasons(runs: tuple[Done, Done, Done]) 
     reported = second.file("call.wav")["second_pass"]
     assert [each["why"] for each in reported] == [each["why"] for each in quality["second_pass"]]
     content = (second.out.parent / f"{second.out.name}.report.listening.csv").read_text("utf-8-sig").splitlines()
-    listed = [row for row in csv.DictReader(content) if row["kind"] == "second pass"]
+    listed = [row for row in csv.DictReader(content) if (Path(row["file"]).name, row["kind"]) == OF_CALL]
     assert len(listed) == len(reported)
 
 

@@ -13,10 +13,11 @@ from conftest import TWO_SPEAKERS
 
 from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE, Audio, Samples
-from tasks.check import CheckOptions, SecondPass, check_transcript, choose_texts
+from tasks.check import SecondPass, check_transcript, choose_texts
+from tasks.quality.options import CheckOptions
 from tasks.quality.transcript import Finding, segments_of
-from tasks.quality.verdict import Decoded, Quality
-from tasks.second_pass.stretches import MOST, MOST_S, stretches_of
+from tasks.quality.verdict import Decoded
+from tasks.second_pass.stretches import MOST, MOST_S, leave_excess, stretches_of
 from tasks.storage.results import StoredResult, result_store
 from tasks.transcribe import TranscribeOptions, Transcript
 from tasks.transcribe_again import DecodedAgain
@@ -49,7 +50,7 @@ def passed_again(first: Segments, second: Segments, samples: Samples, logprob: f
     transcript = Transcript("en", {"segments": first} | ({"word_segments": words} if words else {}), "whisper")
     options, audio = TranscribeOptions(), Audio(samples)
     quality = check_transcript(transcript, audio, None, CheckOptions(), options)
-    stretches = stretches_of(quality, segments_of(transcript.result, "en"), len(samples) / SAMPLE_RATE)
+    stretches = stretches_of(quality.findings, segments_of(transcript.result, "en"), len(samples) / SAMPLE_RATE)
     for stretch in stretches:
         stretch.decoded = [
             Decoded(each["start"], each["end"], each["text"], logprob, 0.1, 1.0, 0.0)
@@ -176,9 +177,9 @@ def test_words_are_timed_in_all_segments_or_in_none(call: Samples, *, timed_firs
     assert len({"words" in each for each in second.transcript.result["segments"]}) == 1
 
 
-def doubting(*spans: tuple[float, float]) -> Quality:
-    """Return a check that doubts these stretches."""
-    return Quality("check", [], [Finding("invented", "odd", start, end) for start, end in spans], 1.0, 1.0)
+def doubting(*spans: tuple[float, float]) -> list[Finding]:
+    """Return findings in these stretches."""
+    return [Finding("invented", "odd", start, end) for start, end in spans]
 
 
 def test_a_stretch_has_whole_segments_and_reaches_to_its_neighbours() -> None:
@@ -194,8 +195,10 @@ def test_a_stretch_has_whole_segments_and_reaches_to_its_neighbours() -> None:
 def test_the_number_and_length_of_stretches_is_bounded() -> None:
     """The longest first; the others are in the log of decisions with the reason."""
     many = stretches_of(doubting(*((10.0 * i, 10.0 * i + 1 + i / 100) for i in range(MOST + 3))), [], 1000.0)
+    leave_excess(many)
     assert [each.left is None for each in many] == [False] * 3 + [True] * MOST
     long = stretches_of(doubting((0.0, MOST_S + 1), (700.0, 703.0)), [], 1000.0)
+    leave_excess(long)
     assert "in doubt" in (long[0].left or "")
     assert long[1].left is None
 

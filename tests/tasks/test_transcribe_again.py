@@ -7,7 +7,7 @@ import pytest
 from conftest import SAMPLES, TWO_SPEAKERS
 
 from tasks.audio.decoding import decode
-from tasks.audio.types import Samples
+from tasks.audio.types import Audio, Samples
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
 from tasks.quality.transcript import Finding, Kind
@@ -35,7 +35,7 @@ def all_passed_again(
     )
     transcript = Transcript(language or "en", {"segments": []})
     quality = Quality("check", ["odd"], [Finding(kind, "odd", start, end)], 10.0, 0.0)
-    return decode_again(transcript, quality, samples, first, SecondPassOptions(second_model=second_model), CPU)
+    return decode_again(transcript, quality, Audio(samples), first, SecondPassOptions(second_model=second_model), CPU)
 
 
 def passed_again(*args: Any, **options: Any) -> Stretch:

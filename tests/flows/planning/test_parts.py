@@ -10,11 +10,9 @@ from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 from sound_files import ffmpeg
 
-from flows.planning.selection import checked_entries
 from flows.preflight.check import notices
 from flows.state.folder import OutputFolder
 from tasks.audio.decoding import decode
-from tasks.errors import InvalidInput
 
 HELLO = SAMPLES / "en" / "hello_world.wav"
 SPLIT = {"model": "tiny", "language": "en", "channels": "split"}
@@ -177,13 +175,3 @@ def test_names_must_tell_speakers_apart(speech: Path, names: str) -> None:
     with pytest.raises(ValidationError, match="give each channel a name of its own"):
         batch_of(speech, transcribe=SPLIT | {"channel_names": names})
     batch_of(speech, transcribe=SPLIT | {"channel_names": "CHANNEL_0,Grace"})
-
-
-def test_a_second_pass_is_refused_where_channels_are_split(speech: Path) -> None:
-    """It would decode the mix, of which nobody knows the speakers: in the options, and in a line of a manifest."""
-    with pytest.raises(ValidationError, match="second_pass does not know who speaks"):
-        batch_of(speech, transcribe=SPLIT, second_pass={})
-    for column in ({"channels": "auto"}, {"group": "talk"}):
-        batch = with_manifest(speech, [{"path": str(speech / "call.wav"), **column}], second_pass={})
-        with pytest.raises(InvalidInput, match="line 1: second_pass does not know who speaks"):
-            checked_entries(batch)

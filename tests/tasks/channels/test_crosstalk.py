@@ -60,6 +60,14 @@ def test_the_same_words_are_kept_where_they_are_louder(shift_s: float) -> None:
     assert kept([faint, result(FOX)], BESIDE, SPOKEN) == text[::-1]
 
 
+def test_words_without_length_are_crosstalk_too() -> None:
+    """Whisper's attention gives some none: the sound where they are said is compared."""
+    short = result(FOX)
+    for word in short["segments"][0]["words"]:
+        word["end"] = word["start"]
+    assert kept([short, short], SPOKEN, BESIDE) == [["The quick brown fox jumps."], []]
+
+
 def test_words_at_other_times_are_not_crosstalk() -> None:
     """Somebody repeats softly what the other has said."""
     both = [result(FOX), result(FOX, shift_s=0.4)]

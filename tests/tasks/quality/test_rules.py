@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from tasks.audio.decoding import decode, decode_audio, probe
 from tasks.audio.types import SAMPLE_RATE, Audio, AudioFile, Samples, Track
-from tasks.check import CheckOptions, check_transcript
+from tasks.check import check_transcript
 from tasks.diarize import Diarization
 from tasks.load_audio import NO_SAMPLES
+from tasks.quality.options import CheckOptions
 from tasks.quality.sound import with_damage
 from tasks.quality.spans import seconds, union, within, without
 from tasks.quality.verdict import Quality

@@ -1,0 +1,1 @@
+"""The channels or tracks of a recording one by one, for the check and the second pass."""
