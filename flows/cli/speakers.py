@@ -74,6 +74,6 @@ def _run(options: argparse.Namespace) -> None:
     people = absolute(options.speakers or join(folder.location, FOLDER))
     if is_url(people):
         raise InvalidInput(f"{shown(people)}: name a local folder for the people with --speakers")
-    make_private(Path(people))  # the lock is in it
+    make_private(Path(people), "--speakers")  # the lock is in it
     with exclusive_run(folder.state_dir), one_at_a_time(people):
         sys.stdout.write(collect(folder, people, options.speaker_limits, options.forget))

@@ -35,5 +35,5 @@ def one_at_a_time(folder: str) -> Iterator[None]:
 
 def write_private(folder: str, contents: dict[str, bytes]) -> None:
     """Write files to a folder that only this user may read. Raises OSError, InvalidInput."""
-    make_private(Path(folder))
+    make_private(Path(folder), "--speakers")
     io.write_all({os.path.join(folder, name): content for name, content in contents.items()})

@@ -16,7 +16,7 @@ from flows.planning.discovery import NothingFailed
 from flows.planning.file_run import FileRun, Outcomes
 from flows.planning.output_paths import common_folder, name_below, output_patterns, shown_name
 from flows.planning.resume import Resume, reason
-from flows.planning.selection import selects
+from flows.planning.selection import selection
 from flows.planning.sources.known import note_probed, probed, recalled
 from flows.state.ledger import Ledger
 from flows.state.ledger_rows import Row
@@ -34,7 +34,8 @@ class Plan:
     @collector_paused()
     def __init__(self, batch: Batch, entries: list[Entry], ledger: Ledger) -> None:
         """Raise NothingFailed if `only` leaves none of the files."""
-        if not any(selects(batch.inputs, entry.path, ledger) for entry in entries):
+        selected = selection(batch.inputs, ledger)
+        if not any(selected(entry.path) for entry in entries):
             raise NothingFailed("--only failed: nothing failed or was left; every file is done")
         root = common_folder([entry.path for entry in entries])
         patterns = output_patterns(batch.write, entries, _known(entries, ledger, batch.write.output_template))
@@ -58,7 +59,7 @@ class Plan:
                 diarize_parts=entry.options.diarizing_parts(batch.diarize),
             )
             for index, (entry, pattern) in enumerate(zip(entries, patterns, strict=True))
-            if selects(batch.inputs, entry.path, ledger)
+            if selected(entry.path)
         ]
         self.ledger = ledger
         self._known_sizes = ledger.sizes()

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Callable
-from functools import cache
 
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry, Inputs, TrackEntry
@@ -20,6 +19,9 @@ from tasks.storage.io import read
 from tasks.storage.urls import shown
 
 logger = logging.getLogger(__name__)
+
+FINISHED = ("done", "skipped")
+"""The statuses of files that `only` leaves out."""
 
 
 def checked_entries(batch: Batch, notify: Callable[[str], object] = logger.warning) -> list[Entry]:
@@ -55,8 +57,7 @@ def _of_earlier_runs(inputs: Inputs, ledger: Ledger) -> list[Entry]:
         raise InvalidInput("--only failed: no earlier run in this output folder is known; name the inputs")
     known = {shown(path): path for path in earlier}
     reported = _statuses(inputs.of_report) if inputs.of_report else known
-    paths = [known.get(path, path) for path in sorted(reported)]
-    selected = [path for path in paths if selects(inputs, path, ledger)]
+    selected = filter(selection(inputs, ledger), [known.get(path, path) for path in sorted(reported)])
     return [_entry(path, ledger.row(path)) for path in selected]
 
 
@@ -66,17 +67,16 @@ def _entry(path: str, row: Row) -> Entry:
     return Entry(path, FileOverrides.model_validate(row.get("options", {})), tracks=tracks)
 
 
-def selects(inputs: Inputs, path: str, ledger: Ledger) -> bool:
-    """Return whether `only` leaves this file in. Raises InvalidInput for a report that cannot be read."""
+def selection(inputs: Inputs, ledger: Ledger) -> Callable[[str], bool]:
+    """Return the test of a path for whether `only` leaves its file in. Raises InvalidInput for an unreadable report."""
     if not inputs.only:
-        return True
-    status = (
-        _statuses(inputs.of_report).get(shown(path), "done") if inputs.of_report else ledger.row(path).get("status")
-    )
-    return status not in ("done", "skipped")
+        return lambda _: True
+    if not inputs.of_report:
+        return lambda path: ledger.row(path).get("status") not in FINISHED
+    statuses = _statuses(inputs.of_report)
+    return lambda path: statuses.get(shown(path), "done") not in FINISHED
 
 
-@cache
 def _statuses(report: str) -> dict[str, str]:
     """Return the status of each file in a report. Raises InvalidInput."""
     try:

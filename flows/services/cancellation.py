@@ -8,6 +8,8 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectException
 
 CHECK_EVERY_S = 5.0
@@ -17,13 +19,17 @@ CHECK_EVERY_S = 5.0
 def noticing_cancellation(flow_run_ids: list[str], interrupt: Callable[[str], None]) -> Iterator[None]:
     """Within the `with` block, call `interrupt` once one of the flow runs is cancelled in Prefect."""
     ended = threading.Event()
+    # A filter, as one of the runs may have been deleted: reading it by its id would fail.
+    cancelled = FlowRunFilter(
+        id={"any_": [UUID(flow_run_id) for flow_run_id in flow_run_ids]},
+        state={"type": {"any_": [StateType.CANCELLING, StateType.CANCELLED]}},
+    )
 
     def look() -> None:
         while not ended.wait(CHECK_EVERY_S):
             # The server may be slow or away for some time.
             with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
-                states = [client.read_flow_run(UUID(flow_run_id)).state for flow_run_id in flow_run_ids]
-                if any(state and (state.is_cancelling() or state.is_cancelled()) for state in states):
+                if client.read_flow_runs(flow_run_filter=cancelled, limit=1):
                     interrupt("cancelled in Prefect")
                     return
 

@@ -46,6 +46,8 @@ class Ledger:
         """Where the write-ahead notes of this output folder lie."""
         self._copy = copy
         self._copied = folder / COPIED
+        self._copy_is_old = False
+        """Whether anything was noted after `begin` made the copy."""
         self._lock = threading.Lock()
         self._file: LedgerFile | None = None
         self._recovered: list[str] = []
@@ -95,6 +97,8 @@ class Ledger:
         """Put all that was learnt on the disk, and let other machines know, if the output folder is a store."""
         if self._file:
             self._file.close()
+        if not self._copy_is_old:
+            return
         try:
             self._put_copy()
         except (OSError, UnsupportedLocation) as error:
@@ -155,6 +159,7 @@ class Ledger:
             self._learn(path, learnt)
             if self._file:
                 self._file.append(json.dumps({"path": path, **learnt}).encode())
+                self._copy_is_old = True
 
     def note_written(self, path: str, ahead: str | None, **learnt: Unpack[Row]) -> None:
         """Remember what was written for a file; once that is on the disk, its write-ahead note goes."""
@@ -180,6 +185,7 @@ class Ledger:
             self._write_anew()
         if self._file:
             self._file.close()
+        self._copy_is_old = False
         self._file = LedgerFile(self._path)
         self._put_copy()
 

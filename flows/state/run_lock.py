@@ -39,7 +39,7 @@ def exclusive_run(
     """
     owner = folder / "owner.json"
     try:
-        make_private(folder)
+        make_private(folder, "--output_dir")
         lock = FileLock(folder / "lock", thread_local=False, is_singleton=True)
         if waiting and _is_held(lock):
             waiting(f"waiting for {_lock_holder(owner)}, which is writing to {folder.parent}")

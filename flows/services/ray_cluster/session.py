@@ -84,8 +84,10 @@ def _shut_down() -> None:
         node.kill_all_processes = partial(_kill_all, node.kill_all_processes)
     # An ObjectRef that another thread collects while Ray shuts down would end this process at once.
     gc.disable()
-    ray.shutdown()
-    gc.enable()
+    try:
+        ray.shutdown()
+    finally:
+        gc.enable()
 
 
 def _kill_all(kill: Callable[..., None], **_: object) -> None:

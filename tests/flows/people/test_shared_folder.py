@@ -1,16 +1,19 @@
 """One folder of people for several output folders: two commands at once change it one after the other."""
 
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from conftest import COMMAND
 from voices import diarized, recordings, voice
 
-from flows.people.registry import one_at_a_time
+from flows.people.registry import one_at_a_time, write_private
+from tasks.errors import InvalidInput
 
 LIMITS = ("--speaker_limits", "0.65,0.55")
 
@@ -62,3 +65,12 @@ def _wait_until_locked(folder: Path, commands: "list[subprocess.Popen[str]]") ->
         time.sleep(0.1)
     time.sleep(2)
     assert all(command.poll() is None for command in commands), [each.communicate() for each in commands]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_people_of_another_user_is_refused_by_the_option_that_names_it(tmp_path: Path) -> None:
+    """Its voices would be taken for those of people whom this user has named."""
+    os.chown(tmp_path, 12345, -1)
+    with pytest.raises(InvalidInput, match="use another --speakers"):
+        write_private(str(tmp_path), {"voices.json": b"{}"})
+    assert list(tmp_path.iterdir()) == []

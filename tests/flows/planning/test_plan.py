@@ -329,6 +329,8 @@ def test_only_failed_drives_those_that_did_not_come_through(speech: Path) -> Non
     report.write_text(json.dumps({"files": records}))
     named = batch_of(speech, inputs={"only": "failed", "of_report": str(report)})
     assert set(planned(named)) == {"failed.wav", "left.wav"}
+    report.write_text(json.dumps({"files": records[:2]}))  # by a later run of the same process
+    assert set(planned(named)) == {"failed.wav"}
     with pytest.raises(InvalidInput, match="no report of this program"):
         checked_entries(batch_of(speech, inputs={"only": "failed", "of_report": str(speech / "call.wav")}))
 

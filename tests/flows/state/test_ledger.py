@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 
 from flows.state.ledger import FOLDER, LEDGER, Ledger
 from flows.state.ledger_rows import Row, Written
 from tasks.storage.filesystems import FileVersion
-from tasks.storage.io import digest_of
+from tasks.storage.io import digest_of, read
 from tasks.storage.write_ahead import WriteAhead
 from tasks.written import Facts
 
@@ -205,6 +206,22 @@ def test_a_note_that_was_cut_short_is_passed_over(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "0123").write_text('{"path": "/in/a.wav", "key"')
     assert ledger_in(tmp_path).rows == {}
+
+
+def test_a_run_that_learns_nothing_copies_its_ledger_to_the_store_once(tmp_path: Path, bucket: str) -> None:
+    """Another run also at its end, with what it has learnt."""
+    store = S3FileSystem(use_listings_cache=False, version_aware=True)
+    versioning = {"Status": "Enabled"}
+    store.call_s3("put_bucket_versioning", Bucket=bucket.removeprefix("s3://"), VersioningConfiguration=versioning)
+    copy = f"{bucket}/{FOLDER}/{LEDGER}"
+    for learnt, versions in (([], 1), (["/in/a.wav"], 3)):
+        ledger = Ledger(tmp_path, bucket, copy)
+        ledger.begin({})
+        for path in learnt:
+            ledger.note(path, duration_s=1.5)
+        ledger.share()
+        assert len(store.object_version_info(copy)) == versions
+        assert read(copy) == (tmp_path / LEDGER).read_bytes()
 
 
 def test_a_refusal_holds_for_the_same_content_options_and_programs(tmp_path: Path) -> None:

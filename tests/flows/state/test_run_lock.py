@@ -45,5 +45,5 @@ def test_a_folder_of_another_user_is_refused_and_an_open_one_is_closed(tmp_path:
         assert folder.stat().st_mode & 0o777 == 0o755
     if os.geteuid() == 0:  # only root can give a folder away
         os.chown(folder, 12345, -1)
-        with pytest.raises(InvalidInput, match="belongs to another user"), exclusive_run(folder):
+        with pytest.raises(InvalidInput, match="use another --output_dir"), exclusive_run(folder):
             pass

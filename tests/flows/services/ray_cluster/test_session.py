@@ -1,12 +1,13 @@
 """flows/services/ray_cluster/session.py and head.py: a Ray that starts too slowly, and what a run's own consists of."""
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
 
-from flows.services.ray_cluster.session import STARTS, _started_here
+from flows.services.ray_cluster.session import STARTS, _shut_down, _started_here
 
 SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
 
@@ -41,6 +42,20 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
     with pytest.raises(RuntimeError, match=message[:20]):
         _started_here(dashboard=False)
     assert len(tried) == tries
+
+
+def test_python_collects_garbage_again_after_a_ray_that_could_not_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process may go on, as a notebook does."""
+
+    def shutdown() -> None:
+        assert not gc.isenabled()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ray.shutdown", shutdown)
+    monkeypatch.setattr("ray._private.worker._global_node", None)
+    with pytest.raises(KeyboardInterrupt):
+        _shut_down()
+    assert gc.isenabled()
 
 
 ALONE = """
