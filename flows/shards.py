@@ -30,9 +30,9 @@ Wire = Callable[[list[FileRun], Stream, Stream, TaskRunStates], Mapping[StageFlo
 """Returns the stage flows for some files with their parameters, from their first stream to their last."""
 
 
-NEXT_AT = 200
-"""When so many files of a shard are left to be admitted, the next one starts: that takes Prefect a second or two, and
-the driver admits up to 50 files a second."""
+AHEAD_S = 60.0
+"""So long before the last file of a shard is admitted, as it seems, the next one starts. That takes Prefect a second or
+two, and half a minute if SQLite is busy: the server then refuses requests, which the client repeats after 2, 4, 8 s."""
 
 
 class Admitted:
@@ -70,10 +70,13 @@ class Intake(Stream):
     def drain(self) -> Iterator[FileRun]:
         """Yield the files as they are admitted."""
         self._before.wait()
-        last = {file.index for file in self._shard.files[-NEXT_AT:]}
+        self._shard.begin()
+        places = {file.index: place for place, file in enumerate(self._shard.files, start=1)}
         for file in self._admitted.of(self._shard):
             yield file
-            if file.index in last:
+            place = places[file.index]
+            seconds_left = (self._shard.wall_s or 0) / place * (len(places) - place)
+            if seconds_left < AHEAD_S:
                 self.next_may_start.set()
         self.end()
 
@@ -143,7 +146,7 @@ def run_shard(work: ShardWork) -> State[Any]:
 
 
 class Shards:
-    """Runs shard after shard, each in a thread; the next starts when the last files of the one before are admitted.
+    """Runs shard after shard, each in a thread; the next starts before the last files of the one before are admitted.
 
     So the pools never run dry between two. Further ones run until their files are through, which are bounded by the
     files in flight: a file that takes very long holds up none but its own shard.
@@ -175,7 +178,6 @@ class Shards:
         before.wait()
 
     def _run(self, work: ShardWork) -> None:
-        work.shard.begin()
         error: BaseException | None = None
         try:
             if work.shards == 1:

@@ -18,7 +18,7 @@ class Shard:
     ended: float | None = field(default=None, init=False)
 
     def begin(self) -> None:
-        """Record that its subflow starts."""
+        """Record that it is its turn: its files are admitted from now on."""
         self.began = time.monotonic()
 
     def end(self) -> None:
@@ -32,14 +32,14 @@ class Shard:
 
     @property
     def wall_s(self) -> float | None:
-        """Seconds since its subflow started, or that it took; None before."""
+        """Seconds since it began, or that it took; None before."""
         if self.began is None:
             return None
         return (self.ended or time.monotonic()) - self.began
 
     @property
     def is_running(self) -> bool:
-        """Whether its subflow has started and not ended."""
+        """Whether it has begun and not ended."""
         return self.began is not None and self.ended is None
 
 

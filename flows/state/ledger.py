@@ -5,7 +5,8 @@ import logging
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Unpack, cast
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 FOLDER = ".whisperx-batch"
 """Inside the output folder: the ledger, the lock, the stored results, the write-ahead notes."""
 LEDGER = "ledger.jsonl"
+PARSED_TOGETHER = 1000
 COPIED = "ledger.copied"
 """Holds the version of the copy that this machine has made."""
 
@@ -61,9 +63,8 @@ class Ledger:
         content = self._path.read_bytes() if self._path.exists() else b""
         lines = content.splitlines()
         elsewhere = self._of_another_machine()
-        for line in lines + elsewhere:
+        for learnt in _parsed(lines + elsewhere):
             try:
-                learnt = json.loads(line)
                 path = str(learnt.pop("path"))
                 row = row_from(learnt)
             except (ValueError, LookupError, TypeError, AttributeError):
@@ -202,6 +203,21 @@ class Ledger:
             for location in self._recovered:
                 io.remove(location)
             self._recovered = []
+
+
+def _parsed(lines: list[bytes]) -> Iterator[Any]:
+    """Yield what the lines say, without those that are no JSON.
+
+    Many at a time, since their objects share the strings of their keys then: 2 kB less for each file.
+    """
+    for i in range(0, len(lines), PARSED_TOGETHER):
+        some = lines[i : i + PARSED_TOGETHER]
+        try:
+            yield from json.loads(b"[%b]" % b",".join(some))
+        except ValueError:
+            for line in some:
+                with suppress(ValueError):
+                    yield json.loads(line)
 
 
 def _same_file(path: str, known: tuple[int | None, int | None], found: FileVersion) -> bool:

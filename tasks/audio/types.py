@@ -126,8 +126,10 @@ class AudioFile:
     @property
     def outputs_mark(self) -> str:
         """The end of the key of its outputs, which have the names of its speakers, too."""
-        names = json.dumps(self.names)
-        return f"{self.key_mark}-{hashlib.sha256(names.encode()).hexdigest()[:16]}" if self.names else self.key_mark
+        names = self.names
+        if not names:
+            return self.key_mark
+        return f"{self.key_mark}-{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]}"
 
     @property
     def day(self) -> date | None:

@@ -1,19 +1,22 @@
 """flows/streams.py, admission.py, shards.py: files go on when they are ready, and enter when there is room for them."""
 
+import itertools
 import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 
+import pytest
 from fastapi.encoders import jsonable_encoder
 
 from flows.admission import Admission
 from flows.planning.file_run import FileRun
 from flows.reporting.shards import Shard, divided
 from flows.reporting.tracker import Tracker
-from flows.shards import NEXT_AT, Admitted, Intake
+from flows.shards import Admitted, Intake
 from flows.streams import Stream
 from tasks.audio.types import AudioFile
 from tasks.storage.outputs import OutputPath
@@ -163,16 +166,20 @@ def test_shards_take_their_files_in_turn_from_one_admission() -> None:
         assert [each.result(5) for each in later] == [third.files, []]
 
 
-def test_the_next_shard_starts_while_the_last_files_of_one_are_admitted() -> None:
-    """Not at its beginning, when it would wait for long, and not after its end, when pools would run dry."""
-    planned = files(NEXT_AT + 10)
+def test_the_next_shard_starts_a_minute_before_the_last_files_of_one_are_admitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not at its beginning, when it would wait for hours, and not after its end, when pools would run dry."""
+    planned = files(200)
     admission = admitting(planned, 10**9, 10**9)
     (intake,) = intakes(divided(planned, 1000), admission)
+    seconds = itertools.count()
+    monkeypatch.setattr("flows.reporting.shards.time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
     begun = []
-    for file in intake.drain():
+    for file in intake.drain():  # one a second
         begun.append(intake.next_may_start.is_set())
         admission.release(file)
-    assert begun == [False] * 11 + [True] * (NEXT_AT - 1)
+    assert begun == [False] * 141 + [True] * 59
     assert intake.ended.is_set()
 
 

@@ -105,7 +105,8 @@ def _identified_file(
 ) -> tuple[AudioFile, str]:
     known = ledger.remembers(source.path, version)
     digest = ledger.digest(source.path, version, stop)["digest"]
-    found = replace(source, size=version[0], mtime_ns=version[1])
+    as_found = (source.size, source.mtime_ns) == version
+    found = source if as_found else replace(source, size=version[0], mtime_ns=version[1])
     if not known:
         found.check_unchanged()
     return found, digest
