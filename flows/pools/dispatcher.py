@@ -135,7 +135,7 @@ class Dispatcher:
                 for call, replica in pool.assignments():
                     self._assign(call, replica)
             if not self.cancelled:
-                node_set.ask_to_grow(now, self._audio_left)
+                node_set.growth.check(now, self._audio_left)
         if self._cancelled_at and now > self._cancelled_at + WRITE_TIMEOUT_S:
             for call in self.unfinished():
                 call.cancel(str(self.cancelled))

@@ -93,12 +93,12 @@ class Pools:
     @property
     def audio_budget_bytes(self) -> int:
         """How much decoded audio all machines together may hold."""
-        return sum(each.budget_bytes for each in list(self._sets.by_node.values()))
+        return sum(each.audio.budget_bytes for each in list(self._sets.by_node.values()))
 
     @property
     def largest_audio_bytes(self) -> int:
         """How much decoded audio of one file fits on a machine; without one, it is not known yet."""
-        return max((each.largest_bytes for each in list(self._sets.by_node.values())), default=sys.maxsize)
+        return max((each.audio.largest_bytes for each in list(self._sets.by_node.values())), default=sys.maxsize)
 
     @property
     def running(self) -> Counter[str]:

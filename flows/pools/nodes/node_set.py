@@ -2,16 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 
 import ray
-from ray.exceptions import RayError
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from flows.pools.autoscaler import MIN_FREE_MEMORY
 from flows.pools.call import Call
 from flows.pools.failure_policy import FailurePolicy
+from flows.pools.nodes.growth import Growth
+from flows.pools.nodes.held_audio import HeldAudio
 from flows.pools.placement import bundles_of, place
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica, start_replica
@@ -51,10 +49,7 @@ class NodeSet:
         bundles = place(specs, [node])
         self.node = node
         self._options = options
-        self._post = post
-        self._closed = False
         self.specs = specs
-        self._bundles = bundles
         self._kept = kept
         self._name = kept.name if kept else new_name() if options.warm and options.warm.keep_s else ""
         """Of the set as one that stays after the run; empty if it ends with it."""
@@ -68,10 +63,8 @@ class NodeSet:
         self.pool_of = {stage: pool for pool in self.pools for stage in pool.spec.stages}
         self.failures = FailurePolicy(node, self.pool_of, partial(give_up, self))
         self.startup = Startup(self.pools, options, self._reservation, post, partial(notify, self), self.failures)
-        self.largest_bytes = max(node.store_bytes, budget_bytes or 0)
-        budget = budget_bytes or node.store_bytes // 3
-        self.budget_bytes = budget - budget // 20  # the object store frees released objects a little later
-        self._files: set[Call] = set()
+        self.growth = Growth(self.pools, bundles, self._reservation, node.cpus, self.startup, post)
+        self.audio = HeldAudio(node, budget_bytes)
         self._suspect: Call | None = None
         """The last call that came here and may be the cause that machines die."""
         for replica in self.replicas:
@@ -103,7 +96,7 @@ class NodeSet:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits or runs here, and no later call needs what is here."""
-        return not self._held() and not any(pool.is_used for pool in self.pools)
+        return not self.audio and not any(pool.is_used for pool in self.pools)
 
     @property
     def is_placed(self) -> bool:
@@ -113,7 +106,7 @@ class NodeSet:
     def accepts(self, call: Call) -> bool:
         """Return whether a call that could run on any machine should be run here now."""
         pool = self.pool_of.get(call.stage)
-        has_room = bool(pool and pool.has_room) and self._has_memory(call)
+        has_room = bool(pool and pool.has_room) and self.audio.has_room_for(call)
         return has_room and not self.node.draining and self.isolates(call)
 
     def isolates(self, call: Call) -> bool:
@@ -122,24 +115,15 @@ class NodeSet:
         there = other and other is not call and other.node == self.node.id and not other.ended
         return not (call.may_kill_nodes and there)
 
-    def _has_memory(self, call: Call) -> bool:
-        held = sum(file.audio_bytes for file in self._held())
-        return not call.audio_bytes or not held or held + call.audio_bytes <= self.budget_bytes
-
-    def _held(self) -> set[Call]:
-        self._files = {call for call in self._files if call.node == self.node.id and not call.released}
-        return self._files
-
     @property
     def load(self) -> float:
         """How many files it has, as a share of what keeps its actors busy."""
-        return len(self._held()) / max(self.window, 1)
+        return len(self.audio) / max(self.window, 1)
 
     def enqueue(self, call: Call) -> None:
         """Queue a call here."""
         call.node = self.node.id
-        if call.audio_bytes:
-            self._files.add(call)
+        self.audio.add(call)
         if call.may_kill_nodes:
             self._suspect = call
         self.pool_of[call.stage].enqueue(call)
@@ -160,36 +144,6 @@ class NodeSet:
             for replica in [replica for replica in pool.replicas if replica.is_overdue(now)]:
                 pool.drop(replica, "it has not come up")
 
-    def ask_to_grow(self, now: float, audio_left: Callable[[], float]) -> None:
-        """Ask a GPU for free memory if a pool should get more actors, and start these then."""
-        for pool in self.pools:
-            if replica := pool.replica_to_copy(now, audio_left):
-                asked = replica.actor.gpu_memory_free.remote().future()
-                asked.add_done_callback(lambda free, pool=pool: self._post(partial(self._grow, pool, free)))
-
-    def _grow(self, pool: Pool, memory_free: "Future[float]") -> None:
-        if self._closed:
-            return
-        try:
-            places = self._spare_places(pool.spec) if memory_free.result() >= MIN_FREE_MEMORY else []
-        except RayError as error:  # a pool works without surplus actors
-            logger.warning("the pool %s cannot grow: %s", pool.spec.name, error)
-            pool.stop_growing()
-        else:
-            for replica in pool.grow(self._options, places):
-                self.startup.load(replica)
-
-    def _spare_places(self, spec: PoolSpec) -> list[PlacementGroupSchedulingStrategy]:
-        """Take a place for a surplus actor on each GPU of a pool; none if one lacks it, or there are too few CPUs."""
-        places = dict.fromkeys(bundles_of(spec, self._bundles))
-        cpus = self.node.cpus - sum(replica.spec.num_cpus for replica in self.replicas)
-        spare = min(self._bundles[i].spare_gpus for i in places)
-        if spare < spec.surplus_num_gpus or cpus < len(places) * spec.num_cpus:
-            return []
-        for i in places:
-            self._bundles[i].spare_gpus = round(self._bundles[i].spare_gpus - spec.surplus_num_gpus, 4)
-        return [self._reservation.strategy(i) for i in places]
-
     def keep(self) -> KeptSet | None:
         """Leave the actors to the next run. Return what is kept; None, and nothing is kept, if any has had trouble."""
         warm, replicas = self._options.warm, [replica for replica in self.replicas if not replica.surplus]
@@ -206,7 +160,7 @@ class NodeSet:
 
     def close(self) -> list[Call]:
         """End the actors, give back what is reserved, and return the calls that waited or ran here."""
-        self._closed = True
+        self.growth.stop()
         calls = [call for pool in self.pools for call in pool.withdraw()]
         for replica in self.replicas:
             ray.kill(replica.actor)  # no restart: without their placement group they would wait for ever
