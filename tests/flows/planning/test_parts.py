@@ -10,9 +10,11 @@ from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 from sound_files import ffmpeg
 
+from flows.planning.selection import checked_entries
 from flows.preflight.check import notices
 from flows.state.folder import OutputFolder
 from tasks.audio.decoding import decode
+from tasks.errors import InvalidInput
 
 HELLO = SAMPLES / "en" / "hello_world.wav"
 SPLIT = {"model": "tiny", "language": "en", "channels": "split"}
