@@ -188,7 +188,7 @@ def _with_speakers(
     if transcript.parts:
         if diarization:
             label_parts(diarization.turns, transcript.result, diarization.embeddings)
-        names = file.names | names_within(transcript.result, file.names) | names_of(people)
+        names = names_within(transcript.result, file.names, names_of(people))
         return rename(transcript, Diarization(turns_in(transcript.result)), names)
     if diarization is None:
         return None

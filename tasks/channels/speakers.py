@@ -47,19 +47,21 @@ def label_parts(turns: Iterable[Turn], result: Result, embeddings: dict[str, lis
         result["speaker_embeddings"] = embeddings
 
 
-def names_within(result: Result, names: Mapping[str, str]) -> dict[str, str]:
-    """Return how the speakers of a labelled result are called, by their labels; `names` are those of the parts.
+def names_within(result: Result, names: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the speakers of a labelled result; `names` are those of the parts, `known` those of people.
 
-    Whoever is the only one with words in a part has the part's name. Several are numbered, over all parts of one name:
-    nothing says that a speaker of one of them is the same as a speaker of another.
+    The only speaker with words in a part has the part's name, unless known by another. Several are numbered, over all
+    parts of one name: nothing says that a speaker of one of them is the same as a speaker of another.
     """
     numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
-    called = {}
+    called = dict(names)
     for part, of_part in groupby(sorted(label for label in _labels(result) if label != part_of(label)), key=part_of):
         name, labels = names.get(part, part), list(of_part)
         for label in labels:
             called[label] = label_within(name, f"SPEAKER_{next(numbers[name]):02}") if len(labels) > 1 else name
-    return called
+        if len(labels) == 1 and labels[0] in known:
+            called[part] = known[labels[0]]  # of words outside all turns
+    return {**called, **known}
 
 
 def _labels(result: Result) -> set[str]:
