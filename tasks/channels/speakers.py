@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, groupby
 from typing import Any
 
+from tasks.audio.types import AudioFile
 from tasks.channels.merging import in_order
 from tasks.diarization.labels import label_speakers
 from tasks.diarization.voices import Turn
@@ -86,3 +87,15 @@ def _turns(segment: dict[str, Any]) -> Iterator[Turn]:
             yield words[0]["start"], words[-1].get("end", words[-1]["start"]), words[0]["speaker"]
     else:
         yield segment["start"], segment["end"], segment["speaker"]
+
+
+def unused_names(file: AudioFile, *, split: bool) -> str | None:
+    """Return a note on names of channels that a recording does not have; None if there are none, or it was mixed.
+
+    It has fewer channels than expected: the other names may be wrong, too.
+    """
+    unused = file.speakers[file.channels :]
+    if file.tracks or not unused or not (split or file.channel_mode == "split"):
+        return None
+    channels = f"{file.channels} channel{'' if file.channels == 1 else 's'}"
+    return f"channel_names has {len(file.speakers)} names for {channels}: {', '.join(unused)} not used"
