@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
-from tasks.channels.speakers import label_parts, names_within, turns_in
+from tasks.channels.speakers import label_parts, names_within, turns_in, unused_names
 from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
@@ -169,7 +169,7 @@ def write(
         language=transcript.language,
         speakers=None if diarization is None else _number_of_speakers(transcript),
         aligned_by=transcript.aligned_by,
-        note="; ".join(filter(None, (transcript.note, _unused_names(file, transcript)))) or None,
+        note="; ".join(filter(None, (transcript.note, unused_names(file, split=bool(transcript.parts))))) or None,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
         people=people,
     )
@@ -189,21 +189,12 @@ def _with_speakers(
     if transcript.parts:
         if diarization:
             label_parts(diarization.turns, transcript.result, diarization.embeddings)
-        names = file.names | names_within(transcript.result, file.names) | names_of(people)
+        names = names_within(transcript.result, file.names, names_of(people))
         return rename(transcript, Diarization(turns_in(transcript.result)), names)
     if diarization is None:
         return None
     assign_speakers(transcript, diarization)
     return rename(transcript, diarization, names_of(people))
-
-
-def _unused_names(file: AudioFile, transcript: Transcript) -> str | None:
-    """Return which names of channels are of none, for the report: the others may be those of other channels, too."""
-    unused = file.speakers[file.channels :]
-    if file.tracks or not unused or not (transcript.parts or file.channel_mode == "split"):
-        return None
-    channels = f"{file.channels} channel{'' if file.channels == 1 else 's'}"
-    return f"channel_names has {len(file.speakers)} names for {channels}: {', '.join(unused)} not used"
 
 
 def _number_of_speakers(transcript: Transcript) -> int:

@@ -119,7 +119,7 @@ class Resume:
         """
         wanted, digest = self.wanted(file.used_options), file.key.partition("-")[0]
         keys = []
-        for mark in (source.outputs_mark for source in file.source.alike):
+        for mark in (source.outputs_mark for source in file.source.equivalents):
             keys += [f"{digest}-{each.outputs}{mark}" for each in (wanted, wanted.before) if each]
             first = f"{digest}-{wanted.first_pass}{mark}"
             found = (each.get("quality") for key, each in written.items() if options_key(key) == first)
@@ -169,7 +169,7 @@ class Resume:
         """Return whether the stage's result is stored. One made by version 0.1 is used under its own key."""
         wanted = self.wanted(file.used_options)
         digest = file.key.partition("-")[0]
-        for source, each in product(file.source.alike, filter(None, (wanted, wanted.before))):
+        for source, each in product(file.source.equivalents, filter(None, (wanted, wanted.before))):
             key = result_key(stage, digest, each.stages[stage] + source.key_mark)
             if StoredResult(self._results, key).exists():
                 file.source.keys[stage] = key

@@ -25,7 +25,6 @@ Samples = npt.NDArray[np.int16]
 ChannelMode = Literal["mix", "split", "auto"]
 """Channels are mixed, or transcribed apart, each a speaker; auto: apart if they are of different people."""
 
-
 AUTO_RULES = 1
 """Raise it when tasks/channels/parties.py, by which auto decides, decides otherwise of the same channels."""
 
@@ -119,8 +118,8 @@ class AudioFile:
         return f"{track}{'-retimed' if self.retimed else ''}{mode}{rules}{skipping}"
 
     @property
-    def alike(self) -> tuple["AudioFile", ...]:
-        """Itself, and as what else it may have been done: a group of which no track could be left out has them all."""
+    def equivalents(self) -> tuple["AudioFile", ...]:
+        """The files whose results hold for it: itself, and a group that skips bad tracks also without skipping any."""
         return (self, replace(self, skip_bad_tracks=False)) if self.skip_bad_tracks else (self,)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, groupby
 from typing import Any
 
+from tasks.audio.types import AudioFile
 from tasks.channels.merging import in_order
 from tasks.diarization.labels import label_speakers
 from tasks.diarization.voices import Turn
@@ -47,19 +48,21 @@ def label_parts(turns: Iterable[Turn], result: Result, embeddings: dict[str, lis
         result["speaker_embeddings"] = embeddings
 
 
-def names_within(result: Result, names: Mapping[str, str]) -> dict[str, str]:
-    """Return how the speakers of a labelled result are called, by their labels; `names` are those of the parts.
+def names_within(result: Result, names: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the speakers of a labelled result; `names` are those of the parts, `known` those of people.
 
-    Whoever is the only one with words in a part has the part's name. Several are numbered, over all parts of one name:
-    nothing says that a speaker of one of them is the same as a speaker of another.
+    The only speaker with words in a part has the part's name, unless known by another. Several are numbered, over all
+    parts of one name: nothing says that a speaker of one of them is the same as a speaker of another.
     """
     numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
-    called = {}
+    called = dict(names)
     for part, of_part in groupby(sorted(label for label in _labels(result) if label != part_of(label)), key=part_of):
         name, labels = names.get(part, part), list(of_part)
         for label in labels:
             called[label] = label_within(name, f"SPEAKER_{next(numbers[name]):02}") if len(labels) > 1 else name
-    return called
+        if len(labels) == 1 and labels[0] in known:
+            called[part] = known[labels[0]]  # of words outside all turns
+    return {**called, **known}
 
 
 def _labels(result: Result) -> set[str]:
@@ -84,3 +87,15 @@ def _turns(segment: dict[str, Any]) -> Iterator[Turn]:
             yield words[0]["start"], words[-1].get("end", words[-1]["start"]), words[0]["speaker"]
     else:
         yield segment["start"], segment["end"], segment["speaker"]
+
+
+def unused_names(file: AudioFile, *, split: bool) -> str | None:
+    """Return a note on names of channels that a recording does not have; None if there are none, or it was mixed.
+
+    It has fewer channels than expected: the other names may be wrong, too.
+    """
+    unused = file.speakers[file.channels :]
+    if file.tracks or not unused or not (split or file.channel_mode == "split"):
+        return None
+    channels = f"{file.channels} channel{'' if file.channels == 1 else 's'}"
+    return f"channel_names has {len(file.speakers)} names for {channels}: {', '.join(unused)} not used"

@@ -65,10 +65,11 @@ def _done(
 
 
 def said(done: Done, name: str, earlier_s: float = 0.0) -> dict[str, list[tuple[str, float]]]:
-    """Return the words of each speaker and when they begin."""
+    """Return the words of each speaker, "" if nobody is known to say them, and when they begin."""
     found: dict[str, list[tuple[str, float]]] = {}
     for word in json.loads((done.out / f"{name}.json").read_text())["word_segments"]:
-        found.setdefault(word["speaker"], []).append((word["word"], round(word["start"] - earlier_s, 3)))
+        spoken = found.setdefault(word.get("speaker", ""), [])
+        spoken.append((word["word"], round(word["start"] - earlier_s, 3)))
     return found
 
 
@@ -76,9 +77,9 @@ def said(done: Done, name: str, earlier_s: float = 0.0) -> dict[str, list[tuple[
 def test_who_shares_a_channel_or_a_track_is_told_apart(done: Done, name: str, earlier_s: float) -> None:
     """As in a file of that channel alone; the guest, who is alone on the other, keeps the plain name."""
     alone, shared = said(done, "phone"), said(done, name, earlier_s)
-    assert alone.keys() == {"SPEAKER_00", "SPEAKER_01"}
-    assert shared.keys() == {"Phone SPEAKER_00", "Phone SPEAKER_01", "Guest"}
-    assert {label: shared[f"Phone {label}"] for label in alone} == alone
+    assert alone.keys() >= {"SPEAKER_00", "SPEAKER_01"}
+    assert shared.pop("Guest")
+    assert shared == {f"Phone {label}".strip(): words for label, words in alone.items()}
     turns = [line.split() for line in (done.out / f"{name}.rttm").read_text().splitlines()]
     assert {fields[7] for fields in turns} == {"Phone_SPEAKER_00", "Phone_SPEAKER_01", "Guest"}
     assert done.file(name if name == "talk" else f"{name}.wav")["speakers"] == 3

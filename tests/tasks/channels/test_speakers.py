@@ -30,7 +30,8 @@ def test_the_words_of_a_channel_have_the_speakers_of_its_own_turns() -> None:
         (9, 9.5, "CHANNEL_0"),
     ]
     assert [word["word"] for word in talk["word_segments"]] == ["one", "two", "four", "three", "nobody"]
-    assert names_within(talk, {"CHANNEL_0": "Room"}) == {
+    assert names_within(talk, {"CHANNEL_0": "Room"}, {}) == {
+        "CHANNEL_0": "Room",
         "CHANNEL_0 SPEAKER_00": "Room SPEAKER_00",
         "CHANNEL_0 SPEAKER_01": "Room SPEAKER_01",
         "CHANNEL_1 SPEAKER_00": "CHANNEL_1",
@@ -41,7 +42,19 @@ def test_who_has_no_words_makes_nobody_a_speaker_of_several() -> None:
     """Crosstalk is diarized too, and its words are gone."""
     talk = result([sentence(0, "one", "two")], [sentence(5, "three")])
     label_parts([(0, 2, "CHANNEL_0 SPEAKER_01"), (5, 6, "CHANNEL_0 SPEAKER_00")], talk)
-    assert names_within(talk, {"CHANNEL_0": "Agent", "CHANNEL_1": "Customer"}) == {"CHANNEL_0 SPEAKER_01": "Agent"}
+    names = {"CHANNEL_0": "Agent", "CHANNEL_1": "Customer"}
+    assert names_within(talk, names, {}) == {**names, "CHANNEL_0 SPEAKER_01": "Agent"}
+
+
+def test_a_person_who_is_known_has_all_words_of_a_channel_of_one_speaker() -> None:
+    """Also those outside all turns; where there are several, nobody knows whose those are."""
+    known = {"CHANNEL_0 SPEAKER_00": "Ada"}
+    talk = result([sentence(0, "one"), sentence(9, "two")])
+    label_parts([(0, 1, "CHANNEL_0 SPEAKER_00")], talk)
+    assert names_within(talk, {}, known) == {"CHANNEL_0": "Ada", **known}
+    talk = result([sentence(0, "one"), sentence(3, "two"), sentence(9, "three")])
+    label_parts([(0, 1, "CHANNEL_0 SPEAKER_00"), (3, 4, "CHANNEL_0 SPEAKER_01")], talk)
+    assert names_within(talk, {}, known) == {"CHANNEL_0 SPEAKER_01": "CHANNEL_0 SPEAKER_01", **known}
 
 
 def test_parts_of_one_name_have_no_speakers_in_common() -> None:
@@ -49,5 +62,5 @@ def test_parts_of_one_name_have_no_speakers_in_common() -> None:
     talk = result([sentence(0, "one", "two")], [sentence(5, "three", "four")])
     pieces = [(time, time + 0.5, f"CHANNEL_{time // 5} SPEAKER_0{time % 5}") for time in (0, 1, 5, 6)]
     label_parts(pieces, talk)
-    called = names_within(talk, {"CHANNEL_0": "Room", "CHANNEL_1": "Room"})
-    assert list(called.values()) == [f"Room SPEAKER_0{number}" for number in range(4)]
+    called = names_within(talk, {"CHANNEL_0": "Room", "CHANNEL_1": "Room"}, {})
+    assert [called[label] for *_, label in pieces] == [f"Room SPEAKER_0{number}" for number in range(4)]
