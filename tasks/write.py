@@ -25,7 +25,7 @@ from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
-from tasks.written import Facts, WriteResult
+from tasks.written import Facts, Fallback, WriteResult
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
@@ -171,6 +171,11 @@ def write(
         note=transcript.note,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
         people=people,
+        fallbacks=[
+            Fallback(language=each.language, aligned_by=each.aligned_by, broken=each.broken)
+            for each in transcript.parts or [transcript]
+            if each.provisional
+        ],
     )
 
     def note(new: dict[str, bytes]) -> None:

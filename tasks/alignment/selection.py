@@ -8,7 +8,7 @@ from tasks.alignment.punkt import ensure_sentence_data
 from tasks.models.cache import cached_model
 from tasks.models.local_copies import ensure_local
 from tasks.models.options import ModelOptions
-from tasks.models.registry import default_aligners, refuse_download
+from tasks.models.registry import aligner_version, default_aligners, refuse_download
 from tasks.oom import is_poisoning
 from tasks.retries import retry
 from tasks.whisper.loading import WhisperOptions, whisper_model
@@ -37,6 +37,8 @@ class TimingMethod:
     aligner: Any = None
     """The model and its metadata, if it is an aligner."""
     failed: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    """Aligners that did not load though their files are here, and the version of these files."""
 
 
 _failed: dict[object, tuple[float, str]] = {}
@@ -111,15 +113,18 @@ def select_timing_method(
 ) -> TimingMethod:
     """Return the best method that can be loaded: the `named` aligner, WhisperX's default, Whisper, else segments."""
     failed: list[str] = []
+    broken: dict[str, str] = {}
     for name in aligners_to_try(language, named):
         try:
-            return TimingMethod(name, _aligner(language, name, models), failed)
+            return TimingMethod(name, _aligner(language, name, models), failed, broken)
         except AlignerUnavailable as error:
             failed.append(f"{name}: {error}")
+            if version := aligner_version(language, name, models.model_dir):
+                broken[name] = version
     try:
         whisper_model(whisper, models)
     except Exception as error:
         if is_poisoning(error):
             raise
-        return TimingMethod(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
-    return TimingMethod(CROSS_ATTENTION, failed=failed)
+        return TimingMethod(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"], broken=broken)
+    return TimingMethod(CROSS_ATTENTION, failed=failed, broken=broken)
