@@ -156,7 +156,8 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
-    quality = quality and with_names(quality, file.names)
+    if quality and file.names:
+        quality = with_names(quality, file.names)
     diarization = _with_speakers(file, transcript, diarization, people)
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)

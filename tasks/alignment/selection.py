@@ -25,7 +25,14 @@ FORGET_S = 600.0
 
 
 class AlignerUnavailable(Exception):
-    """An aligner cannot be loaded, or could not be less than FORGET_S ago."""
+    """An aligner cannot be loaded, or could not be less than FORGET_S ago.
+
+    `version` is that of its files then, empty if they were not all here.
+    """
+
+    def __init__(self, reason: str, version: str) -> None:
+        super().__init__(reason)
+        self.version = version
 
 
 @dataclass
@@ -41,7 +48,7 @@ class TimingMethod:
     """Aligners that did not load though their files are here, and the version of these files."""
 
 
-_failed: dict[object, tuple[float, str]] = {}
+_failed: dict[object, tuple[float, AlignerUnavailable]] = {}
 
 
 def _aligner(language: str, model: str, models: ModelOptions) -> Any:
@@ -59,9 +66,9 @@ def forget_failures() -> None:
 
 
 def _check_not_failed(*key: object) -> None:
-    since, reason = _failed.get(key, (0.0, ""))
-    if reason and time.monotonic() < since + FORGET_S:
-        raise AlignerUnavailable(reason)
+    since, error = _failed.get(key, (0.0, None))
+    if error and time.monotonic() < since + FORGET_S:
+        raise AlignerUnavailable(str(error), error.version)
 
 
 @cached_model("align", most=MOST)
@@ -73,9 +80,10 @@ def _loaded(language: str, model: str, models: ModelOptions) -> Any:
     except Exception as error:
         if is_poisoning(error):
             raise
-        reason = f"{type(error).__name__}: {error}"
-        _failed[language, model, models] = time.monotonic(), reason
-        raise AlignerUnavailable(reason) from error
+        version = aligner_version(language, model, models.model_dir)
+        unavailable = AlignerUnavailable(f"{type(error).__name__}: {error}", version)
+        _failed[language, model, models] = time.monotonic(), unavailable
+        raise unavailable from error
 
 
 def _load(language: str, model: str, models: ModelOptions) -> Any:
@@ -119,8 +127,8 @@ def select_timing_method(
             return TimingMethod(name, _aligner(language, name, models), failed, broken)
         except AlignerUnavailable as error:
             failed.append(f"{name}: {error}")
-            if version := aligner_version(language, name, models.model_dir):
-                broken[name] = version
+            if error.version:
+                broken[name] = error.version
     try:
         whisper_model(whisper, models)
     except Exception as error:

@@ -107,7 +107,8 @@ def test_a_load_that_failed_is_not_tried_file_by_file(
     place = tmp_path / "aligner"
     assert select_timing_method("cy", str(place), whisper, CPU).failed
     place.symlink_to(small_models / "align-tiny")
-    assert select_timing_method("cy", str(place), whisper, CPU).name == CROSS_ATTENTION
+    method = select_timing_method("cy", str(place), whisper, CPU)
+    assert (method.name, method.broken) == (CROSS_ATTENTION, {}), "its files were not here when it was tried"
     monkeypatch.setattr(selection, "FORGET_S", 0.0)
     method = select_timing_method("cy", str(place), whisper, CPU)
     assert (method.name, method.failed) == (str(place), [])
