@@ -1,17 +1,20 @@
 """Calibrate the limits by which people are known again: cosines of voices of one person and of different persons.
 
-    python benchmarks/speakers.py [FOLDER ...]
+    python benchmarks/speakers.py [--diarize_model MODEL] [--speaker_limits NAMED,SUGGESTED] [FOLDER ...]
 
 Cuts what each speaker says alone into pieces of 5 and 10 s, and makes a voice of each with the embedding model of
-the pipeline `campplus`: as it is, through MP3 at 64 kbit/s and through a telephone's band with A-law. Prints the least
-and the mean cosine of one person, the most of two, the equal error rate, and false and missed matches at the limits.
-The speech is that of tests/data/ami and pyannote.audio's sample, of FOLDERs with recordings and a reference.rttm, and
-clips in nine languages, which are compared with the others alone: two may have the voice of one machine.
+the pipeline MODEL (campplus): as it is, through MP3 at 64 kbit/s and through a telephone's band with A-law. Prints the
+least and the mean cosine of one person, the most of two, the equal error rate, and false and missed matches at the
+limits, those of the model if none are given.
+The speech is that of tests/data/ami, tests/data/voices and pyannote.audio's sample, and clips in nine languages, which
+are compared with the others alone: two may have the voice of one machine. With FOLDERs it is theirs alone: recordings
+and a reference.rttm, or a folder of samples for each person, as of --speakers.
 """
 
+import argparse
 import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import combinations, product
@@ -27,10 +30,10 @@ from tasks.diarization.loading import diarizers, find_voices
 from tasks.diarization.voices import Voice, speech_alone
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
-from tasks.people.limits import LIMITS, Limits
+from tasks.people.limits import LIMITS, Limits, parse_limits
 from tasks.people.matching import unit_vectors
 
-AMI = Path(__file__).parent.parent / "tests" / "data" / "ami"
+DATA = Path(__file__).parent.parent / "tests" / "data"
 LENGTHS_S = (5, 10)
 CHANNELS = {
     "plain": [],
@@ -45,6 +48,7 @@ class Piece:
     """A piece of what a person says alone, and its voice through a channel."""
 
     person: str
+    recording: str
     samples: Samples
     channel: str = "plain"
     voice: Voice | None = None
@@ -56,23 +60,32 @@ def package(name: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations or []))) if spec else Path()
 
 
-def speech(folders: list[Path]) -> dict[str, Samples]:
-    """Return what each person says alone, one piece after the other."""
-    found: dict[str, list[Samples]] = {}
-    for rttm in [
-        *(folder / "reference.rttm" for folder in folders),
-        package("pyannote.audio") / "sample" / "sample.rttm",
-    ]:
-        for name, annotation in load_rttm(rttm).items():
-            recording = next(path for path in rttm.parent.glob(f"{name}.*") if path.suffix in (".flac", ".wav"))
-            samples = decode(str(recording))
-            turns = [(turn.start, turn.end, speaker) for turn, _, speaker in annotation.itertracks(yield_label=True)]
-            for speaker, pieces in speech_alone(turns).items():
-                cut = [samples[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in pieces if b - a >= 1]
-                found.setdefault(speaker, []).extend(cut)
-    for language in sorted((package("pytest_audioeval") / "samples" / "audio").iterdir()):
-        found[f"clips {language.name}"] = [decode(str(clip)) for clip in sorted(language.glob("*.wav"))]
-    return {person: np.concatenate(cut) for person, cut in found.items() if cut}
+def speech(folders: list[Path]) -> Iterator[Piece]:
+    """Yield what each person says alone in a recording, one piece after the other."""
+    for rttm in [folder / "reference.rttm" for folder in folders if (folder / "reference.rttm").exists()]:
+        yield from of_reference(rttm)
+    for folder in folders:
+        for sample in sorted(folder.glob("*/*.*")):
+            yield Piece(sample.parent.name, str(sample), decode(str(sample)))
+    if not folders:
+        for rttm in (DATA / "ami" / "reference.rttm", DATA / "voices" / "reference.rttm"):
+            yield from of_reference(rttm)
+        yield from of_reference(package("pyannote.audio") / "sample" / "sample.rttm")
+        for language in sorted((package("pytest_audioeval") / "samples" / "audio").iterdir()):
+            clips = np.concatenate([decode(str(clip)) for clip in sorted(language.glob("*.wav"))])
+            yield Piece(f"clips {language.name}", language.name, clips)
+
+
+def of_reference(rttm: Path) -> Iterator[Piece]:
+    """Yield the same of the recordings beside a reference."""
+    for name, annotation in load_rttm(rttm).items():
+        recording = next(path for path in rttm.parent.glob(f"{name}.*") if path.suffix in (".flac", ".wav"))
+        samples = decode(str(recording))
+        turns = [(turn.start, turn.end, speaker) for turn, _, speaker in annotation.itertracks(yield_label=True)]
+        for speaker, pieces in speech_alone(turns).items():
+            cut = [samples[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in pieces if b - a >= 1]
+            if cut:
+                yield Piece(speaker, name, np.concatenate(cut))
 
 
 def through(samples: Samples, channel: str) -> Samples:
@@ -87,18 +100,17 @@ def through(samples: Samples, channel: str) -> Samples:
         return decode(str(out))
 
 
-def voices(spoken: dict[str, Samples], length_s: int) -> list[Piece]:
+def voices(spoken: list[Piece], length_s: int, model: str) -> list[Piece]:
     """Return the voices of all pieces of this length through all channels; of the clips the whole."""
-    models = ModelOptions(device="cpu", threads=1)
-    with diarizers("campplus", models).acquire() as pipeline:
+    with diarizers(model, ModelOptions(device="cpu", threads=1)).acquire() as pipeline:
         network = pipeline.model
     pieces = []
-    for person, samples in spoken.items():
+    for each in spoken:
         length = length_s * SAMPLE_RATE
-        starts = [0] if person.startswith("clips") else range(0, len(samples) - length + 1, length)
-        pieces += [Piece(person, samples[start : start + length]) for start in starts if len(samples) >= length]
+        starts = [0] if each.person.startswith("clips") else range(0, len(each.samples) - length + 1, length)
+        pieces += [replace(each, samples=each.samples[start : start + length]) for start in starts]
     made = []
-    for piece, channel in product(pieces, CHANNELS):
+    for piece, channel in product([each for each in pieces if len(each.samples) == length], CHANNELS):
         sound = through(piece.samples, channel)
         found = find_voices(network, sound, [(0.0, len(sound) / SAMPLE_RATE, "one")])
         if found:
@@ -120,21 +132,24 @@ def show(title: str, same: list[float], other: list[float], limits: Limits) -> N
     )
 
 
-def compare(pieces: list[Piece], length_s: int) -> None:
-    """Print a row for each pair of channels."""
+def compare(pieces: list[Piece], length_s: int, given: Limits | None) -> None:
+    """Print a row for each pair of channels, and for one person in two recordings."""
     vectors = unit_vectors(piece.voice for piece in pieces if piece.voice)
     cosines = vectors @ vectors.T
     model = next(piece.voice.model for piece in pieces if piece.voice)
-    limits = LIMITS.get(model, Limits(0.65, 0.55))
+    limits = given or LIMITS.get(model, Limits(0.65, 0.55))
     for one, other in [(c, c) for c in CHANNELS] + list(combinations(CHANNELS, 2)):
-        same, different = [], []
+        same, apart, different = [], [], []
         for i, j in combinations(range(len(pieces)), 2):
             a, b = pieces[i], pieces[j]
             clips = a.person.startswith("clips") and b.person.startswith("clips")
             if {a.channel, b.channel} != {one, other} or a.samples is b.samples or clips:
                 continue
             (same if a.person == b.person else different).append(float(cosines[i, j]))
+            if a.person == b.person and a.recording != b.recording:
+                apart.append(float(cosines[i, j]))
         show(f"{length_s} s, {one} and {other}", same, different, limits)
+        show("of these in two recordings", apart, different, limits)
     print(
         f"\nmodel {model}, limits {limits}; bandwidth: "
         + ", ".join(
@@ -147,15 +162,20 @@ def compare(pieces: list[Piece], length_s: int) -> None:
 
 def main() -> None:
     """Run the program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--diarize_model", default="campplus")
+    parser.add_argument("--speaker_limits", type=parse_limits)
+    parser.add_argument("folders", nargs="*", type=Path)
+    given = parser.parse_args()
     compute_limits.configure(parallel=1, threads=1)
-    spoken = speech([AMI, *map(Path, sys.argv[1:])])
-    print({person: round(len(samples) / SAMPLE_RATE, 1) for person, samples in spoken.items()})
+    spoken = list(speech(given.folders))
+    print({f"{each.person} {each.recording}": round(len(each.samples) / SAMPLE_RATE, 1) for each in spoken})
     print(
         "| voices of | pairs of one person | mean (least) | of two | most | equal error | false | missed | below both |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for length_s in LENGTHS_S:
-        compare(voices(spoken, length_s), length_s)
+        compare(voices(spoken, length_s, given.diarize_model), length_s, given.speaker_limits)
 
 
 if __name__ == "__main__":

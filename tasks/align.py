@@ -119,7 +119,8 @@ def align_transcript(
         with compute_limits.slots:
             # Segment by segment: there is no batch to halve.
             result = with_smaller_batches(1, lambda _: run(audio=as_float(samples), device=models.torch_device()))
-    return replace(transcript, result=result, aligned_by=method.name, provisional=bool(method.failed))
+    found = replace(transcript, result=result, aligned_by=method.name)
+    return replace(found, provisional=bool(method.failed), broken=method.broken)
 
 
 def _warn(method: TimingMethod, language: str, named: str | None) -> None:

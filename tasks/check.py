@@ -175,6 +175,7 @@ def _choose_in_part(
         result=result,
         aligned_by=first.aligned_by or again.aligned_by,
         provisional=first.provisional or again.provisional,
+        broken=again.broken | first.broken,
         note=None if result["segments"] else first.note,
     )
     return chosen, [replace(each.moved(part.offset_s), speaker=part.label) for each in decisions]

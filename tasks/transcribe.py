@@ -1,7 +1,7 @@
 """Stage transcribe: voice activity detection and batched Whisper, as WhisperX runs them."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
@@ -108,11 +108,9 @@ class TranscribeOptions(SoundOptions, WhisperOptions):
         """Return what a transcript depends on besides the audio: the options, the weights, the releases."""
         model = revision(self.model, models.model_dir, offline=models.model_cache_only)
         vad = {"silero-vad": version("silero-vad")} if self.vad_method == "silero" else {}
-        made_with = releases("ctranslate2", "faster-whisper", "torch", *self._vad_packages())
+        own = ("pyannote-audio",) if self.vad_method == "pyannote" else ()
+        made_with = releases("ctranslate2", "faster-whisper", "torch", *own)
         return {**self.key_fields(), **vad, **made_with, "language": self.fixed_language, "model": model}
-
-    def _vad_packages(self) -> tuple[str, ...]:
-        return ("pyannote-audio",) if self.vad_method == "pyannote" else ()
 
     def temperatures(self) -> list[float]:
         """Return the temperatures to decode at, in their order, until a text passes the thresholds."""
@@ -148,6 +146,8 @@ class Transcript:
     """What timed the words: an aligner's name, `whisper`, or `segments` if nothing could. None: nothing was to."""
     provisional: bool = False
     """Something better could not be loaded. Another run may do better: this is not kept as a result."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Aligners that did not load though their files are here, and the version of these files."""
     note: str | None = None
     """What the report should say of it."""
     parts: "list[Transcript] | None" = None
@@ -156,8 +156,7 @@ class Transcript:
 
 def transcribe_samples(samples: Samples, options: TranscribeOptions, models: ModelOptions) -> Transcript:
     """Return the transcript, before alignment, of 16 kHz mono samples, shape (samples,)."""
-    audio = as_float(samples)
-    language = options.fixed_language
+    audio, language = as_float(samples), options.fixed_language
     silence = Transcript(language or "en", {"segments": [], "language": language or "en"})
     if not audio.any():  # also no samples at all, at which the models fail
         return silence

@@ -26,7 +26,7 @@ from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
-from tasks.written import Facts, WriteResult
+from tasks.written import Facts, Fallback, WriteResult
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
@@ -157,7 +157,8 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
-    quality = quality and with_names(quality, file.names)
+    if quality and file.names:
+        quality = with_names(quality, file.names)
     diarization = _with_speakers(file, transcript, diarization, people)
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
@@ -172,6 +173,11 @@ def write(
         note="; ".join(filter(None, (transcript.note, unused_names(file, split=bool(transcript.parts))))) or None,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
         people=people,
+        fallbacks=[
+            Fallback(language=each.language, aligned_by=each.aligned_by, broken=each.broken)
+            for each in transcript.parts or [transcript]
+            if each.provisional
+        ],
     )
 
     def note(new: dict[str, bytes]) -> None:

@@ -8,6 +8,15 @@ from tasks.quality.assessment import Assessment
 from tasks.storage.filesystems import FileVersion
 
 
+class Fallback(TypedDict):
+    """What timed the words of a recording, or of a channel or track, whose aligner could not be loaded."""
+
+    language: str
+    aligned_by: str | None
+    broken: dict[str, str]
+    """Aligners whose files were all here, and the version of these files."""
+
+
 class Facts(TypedDict):
     """What the report says of a file's outputs."""
 
@@ -22,6 +31,8 @@ class Facts(TypedDict):
     """What the check has found; None if there was none."""
     people: list[Match] | None
     """Who its speakers are; None if nobody was to be named."""
+    fallbacks: list[Fallback] | None
+    """Why its word times are provisional. None: an earlier version wrote it, which did not say."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class WriteResult:
     note: str | None = None
     quality: Assessment | None = None
     people: list[Match] | None = None
+    fallbacks: list[Fallback] | None = None
     provisional: bool = False
     """The aligner could not be loaded: a later run tries it again."""
 

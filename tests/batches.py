@@ -48,11 +48,18 @@ def planned(batch: Batch) -> dict[str, FileRun]:
 QUALITY = Quality("good", [], [], 1.0, 1.0)
 
 
-def do(batch: Batch, *stages: str, quality: Quality = QUALITY, fallback: str | None = None) -> None:
+def do(
+    batch: Batch,
+    *stages: str,
+    quality: Quality = QUALITY,
+    fallback: str | None = None,
+    broken: dict[str, str] | None = None,
+    parts: list[Transcript] | None = None,
+) -> None:
     """Put results of these stages where a run would, with the real store and the real writers.
 
     A file that is written has been checked, with this result. With a `fallback` this method has timed the words,
-    since no better one could be loaded.
+    since no better one could be loaded: those of `broken` were here. `parts` are those of each transcript.
     """
     files = planned(batch)
     store = result_store(OutputFolder.of(batch).results)
@@ -62,9 +69,10 @@ def do(batch: Batch, *stages: str, quality: Quality = QUALITY, fallback: str | N
     if "write" in stages and batch.check:
         stages = (*stages, "check")
     for file in files.values():
-        segments = [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []}]
+        segments = [{"start": 0.0, "end": 1.0, "text": " Hello.", "words": []} | ({"speaker": "A"} if parts else {})]
         language = batch.transcribe.language or "en"
-        transcript = Transcript(language, {"segments": segments}, aligned_by=fallback, provisional=fallback is not None)
+        provisional = fallback is not None
+        transcript = Transcript(language, {"segments": segments}, fallback, provisional, broken or {}, parts=parts)
         for stage in stages:
             if stage in file.source.keys:  # a channel that is one speaker is not diarized
                 result = SecondPass(transcript, quality) if stage == "check again" else results.get(stage, transcript)

@@ -1,5 +1,6 @@
 """Whether provisional word times of earlier runs can be replaced now: whether a better aligner can be loaded."""
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -9,23 +10,24 @@ import httpx
 
 from flows.config.parameters import Batch
 from flows.model_store.hub import NETWORK_ERRORS, HubUnreachable, answer_within, refusal
-from tasks.alignment.selection import SEGMENTS, aligners_to_try
-from tasks.models.registry import aligner_source, whisper_source
+from tasks.alignment.selection import CROSS_ATTENTION, SEGMENTS, aligners_to_try
+from tasks.models.registry import aligner_source, aligner_version, whisper_source
 from tasks.models.sources import Bundle, Repository, Source
+from tasks.written import Fallback
 
 ANSWER_S = 2.5
 """How long the Hub, and torchaudio's server, may each take to answer."""
 
 
 class BetterTiming:
-    """Finds out, once for each language, why no better method to time words can be loaded. For several threads."""
+    """Finds out, once for each language and fallback, why no better one can be loaded. For several threads."""
 
     def __init__(self, batch: Batch, *, elsewhere: bool = False) -> None:
         """`elsewhere`: the models are loaded on other machines, of which nobody knows before they try."""
         self._batch = batch
         self._elsewhere = elsewhere
         self._lock = threading.Lock()
-        self._found: dict[tuple[str, str | None], str | None] = {}
+        self._found: dict[str, str | None] = {}
         self._silent: dict[type[Source], str] = {}
         """Why the server of this kind of model cannot be reached: it is not asked again."""
 
@@ -33,36 +35,40 @@ class BetterTiming:
         """Return why better methods cannot be loaded, of all languages that were asked for."""
         return sorted(set(filter(None, self._found.values())))
 
-    def lacking(self, language: str, timed_by: str | None) -> str | None:
-        """Return why every method that is better for a language than `timed_by` cannot be loaded now.
+    def lacking(self, fallback: Fallback) -> str | None:
+        """Return why every method that is better for a language than the one that timed the words cannot be loaded now.
 
         None if one can be, or may be on other machines, or if there is none. Loads no model; servers that do not
         answer take five seconds, whatever is asked.
         """
         if self._elsewhere:
             return None
+        key = json.dumps(fallback, sort_keys=True)
         with self._lock:
-            if (language, timed_by) not in self._found:
-                reasons = [self._unavailable(source) for source in self._better(language, timed_by)]
-                known = [f"{language}: {reason}" for reason in reasons if reason]
-                self._found[language, timed_by] = "; ".join(known) if reasons and len(known) == len(reasons) else None
-            return self._found[language, timed_by]
+            if key not in self._found:
+                reasons = [self._unavailable(*each, fallback) for each in self._better(fallback)]
+                known = [f"{fallback['language']}: {reason}" for reason in reasons if reason]
+                self._found[key] = "; ".join(known) if reasons and len(known) == len(reasons) else None
+            return self._found[key]
 
-    def _better(self, language: str, timed_by: str | None) -> Iterator[Source]:
-        """Yield where the methods come from that are tried before the one that timed the words."""
+    def _better(self, fallback: Fallback) -> Iterator[tuple[str, Source]]:
+        """Yield the methods that are tried before the one that timed the words, and where they come from."""
         align, transcribe = self._batch.align, self._batch.transcribe
+        language, timed_by = fallback["language"], fallback["aligned_by"]
         for name in aligners_to_try(language, align.named(language, transcribe.fixed_language)) if align else ():
             if name == timed_by:
                 return
             if source := aligner_source(language, name):
-                yield source
+                yield name, source
         if timed_by == SEGMENTS:
-            yield whisper_source(transcribe.model)
+            yield CROSS_ATTENTION, whisper_source(transcribe.model)
 
-    def _unavailable(self, source: Source) -> str | None:
+    def _unavailable(self, name: str, source: Source, fallback: Fallback) -> str | None:
         models = self._batch.models
         if not source.missing(models.model_dir):
-            return None
+            tried = fallback["broken"].get(name)
+            broken = tried and tried == aligner_version(fallback["language"], name, models.model_dir)
+            return f"{source.name} is here, and does not load" if broken else None
         # torchaudio downloads its aligners also where `model_cache_only` is set.
         if models.offline or (models.model_cache_only and not isinstance(source, Bundle)):
             return f"{source.name} is not here, and downloads are off"

@@ -16,7 +16,7 @@ from flows.planning.wanted import Wanted
 from flows.preflight.device import runs_elsewhere
 from flows.state.folder import OutputFolder
 from flows.state.ledger import Ledger
-from flows.state.ledger_rows import Written, facts_of, outputs_of
+from flows.state.ledger_rows import Written, facts_of, fallbacks_of, outputs_of
 from tasks.errors import FileFault, describe, will_last
 from tasks.formats import EXTENSIONS
 from tasks.people.labels import naming_of
@@ -134,7 +134,7 @@ class Resume:
         best = {
             key: each
             for key, each in here.items()
-            if not is_provisional(key) or self.timing.lacking(each["language"], each["aligned_by"])
+            if not is_provisional(key) or all(map(self.timing.lacking, fallbacks_of(each)))
         }
         if self._naming is None or "diarize" not in file.stages or not self._stored(file, "diarize"):
             return best

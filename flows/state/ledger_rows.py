@@ -4,7 +4,7 @@ import sys
 from typing import Any, TypedDict, cast
 
 from tasks.storage.filesystems import FileVersion
-from tasks.written import Facts
+from tasks.written import Facts, Fallback
 
 ONE_WRITE_NS = 5 * 10**9
 """Outputs of version 0.1 whose times lie closer together were written together: a run takes longer to start."""
@@ -101,6 +101,13 @@ def facts_of(written: Written) -> Facts:
     """Return the facts about outputs, also of an earlier version that knew fewer of them."""
     facts = {name: written.get(name) for name in Facts.__annotations__}
     return cast(Facts, {**facts, "language": facts["language"] or ""})
+
+
+def fallbacks_of(written: Written) -> list[Fallback]:
+    """Return what timed the words of provisional outputs; an earlier version knew one method and language a file."""
+    if (known := written.get("fallbacks")) is not None:
+        return known
+    return [Fallback(language=written["language"], aligned_by=written["aligned_by"], broken={})]
 
 
 def row_from(learnt: dict[str, Any]) -> Row:

@@ -8,7 +8,7 @@ from tasks.alignment.punkt import ensure_sentence_data
 from tasks.models.cache import cached_model
 from tasks.models.local_copies import ensure_local
 from tasks.models.options import ModelOptions
-from tasks.models.registry import default_aligners, refuse_download
+from tasks.models.registry import aligner_version, default_aligners, refuse_download
 from tasks.oom import is_poisoning
 from tasks.retries import retry
 from tasks.whisper.loading import WhisperOptions, whisper_model
@@ -25,7 +25,14 @@ FORGET_S = 600.0
 
 
 class AlignerUnavailable(Exception):
-    """An aligner cannot be loaded, or could not be less than FORGET_S ago."""
+    """An aligner cannot be loaded, or could not be less than FORGET_S ago.
+
+    `version` is that of its files then, empty if they were not all here.
+    """
+
+    def __init__(self, reason: str, version: str) -> None:
+        super().__init__(reason)
+        self.version = version
 
 
 @dataclass
@@ -37,9 +44,11 @@ class TimingMethod:
     aligner: Any = None
     """The model and its metadata, if it is an aligner."""
     failed: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    """Aligners that did not load though their files are here, and the version of these files."""
 
 
-_failed: dict[object, tuple[float, str]] = {}
+_failed: dict[object, tuple[float, AlignerUnavailable]] = {}
 
 
 def _aligner(language: str, model: str, models: ModelOptions) -> Any:
@@ -57,9 +66,9 @@ def forget_failures() -> None:
 
 
 def _check_not_failed(*key: object) -> None:
-    since, reason = _failed.get(key, (0.0, ""))
-    if reason and time.monotonic() < since + FORGET_S:
-        raise AlignerUnavailable(reason)
+    since, error = _failed.get(key, (0.0, None))
+    if error and time.monotonic() < since + FORGET_S:
+        raise AlignerUnavailable(str(error), error.version)
 
 
 @cached_model("align", most=MOST)
@@ -71,9 +80,10 @@ def _loaded(language: str, model: str, models: ModelOptions) -> Any:
     except Exception as error:
         if is_poisoning(error):
             raise
-        reason = f"{type(error).__name__}: {error}"
-        _failed[language, model, models] = time.monotonic(), reason
-        raise AlignerUnavailable(reason) from error
+        version = aligner_version(language, model, models.model_dir)
+        unavailable = AlignerUnavailable(f"{type(error).__name__}: {error}", version)
+        _failed[language, model, models] = time.monotonic(), unavailable
+        raise unavailable from error
 
 
 def _load(language: str, model: str, models: ModelOptions) -> Any:
@@ -111,15 +121,18 @@ def select_timing_method(
 ) -> TimingMethod:
     """Return the best method that can be loaded: the `named` aligner, WhisperX's default, Whisper, else segments."""
     failed: list[str] = []
+    broken: dict[str, str] = {}
     for name in aligners_to_try(language, named):
         try:
-            return TimingMethod(name, _aligner(language, name, models), failed)
+            return TimingMethod(name, _aligner(language, name, models), failed, broken)
         except AlignerUnavailable as error:
             failed.append(f"{name}: {error}")
+            if error.version:
+                broken[name] = error.version
     try:
         whisper_model(whisper, models)
     except Exception as error:
         if is_poisoning(error):
             raise
-        return TimingMethod(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"])
-    return TimingMethod(CROSS_ATTENTION, failed=failed)
+        return TimingMethod(SEGMENTS, failed=[*failed, f"{CROSS_ATTENTION}: {error}"], broken=broken)
+    return TimingMethod(CROSS_ATTENTION, failed=failed, broken=broken)

@@ -1,11 +1,13 @@
 """From a model's name to the source that WhisperX, faster-whisper or pyannote.audio take it from."""
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,18 @@ def aligner_source(language: str, model: str | None) -> Source | None:
         if name in torchaudio.pipelines.__all__:
             return Bundle(name)
     return Repository(ensure_local(name), ALIGNER, ("*.json", "*.txt", "model*.safetensors", "pytorch_model*.bin"))
+
+
+def aligner_version(language: str, model: str, model_dir: str | None) -> str:
+    """Return what changes with an aligner's files on this machine, or the libraries that load them; "" if any lacks."""
+    source = aligner_source(language, model)
+    if source is None or source.missing(model_dir):
+        return ""
+    place = source.file(model_dir) if isinstance(source, Bundle) else source.folder(model_dir)
+    files = sorted(place.iterdir()) if place and place.is_dir() else [place]
+    found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path]
+    libraries = [version(name) for name in ("torch", "torchaudio", "transformers")]
+    return hashlib.sha256(repr([found, libraries]).encode()).hexdigest()[:16]
 
 
 def refuse_download(language: str, model: str | None, models: ModelOptions) -> None:

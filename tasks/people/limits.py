@@ -28,7 +28,8 @@ def check_limits(models: Iterable[str], limits: Limits | None) -> None:
     if unknown and limits is None:
         raise InvalidInput(
             "how alike two voices of one person are has not been measured for the embedding model "
-            f"{', '.join(sorted(unknown)) or '(not known)'}: set --speaker_limits"
+            f"{', '.join(sorted(unknown)) or '(not known)'}: measure it, as docs/speakers.md says under 'Limits of "
+            "another model', and set --speaker_limits"
         )
 
 

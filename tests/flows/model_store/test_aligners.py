@@ -13,6 +13,7 @@ from flows.config.parameters import Batch
 from flows.model_store.aligners import BetterTiming
 from flows.model_store.hub import _refusal
 from tasks.models.registry import default_aligners
+from tasks.written import Fallback
 
 DUTCH = default_aligners()["nl"]
 
@@ -20,6 +21,11 @@ DUTCH = default_aligners()["nl"]
 def timing(folder: Path, *, align: dict[str, Any] | None = None, **models: Any) -> BetterTiming:
     """Return what would be found out in a run with its models in this folder."""
     return BetterTiming(Batch.model_validate({"align": align or {}, "models": {"model_dir": str(folder), **models}}))
+
+
+def timed(language: str, method: str) -> Fallback:
+    """Return that a method has timed words of a language, and that no aligner was broken."""
+    return Fallback(language=language, aligned_by=method, broken={})
 
 
 @pytest.fixture(name="silent")
@@ -33,26 +39,26 @@ def test_the_hub_is_asked_once_for_each_language(hub: LocalHub, tmp_path: Path, 
     """What it has now can be loaded; what it does not have is named."""
     found = timing(tmp_path)
     for _ in range(3):
-        lacking = found.lacking("nl", "whisper")
+        lacking = found.lacking(timed("nl", "whisper"))
         assert lacking
         assert lacking.startswith(f"nl: {DUTCH}: neither a folder here nor a model on {hub.url}")
     assert found.reasons() == [lacking]
     assert hub.asked == [f"HEAD /{DUTCH}/resolve/main/config.json"]
     hub.repositories[DUTCH] = small_models / "align-tiny"
     _refusal.cache_clear()
-    assert timing(tmp_path).lacking("nl", "whisper") is None
-    assert "downloads are off" in str(timing(tmp_path, model_cache_only=True).lacking("nl", "whisper"))
+    assert timing(tmp_path).lacking(timed("nl", "whisper")) is None
+    assert "downloads are off" in str(timing(tmp_path, model_cache_only=True).lacking(timed("nl", "whisper")))
 
 
 def test_methods_that_are_not_better_are_not_asked_for(hub: LocalHub, tmp_path: Path) -> None:
     """Words that the best method has timed cannot be timed better; a named aligner is before WhisperX's own."""
-    assert timing(tmp_path).lacking("nl", DUTCH) is None
-    assert timing(tmp_path).lacking("xx", "whisper") is None
+    assert timing(tmp_path).lacking(timed("nl", DUTCH)) is None
+    assert timing(tmp_path).lacking(timed("xx", "whisper")) is None
     assert hub.asked == []
     named = timing(tmp_path, align={"align_model": "nl=some/aligner"})
-    assert str(named.lacking("nl", DUTCH)).startswith("nl: some/aligner: ")
-    assert str(named.lacking("nl", "whisper")).count("nl: ") == 2
-    without_whisper = timing(tmp_path, offline=True).lacking("xx", "segments")
+    assert str(named.lacking(timed("nl", DUTCH))).startswith("nl: some/aligner: ")
+    assert str(named.lacking(timed("nl", "whisper"))).count("nl: ") == 2
+    without_whisper = timing(tmp_path, offline=True).lacking(timed("xx", "segments"))
     assert without_whisper == "xx: Systran/faster-whisper-small is not here, and downloads are off"
 
 
@@ -68,12 +74,12 @@ def test_servers_that_do_not_answer_take_five_seconds_at_most(
     monkeypatch.setenv("HTTPS_PROXY", silent)
     monkeypatch.delenv("NO_PROXY", raising=False)
     found = timing(tmp_path)
-    found.lacking("xx", "whisper")
+    found.lacking(timed("xx", "whisper"))
     import torchaudio  # noqa: F401, whose import is not what is timed
 
     started = time.monotonic()
     for language in ("en", "nl", "de", "ja", "pl"):
-        assert "is not here, and cannot be downloaded (" in str(found.lacking(language, "whisper"))
+        assert "is not here, and cannot be downloaded (" in str(found.lacking(timed(language, "whisper")))
     assert time.monotonic() - started < 6
     assert len(found.reasons()) == 5
     assert "download.pytorch.org: " in found.reasons()[1]
@@ -85,6 +91,6 @@ def test_a_proxy_that_the_client_does_not_know_fails_no_file(
 ) -> None:
     """Its words are timed already: they stay as they are."""
     monkeypatch.setenv("ALL_PROXY", proxy)
-    lacking = str(timing(tmp_path).lacking("en", "whisper"))
+    lacking = str(timing(tmp_path).lacking(timed("en", "whisper")))
     assert "WAV2VEC2_ASR_BASE_960H is not here, and cannot be downloaded (download.pytorch.org: " in lacking
     assert said in lacking

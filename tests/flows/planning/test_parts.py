@@ -15,6 +15,7 @@ from flows.preflight.check import notices
 from flows.state.folder import OutputFolder
 from tasks.audio.decoding import decode
 from tasks.errors import InvalidInput
+from tasks.stage_table import SECOND_PASS
 
 HELLO = SAMPLES / "en" / "hello_world.wav"
 SPLIT = {"model": "tiny", "language": "en", "channels": "split"}
@@ -177,3 +178,15 @@ def test_names_must_tell_speakers_apart(speech: Path, names: str) -> None:
     with pytest.raises(ValidationError, match="give each channel a name of its own"):
         batch_of(speech, transcribe=SPLIT | {"channel_names": names})
     batch_of(speech, transcribe=SPLIT | {"channel_names": "CHANNEL_0,Grace"})
+
+
+def test_channels_and_tracks_have_a_second_pass_as_other_files_have(speech: Path) -> None:
+    """Until their check, which is stored, doubts nothing."""
+    rows: list[dict[str, str]] = [
+        {"path": str(speech / "call.wav"), "channels": "split"},
+        {"path": str(speech / "hello.wav"), "group": "talk"},
+    ]
+    batch = with_manifest(speech, rows, second_pass={})
+    assert {name: stages >= SECOND_PASS for name, stages in missing(batch).items()} == {"call.wav": True, "talk": True}
+    do(batch, "transcribe", "align", "check")
+    assert missing(batch) == {"call.wav": {"write"}, "talk": {"write"}}

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from batches import batch_of, do, missing, planned
+from sound_files import ffmpeg
 from voices import recordings
 
 from flows.config.parameters import Batch
 from flows.state.folder import OutputFolder
 from flows.state.ledger import FOLDER
+from tasks.models.registry import aligner_version
 from tasks.models.sources import Bundle
+from tasks.transcribe import Transcript
 
 AGAIN = {"0.wav": {"load audio", "align", "write"}}
 ENGLISH = Bundle("WAV2VEC2_ASR_BASE_960H")
@@ -53,6 +56,36 @@ def test_words_are_timed_again_once_the_aligner_is_there_and_not_before(speech: 
     assert (file.status, file.written and file.written.provisional) == ("skipped", False)
     ENGLISH.file(str(speech.parent / "models")).unlink()
     assert missing(batch) == {}, "what an aligner has timed stays done without it"
+
+
+def test_words_of_channels_in_two_languages_are_timed_again_once_the_aligner_is_there(speech: Path) -> None:
+    """The one that was lacking: that of the other channel's language was there from the start."""
+    dutch = speech.parent / "dutch"
+    dutch.mkdir()
+    (dutch / "config.json").touch()
+    ffmpeg(speech / "0.wav", "-y", "-f", "lavfi", "-i", "sine=r=16000:d=1", "-ac", "2")
+    split = {"model": "tiny", "channels": "split"}
+    batch = offline(speech, transcribe=split, align={"align_model": f"nl={dutch}"})
+    fetch_aligner(speech)
+    made = [Transcript("en", {"segments": []}, ENGLISH.name), Transcript("nl", {"segments": []}, "whisper", True)]
+    do(batch, "transcribe", "write", fallback=f"{ENGLISH.name}, whisper", parts=made)
+    assert missing(batch) == {}
+    for name in ("preprocessor_config.json", "vocab.json", "model.safetensors"):
+        (dutch / name).touch()
+    assert missing(batch) == AGAIN
+
+
+def test_an_aligner_that_does_not_load_is_tried_once_for_a_version_of_its_files(speech: Path) -> None:
+    """Each further run would decode the audio for the same words."""
+    batch = offline(speech)
+    fetch_aligner(speech)
+    tried = aligner_version("en", ENGLISH.name, batch.models.model_dir)
+    do(batch, "transcribe", "write", fallback="whisper", broken={ENGLISH.name: tried})
+    assert missing(batch) == {}
+    ENGLISH.file(str(speech.parent / "models")).write_bytes(b"other weights")
+    assert missing(batch) == AGAIN
+    ENGLISH.file(str(speech.parent / "models")).unlink()
+    assert missing(batch) == {}
 
 
 def test_other_options_and_formats_are_for_the_next_run_as_ever(speech: Path) -> None:

@@ -1,5 +1,6 @@
 """Aligners of several languages in one process, and what there is where one cannot be loaded."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tasks.alignment.selection import CROSS_ATTENTION, MOST, SEGMENTS, select_ti
 from tasks.models.cache import load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions
-from tasks.models.registry import default_aligners
+from tasks.models.registry import aligner_version, default_aligners
 from tasks.whisper.loading import WhisperOptions
 
 CPU = ModelOptions(device="cpu", threads=3, model_cache_only=True)  # as no other test has it
@@ -68,6 +69,20 @@ def test_what_cannot_be_loaded_is_followed_by_the_next_best(whisper: WhisperOpti
     assert [failed.partition(":")[0] for failed in method.failed] == [NOBODYS, CROSS_ATTENTION]
 
 
+def test_an_aligner_that_is_here_and_does_not_load_is_known_by_its_files(
+    whisper: WhisperOptions, small_models: Path, tmp_path: Path
+) -> None:
+    """One that is not here has no version."""
+    torn = shutil.copytree(small_models / "align-tiny", tmp_path / "torn")
+    (torn / "model.safetensors").write_bytes(b"torn")
+    method = select_timing_method("cy", str(torn), whisper, CPU)
+    assert (method.name, method.broken) == (CROSS_ATTENTION, {str(torn): aligner_version("cy", str(torn), None)})
+    before = method.broken[str(torn)]
+    (torn / "model.safetensors").write_bytes(b"torn again")
+    assert aligner_version("cy", str(torn), None) not in {before, ""}
+    assert select_timing_method("cy", NOBODYS, whisper, CPU).broken == {}
+
+
 def test_a_language_without_an_aligner_has_whispers_attention(whisper: WhisperOptions) -> None:
     """That is no failure: WhisperX, which has none, ends there."""
     import whisperx
@@ -92,7 +107,8 @@ def test_a_load_that_failed_is_not_tried_file_by_file(
     place = tmp_path / "aligner"
     assert select_timing_method("cy", str(place), whisper, CPU).failed
     place.symlink_to(small_models / "align-tiny")
-    assert select_timing_method("cy", str(place), whisper, CPU).name == CROSS_ATTENTION
+    method = select_timing_method("cy", str(place), whisper, CPU)
+    assert (method.name, method.broken) == (CROSS_ATTENTION, {}), "its files were not here when it was tried"
     monkeypatch.setattr(selection, "FORGET_S", 0.0)
     method = select_timing_method("cy", str(place), whisper, CPU)
     assert (method.name, method.failed) == (str(place), [])

@@ -18,7 +18,7 @@ from tasks.formats.quality import quality_json
 from tasks.parts.separate import parts_of
 from tasks.quality.options import CheckOptions
 from tasks.quality.verdict import Decoded, Quality, with_names
-from tasks.second_pass.stretches import MOST, Stretch, stretches_of
+from tasks.second_pass.stretches import MOST, Stretch, leave_excess, stretches_of
 from tasks.transcribe import TranscribeOptions, Transcript, of_parts
 from tasks.transcribe_again import DecodedAgain
 
@@ -182,8 +182,6 @@ def test_a_text_that_is_not_taken_changes_nothing(sound: Audio) -> None:
 
 def test_the_bounds_are_those_of_the_whole_recording() -> None:
     """All parts together have at most so many stretches."""
-    from tasks.second_pass.stretches import leave_excess
-
     parts = [[Stretch(2.0 * i, 2.0 * i + 1 + i / 100, ["missing"], ["odd"]) for i in range(MOST)] for _ in range(2)]
     leave_excess(stretch for part in parts for stretch in part)
     assert [sum(stretch.left is None for stretch in part) for part in parts] == [MOST // 2, MOST // 2]
