@@ -1,13 +1,10 @@
 """Manifests: a CSV file, or one of JSON Lines, that names files, with options of their own for each."""
 
-import csv
 import json
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
-from io import StringIO
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,13 +12,13 @@ from pydantic import ValidationError
 from flows.config.file_overrides import NO_OVERRIDES, FileOverrides
 from flows.config.inputs import Entry
 from flows.planning.sources.groups import TrackColumns, TrackRow, entry_of, mistakes
+from flows.planning.sources.rows import PATH, rows_of
 from flows.planning.text_files import decoded
 from tasks.diarize import DiarizeOptions
-from tasks.errors import InvalidInput, closest, message_of, one_line
+from tasks.errors import InvalidInput, message_of, one_line
 from tasks.storage import filesystems, io, urls
 from tasks.transcribe import TranscribeOptions
 
-PATH = "path"
 TRACK_COLUMNS = list(TrackColumns.model_fields)
 COLUMNS = [PATH, *FileOverrides.model_fields, *TRACK_COLUMNS]
 NO_TRACK = TrackColumns()
@@ -55,10 +52,9 @@ class _Reader:
 
     def entries(self, text: str) -> Iterator[Entry]:
         """Yield the valid entries, and note the errors of the others. A group is where its first track is."""
-        json_lines = self._manifest.lower().endswith((".jsonl", ".ndjson", ".json"))
         groups: defaultdict[str, list[TrackRow]] = defaultdict(list)
         found: dict[str | int, Entry | None] = {}  # by the group, or the line
-        for line, row in self._json_lines(text) if json_lines else self._csv(text):
+        for line, row in rows_of(self._manifest, text, COLUMNS, self._wrong):
             path = self._path(line, row)
             columns = self._track_columns(line, row)
             options = self._file_options(line, row)
@@ -103,39 +99,6 @@ class _Reader:
 
     def _wrong(self, line: int, what: str) -> None:
         self.errors.append(f"--manifest {one_line(self._manifest)}, line {line}: {one_line(what)}")
-
-    def _json_lines(self, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        for line, content in enumerate(text.split("\n"), start=1):
-            if not content.strip():
-                continue
-            try:
-                row = json.loads(content)
-            except (ValueError, RecursionError) as error:
-                self._wrong(line, f"not JSON: {error}")
-                continue
-            if isinstance(row, dict):
-                yield line, row
-            else:
-                self._wrong(line, "not a JSON object")
-
-    def _csv(self, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        rows = csv.reader(StringIO(text, newline=""), dialect=_dialect(text), strict=True)
-        try:
-            header = _without_empty_end([name.strip() for name in next(rows, [])])
-            unknown = [name for name in header if name not in COLUMNS]
-            if PATH not in header or unknown or len(set(header)) < len(header):
-                wrong = f"it must name the column {PATH}, and each once"
-                if unknown:
-                    wrong = f"unknown column {', '.join(unknown)}{closest(unknown[0], COLUMNS)}"
-                self._wrong(1, f"{wrong}; the columns are {', '.join(COLUMNS)}")
-                return
-            for cells in map(_without_empty_end, rows):
-                if cells:
-                    if len(cells) > len(header):
-                        self._wrong(rows.line_num, f"{len(cells)} cells under {len(header)} columns")
-                    yield rows.line_num, {k: v for k, v in zip(header, cells, strict=False) if v.strip()}
-        except csv.Error as error:
-            self._wrong(rows.line_num, str(error))
 
     def _track_columns(self, line: int, row: dict[str, Any]) -> TrackColumns | None:
         """Return the columns of a row that are about tracks, which are taken out of it; None if they are invalid."""
@@ -193,19 +156,3 @@ def _sentences(error: ValidationError) -> list[str]:
             message = f"there is no such column; there are {', '.join(COLUMNS)}"
         sentences.append(": ".join([*map(str, problem["loc"][:1]), message]))
     return sentences
-
-
-def _without_empty_end(cells: list[str]) -> list[str]:
-    """Return the cells up to the last that is not empty: spreadsheets also save columns that were merely formatted."""
-    filled = [number for number, cell in enumerate(cells, start=1) if cell.strip()]
-    return cells[: filled[-1]] if filled else []
-
-
-def _dialect(text: str) -> type[csv.Dialect]:
-    """Return how the cells are separated, as the first line shows: some spreadsheets write semicolons or tabs."""
-
-    class Dialect(csv.excel):
-        header = re.split("[\r\n]", text, maxsplit=1)[0]
-        delimiter = max(",;\t", key=header.count)
-
-    return Dialect

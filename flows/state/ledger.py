@@ -24,9 +24,10 @@ logger = logging.getLogger(__name__)
 FOLDER = ".whisperx-batch"
 """Inside the output folder: the ledger, the lock, the stored results, the write-ahead notes."""
 LEDGER = "ledger.jsonl"
-PARSED_TOGETHER = 1000
 COPIED = "ledger.copied"
 """Holds the version of the copy that this machine has made."""
+PARSED_TOGETHER = 1000
+"""Lines."""
 
 
 class Ledger:
