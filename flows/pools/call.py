@@ -21,6 +21,9 @@ Inputs = dict[str, "ray.ObjectRef[State[Any]] | StoredResult"]
 MIN_TIMEOUT_S, TIMEOUT_FACTOR = 1800.0, 20.0
 """The default time limit of a stage: half an hour, for models that are yet to be downloaded, plus 20 times the length
 of the audio, which large models need on a slow CPU."""
+CHANCE_DEATHS = 2
+"""How many machines may die while they run a call before it is taken for a possible cause. Were it 1, all that ran on
+two of three machines that are taken back would be run one by one on the third, to the end of a batch."""
 
 
 def timeout_for(audio_s: float, stage_timeout: float | None) -> float:
@@ -70,8 +73,8 @@ class Call:
 
     @property
     def may_kill_nodes(self) -> bool:
-        """Whether machines may die because of it: a single death is chance."""
-        return self.node_deaths > 1
+        """Whether machines may die because of it: one or two deaths are chance, as machines are also taken back."""
+        return self.node_deaths > CHANCE_DEATHS
 
     @property
     def ended(self) -> bool:

@@ -116,8 +116,8 @@ class FailurePolicy:
 def survivors(calls: list[Call]) -> list[Call]:
     """Fail those of these calls whose machines have died too often while they ran them, and return the others.
 
-    Of those that have lost two machines, the Router runs one at a time on a machine. So those that ran beside the cause
-    twice do not meet it again, and it reaches the limit alone.
+    Of those that have lost three machines, the Router runs one at a time on a machine. So those that ran beside the
+    cause three times do not meet it again, and it reaches the limit alone.
     """
     for call in calls:
         if call.node_deaths >= MAX_NODE_DEATHS:

@@ -26,6 +26,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, State
 
 from flows.host.allocator_env import KEEP_MEMORY
+from flows.pools.call import Call
 from flows.pools.group import Pools
 from flows.pools.replica import Replica
 from flows.pools.sizing import PoolSpec
@@ -388,6 +389,28 @@ def test_a_task_that_kills_one_actor_is_not_given_up_for_another_that_it_shared(
         assert once.outcome.error is None
     finally:
         pools.close()
+
+
+def test_what_has_lost_three_machines_runs_apart_and_what_has_lost_two_does_not(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two of three machines are taken back, what ran on both would wait for each other on the last one."""
+    submit = pools.submit
+    between = []
+    for node_deaths in (2, 3):
+
+        def submit_again(call: Call, node_deaths: int = node_deaths) -> Call:
+            call.node_deaths = node_deaths
+            return submit(call)
+
+        monkeypatch.setattr(pools, "submit", submit_again)
+        one, other = in_flow(pools, lambda: [wait.submit(2), wait.submit(2)])
+        for future in (one, other):
+            future.wait()
+        between.append(abs(one.fetch() - other.fetch()))
+    together, apart = between
+    assert together < 1.5
+    assert apart > 1.9
 
 
 def test_an_actor_that_hangs_is_killed_and_the_others_complete(one_ray: None, api_url: str) -> None:
