@@ -27,6 +27,11 @@ from tasks.models.registry import default_aligners
 
 logger = logging.getLogger(__name__)
 
+NOT_KEPT = (
+    "keep_warm has no effect, since this run's Ray ends with it: another run uses what is warm, ray_dashboard or "
+    "ray_address asks for a Ray of its own, or the flow was started without a Ray cluster and not by the command"
+)
+
 
 @dataclass
 class Prepared:
@@ -75,6 +80,8 @@ def pools_for(batch: Batch, session: RaySession, plan: Plan, notify: Callable[[s
         pools.close()
         pools = None
     pools = pools or start_pools(batch, session, plan)
+    if batch.run.keep_warm and not session.outlives_us:
+        notify(NOT_KEPT)
     for line in pools.described():
         get_run_logger().info("%s", line)
     pools.start(plan.audio_left, notify)
@@ -91,7 +98,7 @@ def start_pools(batch: Batch, session: RaySession, plan: Plan) -> Pools:
         device=batch.models.device,
         second_model="second_model" in batch.whisper_models,
     )
-    token = os.environ.get("HF_TOKEN")
+    token = os.environ.get("HF_TOKEN") or None  # empty in a deployment's run without one
     options = ActorOptions(
         batch.models,
         batch.transcribe,

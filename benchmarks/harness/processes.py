@@ -71,7 +71,7 @@ class Kinds:
         """Take note of what each process has used by itself; `program` is the one that was started."""
         for process, used in own.items():
             with suppress(psutil.NoSuchProcess):
-                kind = "driver" if process.pid == program else _kind(" ".join(process.cmdline()))
+                kind = "driver" if process.pid == program else kind_of(" ".join(process.cmdline()))
                 self._seen[process] = kind, used - self._before.get(process, 0.0)
 
     def sums(self) -> dict[str, float]:
@@ -80,12 +80,15 @@ class Kinds:
         return {kind: sum(used for of, used in self._seen.values() if of == kind) for kind in kinds}
 
 
-def _kind(command: str) -> str:
+def kind_of(command: str) -> str:
+    """Return what kind of process has this command line."""
     if command.startswith("ray::") and not command.startswith("ray::IDLE"):
         return "actors"  # Ray gives its workers this title when they get one
     if "/ray/" in command or command.startswith("ray::"):
         return "Ray"
-    return "server" if "prefect" in command else "other"
+    if "flows.pools.warm.keeper" in command:
+        return "keeper"
+    return "server" if "prefect" in command or "server_process" in command else "other"
 
 
 class _Times(NamedTuple):

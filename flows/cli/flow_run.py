@@ -2,7 +2,7 @@
 
 import os
 import sys
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -17,7 +17,7 @@ from flows.host.programs import typed
 from flows.host.ray_token import provide_token
 from flows.host.terminal import say, wait_for, waiting
 from flows.planning.plan import Plan
-from flows.pools.warm.kept_services import KeptServices, found, kept_services
+from flows.pools.warm.kept_services import found, kept_services, stop_unused
 from flows.pools.warm.kept_set import KeptSet
 from flows.pools.warm.takeover import end_all
 from flows.preflight.device import cluster_address
@@ -59,34 +59,37 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     return exit_status(not state.is_completed(), state.name == FAILED_BEFORE)
 
 
-def _kept(run: RunSettings) -> AbstractContextManager[KeptServices | None]:
-    """Return what an earlier run has kept, or this one is to keep, if it has neither a cluster nor the dashboard."""
-    if run.ray_address or os.environ.get("RAY_ADDRESS") or run.ray_dashboard:
-        return nullcontext()
-    return kept_services(keep=run.keep_warm is not None)
+def _may_share(run: RunSettings) -> bool:
+    """Return whether the run goes on with the Ray that stays on this machine: it asks for no other Ray."""
+    return not (run.ray_address or os.environ.get("RAY_ADDRESS") or run.ray_dashboard)
 
 
-def _services(address: str | None, *, embedded: bool) -> str:
+def _services(run: RunSettings, *, embedded: bool) -> str:
     """Return what the run waits for at first."""
-    if cluster_address(address):
+    if cluster_address(run.ray_address):
         return "joining the Ray cluster" + " and starting a Prefect server" * embedded
-    if found():
+    if _may_share(run) and found():
         return "joining what is warm"
     return "starting Ray" + " and a Prefect server" * embedded
 
 
 def stop_warm(address: str | None) -> int:
     """End what runs have kept in the cluster at the address or RAY_ADDRESS, without one on this machine."""
-    services = None if cluster_address(address) else found()
+    asked = address or os.environ.get("RAY_ADDRESS")
+    cluster = None if asked == "local" else asked
+    services = None if cluster else found()
     ended: list[KeptSet] = []
     if services:
         provide_token()
-    if services or cluster_address(address):
-        with ray_session(services.ray if services else address, dashboard=False):
+    if cluster or (services and services.answer()):
+        with ray_session(services.ray if services else cluster, dashboard=False):
             ended = end_all()
     for kept in ended:
         say(f"ended: {', '.join(kept.labels)}")
-    if not ended:
+    stopped = services is not None and stop_unused()
+    if stopped and not ended:  # Ray's head, or the actors, did not answer
+        say("ended: what was left of an earlier run")
+    elif not ended:
         say("nothing is warm that no run uses")
     return 0
 
@@ -94,10 +97,9 @@ def stop_warm(address: str | None) -> int:
 def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: bool) -> State[Any]:
     """Return the flow's final state; `begun` is set once the services are up: from then on the flow reports."""
     quiet = not batch.run.verbose
-    with waiting(_services(batch.run.ray_address, embedded=embedded), quiet=quiet, logged=True), ExitStack() as running:
-        kept = running.enter_context(_kept(batch.run))
-        if batch.run.keep_warm and not kept and not cluster_address(batch.run.ray_address):
-            say("--keep_warm has no effect: another run uses the Ray that stays, or --ray_dashboard asks for its own")
+    with waiting(_services(batch.run, embedded=embedded), quiet=quiet, logged=True), ExitStack() as running:
+        keep = batch.run.keep_warm is not None
+        kept = running.enter_context(kept_services(keep=keep)) if _may_share(batch.run) else None
         # The server starts while Ray does; each takes longer than ten seconds.
         server = running.enter_context(LocalServer()) if embedded and not kept else None
         address = kept.ray if kept else batch.run.ray_address

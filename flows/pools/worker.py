@@ -21,7 +21,7 @@ from flows.pools.task_engine import Sessions
 from flows.pools.warm.kept_set import KeptSet
 from flows.pools.warm.policy import WarmPolicy
 from flows.pools.warm.tenure import Tenure
-from flows.services.prefect_events import flush
+from flows.services.prefect_events import flush, forget_workers
 from tasks.align import AlignOptions
 from tasks.alignment.selection import forget_failures, select_timing_method
 from tasks.diarization.loading import diarizers
@@ -164,6 +164,7 @@ class StageProcess:
             os.environ["HF_TOKEN"] = self._own_token
         forget_failures()
         forget_calls()
+        forget_workers()
         load_counts.clear()
         gc.collect()
         if "torch" in sys.modules:

@@ -115,6 +115,8 @@ def publish_outcome(run: Run) -> None:
     if provisional := provisional_line(tracker):
         get_run_logger().warning(provisional)
     get_run_logger().info(summary_line(tracker))
+    for kept in tracker.warm:
+        get_run_logger().info("warm for the next run: %s", kept)
     if tracker.ending:
         get_run_logger().error(tracker.ending.advice)
     run.artifacts.show("report", report_text(tracker), summary_line(tracker))

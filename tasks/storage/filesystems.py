@@ -43,8 +43,10 @@ def _filesystem(url: str) -> Any:
     if "::" in url:
         raise UnsupportedLocation(f"{shown(url)}: chained URLs are not read")
     try:
-        # Without its own record of what is there, which another program or the last run has changed since.
-        return fsspec.filesystem(protocol, use_listings_cache=False, **_patience(protocol))
+        # Without its own record of what is there, which another program or the last run has changed since; and a new
+        # one, not fsspec's: in a process that stays, that would have the credentials of an earlier run.
+        own = {"use_listings_cache": False, "skip_instance_cache": True}
+        return fsspec.filesystem(protocol, **own, **_patience(protocol))
     except ImportError:
         extra = EXTRAS.get(protocol)
         wanted = f"the extra {extra!r} of whisperx-batch, see docs/inputs.md" if extra else "fsspec's package for it"

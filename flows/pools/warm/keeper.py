@@ -42,6 +42,9 @@ def _wait_unused() -> None:
     held = lock()
     while True:
         time.sleep(CHECK_EVERY_S)
+        # First without the lock: Ray does not answer once its head was killed, and others need the lock to end it.
+        if kept_sets():
+            continue
         with suppress(Timeout), held.acquire(timeout=0):  # while a run has it, nothing is to be done
             if not kept_sets():
                 record().unlink(missing_ok=True)  # before the next run can get the lock

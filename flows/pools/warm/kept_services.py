@@ -75,15 +75,17 @@ class KeptServices:
         """End the keeper, and with it Ray and the server."""
         if process := self.process():
             process.terminate()
-            _, left = psutil.wait_procs([process], timeout=END_S)
-            for each in left:  # its Ray and its server notice
-                each.kill()
+        deadline = time.monotonic() + END_S
+        while (left := self.process()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if left:
+            left.kill()  # its Ray and its server notice
 
     def process(self) -> psutil.Process | None:
-        """Return the keeper; None if it has ended."""
+        """Return the keeper; None if it has ended, also if nobody has asked how, as in a container without an init."""
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) < 1:
+            if abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
 
@@ -134,6 +136,15 @@ def kept_services(*, keep: bool) -> Iterator[KeptServices | None]:
         yield services
     finally:
         held.release()
+
+
+def stop_unused() -> bool:
+    """End what is kept, if no run uses it. Return whether there was any, and it is ended."""
+    with suppress(Timeout), lock().acquire(timeout=LOCK_S):
+        if services := found():
+            services.stop()
+            return True
+    return False
 
 
 def surroundings() -> str:

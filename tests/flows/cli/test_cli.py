@@ -21,8 +21,9 @@ from conftest import COMMAND, DIARIZER, QUICK_BROWN_FOX, SAMPLES, TWO_SPEAKERS, 
 from local_hub import LocalHub
 from sound_files import late_film, two_tracks
 
-from flows.cli import main
+from flows.cli import flow_run, main
 from flows.config.parameters import Batch
+from flows.config.run import RunSettings
 from flows.preflight.device import check_device
 
 
@@ -227,6 +228,24 @@ def test_a_run_goes_on_when_nobody_reads_what_it_prints(
         os.close(inside)
         assert json.loads(report.read_text())["summary"]["failed"] == 1
         report.unlink()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "joining what is warm"),
+        ({"ray_dashboard": True}, "starting Ray"),
+        ({"ray_address": "local"}, "starting Ray"),
+        ({"ray_address": "head:6379"}, "joining the Ray cluster"),
+    ],
+)
+def test_a_run_that_asks_for_another_ray_does_not_say_that_it_joins_what_is_warm(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], words: str
+) -> None:
+    """It leaves that alone."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(flow_run, "found", lambda: True)
+    assert flow_run._services(RunSettings.model_validate(settings), embedded=False) == words
 
 
 def test_a_run_without_a_server_brings_its_own_and_says_how_to_see_it(
