@@ -193,10 +193,10 @@ def _with_speakers(
 ) -> Diarization | None:
     """Put the speakers, by their names, into the transcript; return their turns, None if nobody looked for them."""
     if transcript.parts:
-        if diarization:
-            label_parts(diarization.turns, transcript.result, diarization.embeddings)
+        diarization = diarization or Diarization([])
+        label_parts(diarization.turns, transcript.result, diarization.embeddings)
         names = names_within(transcript.result, file.names, names_of(people))
-        return rename(transcript, Diarization(turns_in(transcript.result)), names)
+        return rename(transcript, replace(diarization, turns=turns_in(transcript.result, diarization.turns)), names)
     if diarization is None:
         return None
     assign_speakers(transcript, diarization)

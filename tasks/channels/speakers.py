@@ -69,24 +69,19 @@ def _labels(result: Result) -> set[str]:
     return {each["speaker"] for segment in result["segments"] for each in (segment, *segment.get("words", ()))}
 
 
-def turns_in(result: Result) -> list[Turn]:
-    """Return who speaks when in a labelled result: a turn for each segment, or several if its words have several.
+def turns_in(result: Result, turns: Iterable[Turn]) -> list[Turn]:
+    """Return who speaks when in a labelled result: the `turns` of diarization whose speakers have words there.
 
-    Its `word_segments` are then the words of its segments, in order; in a stored result they are copies.
+    In parts without any, each segment is a turn. `word_segments` are then the words of the segments, in order; in a
+    stored result they are copies.
     """
     if "word_segments" in result:
         result["word_segments"] = in_order(result["segments"])
-    return [turn for segment in result["segments"] for turn in _turns(segment)]
-
-
-def _turns(segment: dict[str, Any]) -> Iterator[Turn]:
-    timed = [word for word in segment.get("words", ()) if "start" in word]
-    runs = [list(run) for _, run in groupby(timed, key=lambda word: word["speaker"])]
-    if len(runs) > 1:
-        for words in runs:
-            yield words[0]["start"], words[-1].get("end", words[-1]["start"]), words[0]["speaker"]
-    else:
-        yield segment["start"], segment["end"], segment["speaker"]
+    labels = _labels(result)
+    found = [turn for turn in turns if turn[2] in labels]
+    diarized = {part_of(label) for *_, label in found}
+    spoken = [(each["start"], each["end"], each["speaker"]) for each in result["segments"]]
+    return found + [turn for turn in spoken if part_of(turn[2]) not in diarized]
 
 
 def unused_names(file: AudioFile, *, split: bool) -> str | None:

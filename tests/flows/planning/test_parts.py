@@ -73,33 +73,6 @@ def test_a_channel_is_a_speaker_and_needs_no_diarization(speech: Path) -> None:
     }
 
 
-def test_channels_are_diarized_on_request(speech: Path) -> None:
-    """Each by itself, without another transcription; for a recording of one channel the request changes nothing."""
-    for mode in ("split", "auto"):
-        asked = SPLIT | {"channels": mode}
-        do(batch_of(speech, transcribe=asked, diarize={}), "transcribe", "align", "diarize", "write")
-        found = missing(batch_of(speech, transcribe=asked, diarize={"diarize_channels": True}))
-        assert found == {"call.wav": {*ALL, "diarize"} - {"transcribe", "align"}}
-    said = "--diarize_channels has no effect without --channels split or auto"
-    assert said in notices(batch_of(speech, diarize={"diarize_channels": True}))
-    assert said not in notices(batch_of(speech, transcribe=SPLIT, diarize={"diarize_channels": True}))
-
-
-def test_speaker_turns_of_split_channels_need_no_diarization(speech: Path) -> None:
-    """A recording of one channel has none then, and fails before it is transcribed."""
-    write = {"output_dir": str(speech.parent / "out"), "output_format": "rttm"}
-    files = planned(batch_of(speech, transcribe=SPLIT, write=write))
-    assert files["call.wav"].missing == ALL
-    assert files["hello.wav"].error == (
-        "output_format rttm holds speaker turns, and it has one channel: set --diarize, or leave rttm out"
-    )
-    rows = [{"path": str(speech / "call.wav"), "channels": "split"}, {"path": str(speech / "hello.wav")}]
-    batch = with_manifest(speech, rows, write=write, diarize={"by_default": False})
-    with pytest.raises(InvalidInput, match="line 2: output_format rttm holds speaker turns") as error:
-        checked_entries(batch)
-    assert "line 1" not in str(error.value)
-
-
 def test_other_names_are_written_without_a_model(speech: Path) -> None:
     """They are no part of what is stored; a recording of one channel has none."""
     do(batch_of(speech, transcribe=SPLIT), "transcribe", "align", "write")
@@ -174,10 +147,9 @@ def test_names_without_channels_say_so(speech: Path) -> None:
 
 @pytest.mark.parametrize("names", ["Agent,", "Agent,Agent", ",", "CHANNEL_1", "Ada,CHANNEL_0"])
 def test_names_must_tell_speakers_apart(speech: Path, names: str) -> None:
-    """Also from the default name of another channel, and before anything starts; each may have its own."""
+    """Also from the default name of another channel, and before anything starts."""
     with pytest.raises(ValidationError, match="give each channel a name of its own"):
         batch_of(speech, transcribe=SPLIT | {"channel_names": names})
-    batch_of(speech, transcribe=SPLIT | {"channel_names": "CHANNEL_0,Grace"})
 
 
 def test_channels_and_tracks_have_a_second_pass_as_other_files_have(speech: Path) -> None:

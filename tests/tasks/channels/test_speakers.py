@@ -23,12 +23,7 @@ def test_the_words_of_a_channel_have_the_speakers_of_its_own_turns() -> None:
     talk = result([sentence(0, "one", "two", "three"), sentence(9, "nobody")], [sentence(1.7, "four")])
     turns = [(0.0, 1.2, "CHANNEL_0 SPEAKER_00"), (1.6, 3, "CHANNEL_0 SPEAKER_01"), (0, 9, "CHANNEL_1 SPEAKER_00")]
     label_parts(turns, talk)
-    assert turns_in(talk) == [
-        (0, 1.5, "CHANNEL_0 SPEAKER_00"),
-        (2, 2.5, "CHANNEL_0 SPEAKER_01"),
-        (1.7, 2.2, "CHANNEL_1 SPEAKER_00"),
-        (9, 9.5, "CHANNEL_0"),
-    ]
+    assert turns_in(talk, [*turns, (0, 1, "CHANNEL_0 SPEAKER_02")]) == turns  # of nobody without words
     assert [word["word"] for word in talk["word_segments"]] == ["one", "two", "four", "three", "nobody"]
     assert names_within(talk, {"CHANNEL_0": "Room"}, {}) == {
         "CHANNEL_0": "Room",
@@ -44,6 +39,14 @@ def test_who_has_no_words_makes_nobody_a_speaker_of_several() -> None:
     label_parts([(0, 2, "CHANNEL_0 SPEAKER_01"), (5, 6, "CHANNEL_0 SPEAKER_00")], talk)
     names = {"CHANNEL_0": "Agent", "CHANNEL_1": "Customer"}
     assert names_within(talk, names, {}) == {**names, "CHANNEL_0 SPEAKER_01": "Agent"}
+
+
+def test_a_part_without_turns_has_one_for_each_sentence() -> None:
+    """Beside one that was diarized."""
+    talk = result([sentence(0, "one")], [sentence(5, "two"), sentence(9, "three")])
+    turns = [(0, 2, "CHANNEL_0 SPEAKER_00")]
+    label_parts(turns, talk)
+    assert turns_in(talk, turns) == [*turns, (5, 5.5, "CHANNEL_1"), (9, 9.5, "CHANNEL_1")]
 
 
 def test_a_person_who_is_known_has_all_words_of_a_channel_of_one_speaker() -> None:
