@@ -16,8 +16,10 @@ from tasks.audio.types import SAMPLE_RATE, Audio, Samples
 from tasks.check import SecondPass, check_transcript, choose_texts
 from tasks.formats.quality import quality_json
 from tasks.parts.separate import parts_of
+from tasks.quality.coverage import Coverage
 from tasks.quality.options import CheckOptions
-from tasks.quality.verdict import Decoded, Quality, with_names
+from tasks.quality.transcript import Finding
+from tasks.quality.verdict import Decoded, Quality, judge, with_names
 from tasks.second_pass.stretches import MOST, Stretch, leave_excess, stretches_of
 from tasks.transcribe import TranscribeOptions, Transcript, of_parts
 from tasks.transcribe_again import DecodedAgain
@@ -185,3 +187,11 @@ def test_the_bounds_are_those_of_the_whole_recording() -> None:
     parts = [[Stretch(2.0 * i, 2.0 * i + 1 + i / 100, ["missing"], ["odd"]) for i in range(MOST)] for _ in range(2)]
     leave_excess(stretch for part in parts for stretch in part)
     assert [sum(stretch.left is None for stretch in part) for part in parts] == [MOST // 2, MOST // 2]
+
+
+def test_doubts_of_speakers_who_talk_at_once_count_for_each() -> None:
+    """As the seconds of their speech do."""
+    found = Coverage(speech_s=100.0, covered_s=94.0)
+    doubts = [Finding("missing", "odd", 10.0, 13.0, speaker=label) for label in LABELS]
+    verdicts = [judge(each, found, check_share=0.05, bad_share=0.3).verdict for each in (doubts, doubts[:1])]
+    assert verdicts == ["check", "good"]
