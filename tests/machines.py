@@ -14,11 +14,12 @@ FAULTS = Path(__file__).parent / "faults"
 class Machines:
     """A Ray cluster, a head and the machines that are added to it, in whose actors the models are sleeps."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scales_to: int = 0) -> None:
+        """With `scales_to` Ray's autoscaler adds them, at most so many, and removes those that are idle."""
         self._folder = folder
         environment = {**os.environ, "WHISPERX_BATCH_TEST_SLEEPS": str(folder), "PYTHONPATH": str(FAULTS / "sleeping")}
         self.process = subprocess.Popen(
-            [sys.executable, str(FAULTS / "raylets.py")],
+            [sys.executable, str(FAULTS / "raylets.py"), *([str(scales_to)] if scales_to else [])],
             env={key: value for key, value in environment.items() if not key.startswith("PREFECT_")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -49,6 +50,10 @@ class Machines:
     def wait_for_death(self, node: str) -> None:
         """Wait until a machine has died of itself."""
         self._order("await", node)
+
+    def up(self) -> list[str]:
+        """Return the identifiers of the machines that are up, without the head."""
+        return self._order("up")["ids"].split()
 
     def drain(self, node: str) -> None:
         """Tell Ray that a machine is going to leave."""

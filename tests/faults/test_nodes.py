@@ -146,3 +146,26 @@ def test_a_file_that_kills_machines_is_given_up_after_four_of_them(
     errors = {each["path"]: each["error"] for each in report["files"] if each["error"]}
     assert errors == {str(files[4]): "transcribe: 4 machines of the cluster died while they worked on it"}
     assert report["summary"]["done"] == len(files) - 1
+
+
+def test_a_cluster_scaled_to_zero_starts_machines_for_a_run_and_gets_them_back(
+    options: list[str], api_url: str, alone: dict[str, str], tmp_path: Path
+) -> None:
+    """Ray's own autoscaler, which may start three, starts one for every 64 files, and removes them after the run."""
+    alone |= {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
+    (tmp_path / "machines").mkdir()
+    machines = Machines(tmp_path / "machines", scales_to=3)
+    try:
+        machines.sleep(transcribe=2.0)
+        assert not machines.up()
+        run = Run(machines, options, alone, tmp_path / "out")
+        until(lambda: len([node for node in machines.up() if machines.worked(node)]) == 2, run)
+        assert len(machines.up()) == 2, "more machines than the files can use"
+        assert run.end() == 0, run.said
+        assert len(run.written()) == len(NAMES)
+        deadline = time.time() + 60
+        while machines.up():
+            assert time.time() < deadline, "a machine stays, although the run has ended"
+            time.sleep(0.5)
+    finally:
+        machines.stop()
