@@ -80,3 +80,7 @@ class Machines:
         return {
             digest: float(when) for when, which, stage, digest in lines if which == node and for_stage in ("", stage)
         }
+
+    def decoded_only(self, node: str) -> set[str]:
+        """Return which files a machine has decoded and not transcribed, by the digests of their samples."""
+        return {*self.worked(node, "load-audio")} - {*self.worked(node, "transcribe")}

@@ -90,7 +90,7 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     first, second, third = machines.add(), machines.add(), machines.add()
     run = Run(machines, options, alone, tmp_path / "out")
     run.wait_for(4)
-    until(lambda: all(machines.worked(node) for node in (first, second, third)), run)
+    until(lambda: bool(machines.decoded_only(first) and machines.worked(second) and machines.worked(third)), run)
     machines.kill(first)
     time.sleep(BETWEEN_S)
     machines.kill(second)
@@ -107,7 +107,7 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     report = json.loads(Path(f"{run.out}.report.json").read_text())
     assert {each["status"] for each in report["files"]} == {"done"}
     assert all(seconds < LONGEST_PAUSE_S for since, seconds in run.pauses() if since + seconds < survived_until)
-    lost = machines.worked(first, "load-audio").keys() - machines.worked(first, "transcribe").keys()
+    lost = machines.decoded_only(first)
     assert lost
     assert lost <= {digest for node in (second, third, fourth, fifth) for digest in machines.worked(node, "load-audio")}
 
