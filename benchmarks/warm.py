@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 
@@ -38,14 +39,16 @@ def option_sets() -> list[list[str]]:
     ]
 
 
-def sizes(roots: list[psutil.Process]) -> Sizes:
-    """Return the sizes of these processes and their descendants."""
+def sizes(folder: Path) -> Sizes:
+    """Return the sizes of the keeper whose Ray has its files in this folder, and of what it has started."""
     found: Sizes = {}
-    for process in {each for root in roots for each in [root, *root.children(recursive=True)]}:
-        kind = kind_of(" ".join(process.cmdline()))
-        memory = process.memory_full_info()
-        here = memory.rss / 1e6, memory.uss / 1e6, process.num_threads(), process.num_fds()
-        found[kind] = tuple(map(sum, zip(found.get(kind, (0, 0, 0, 0)), here, strict=True)))  # type: ignore[assignment]
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("RAY_TMPDIR") == str(folder):
+                kind, memory = kind_of(" ".join(process.cmdline())), process.memory_full_info()
+                here = memory.rss / 1e6, memory.uss / 1e6, process.num_threads(), process.num_fds()
+                r, u, t, f = map(sum, zip(found.get(kind, (0, 0, 0, 0)), here, strict=True))
+                found[kind] = (r, u, int(t), int(f))
     return dict(sorted(found.items()))
 
 
@@ -64,8 +67,7 @@ def main(runs: int) -> None:
             ran = [*line, str(file), "-o", str(folder / str(number)), *options]
             done = subprocess.run(ran, env=environment, check=True, capture_output=True, text=True)
             took = time.monotonic() - began
-            stays = [p for p in psutil.process_iter() if "flows.pools.warm.keeper" in p.cmdline() and _is_in(p, folder)]
-            seen.append(sizes(stays))
+            seen.append(sizes(folder))
             each = "; ".join(f"{k} {r:.0f} {u:.0f} MB {t} {f}" for k, (r, u, t, f) in seen[-1].items())
             warm = "warm" if "from an earlier run" in done.stderr else "cold"
             print(f"{number + 1}, {warm}, {took:.1f} s: {each}", flush=True)
@@ -76,10 +78,6 @@ def main(runs: int) -> None:
     for kind in half[0]:
         slope = np.polyfit(range(len(half)), [each[kind][1] for each in half], 1)[0]
         print(f"{kind}: {slope:+.2f} MB a run")
-
-
-def _is_in(process: psutil.Process, folder: Path) -> bool:
-    return process.environ().get("RAY_TMPDIR") == str(folder)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 from harness.measured import Measured, measure
-from harness.services import Services, cluster, nothing
+from harness.services import Services, cluster, nothing, warm_pools
 from harness.services import box as make_up
 from programs.options import Models
 
@@ -37,6 +37,8 @@ class Program:
     variant: str = ""
     extra: tuple[str, ...] = ()
     services: Services = nothing
+    after_one: bool = False
+    """It is measured after a run that is not, which leaves its pools warm."""
 
     @property
     def name(self) -> str:
@@ -45,12 +47,16 @@ class Program:
 
     def run(self, files: Sequence[Path], models: Models, out: Path, bench: Path) -> Measured:
         """Run it and measure it. `bench` is the folder that `prepare` has filled."""
-        command = [*COMMANDS[self.kind], *map(str, files), *models.options(), *self.extra, "-o", str(out)]
+        command = [*COMMANDS[self.kind], *map(str, files), *models.options(), *self.extra, "-o"]
         home = out.with_suffix(".prefect")
         shutil.copytree(bench / "prefect", home)
         kept = KEEP_MEMORY if self.kind == COMPUTE else {}  # as the actors of ours have it
         with self.services(home) as added:
-            return measure(command, {**_environment(bench), **kept, **added}, out)
+            environment = {**_environment(bench), **kept, **added}
+            if self.after_one:
+                first = [*command, str(out.with_suffix(".before"))]
+                subprocess.run(first, env=environment, check=True, capture_output=True)
+            return measure([*command, str(out)], environment, out)
 
 
 def with_threads(kind: str) -> list[Program]:
@@ -60,7 +66,12 @@ def with_threads(kind: str) -> list[Program]:
 
 
 ALL = [Program(OURS), *with_threads(WHISPERX), *with_threads(RAY_DATA), Program(COMPUTE)]
-COLD_AND_WARM = [Program(OURS, ", cold"), Program(OURS, ", warm", services=make_up), *with_threads(WHISPERX)]
+COLD_AND_WARM = [
+    Program(OURS, ", cold"),
+    Program(OURS, ", beside make up", services=make_up),
+    Program(OURS, ", warm pools", ("--keep_warm", "10m"), warm_pools, after_one=True),
+    *with_threads(WHISPERX),
+]
 ACTORS = [
     Program(OURS),
     Program(OURS, ", two threads for each model", ("--threads", "2")),

@@ -1,8 +1,10 @@
-"""What a run of ours finds there: nothing, the services of `make up`, or a Ray cluster of several nodes."""
+"""What a run of ours finds there: nothing, the services of `make up`, warm pools, or a Ray cluster of several nodes."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -43,6 +45,20 @@ def box(home: Path) -> Iterator[dict[str, str]]:
         yield {**settings, "PREFECT_API_URL": api, "RAY_ADDRESS": f"127.0.0.1:{RAY_PORT}", "RAY_AUTH_MODE": "token"}
     finally:
         subprocess.run([*program, "down"], cwd=ROOT, env=environment, check=True)
+
+
+@contextmanager
+def warm_pools(home: Path) -> Iterator[dict[str, str]]:
+    """Leave it to runs to start all, beside what the user keeps warm, and end what they have kept."""
+    folder = tempfile.mkdtemp(prefix="bench", dir="/tmp")  # short: Ray makes sockets below
+    added = {"PREFECT_HOME": str(home), "RAY_TMPDIR": folder}
+    command = [str(Path(sys.executable).parent / "whisperx-batch"), "--stop_warm"]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | added
+    try:
+        yield added
+    finally:
+        subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def cluster(nodes: int) -> Services:
