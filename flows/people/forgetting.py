@@ -13,7 +13,8 @@ from tasks.people.known import Person
 def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
     """Remove the voices of people from the stored diarizations; return from how many. Raises OSError, ValueError.
 
-    Of an older diarization of the same recording, in which the labels may be others, all voices are removed.
+    The same voice may be in other recordings, too, such as a group with this one as a track. Of an older diarization of
+    the same recording, in which the labels may be others, all voices are removed.
     """
     forgotten = {each.voice.embedding for person in people for each in person.voices}
     recordings = {each.source for person in people for each in person.voices}
@@ -22,15 +23,13 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
     newest = {result.digest: result for result in oldest_first if result.digest in recordings}
     changed = 0
     for result in oldest_first:  # in this order, so that the newest stays the newest
-        if result.digest not in recordings:
-            continue
         try:
             voices = read(folder, result).voices or {}
         except RuntimeError:  # it was broken and is removed, with its voices
             changed += 1
             continue
         kept = {name for name, voice in voices.items() if voice.embedding not in forgotten}
-        if newest[result.digest] is not result:
+        if newest.get(result.digest, result) is not result:
             kept = set()
         if len(kept) < len(voices):
             stored(folder, result).edit(partial(_keep, kept))

@@ -1,5 +1,7 @@
 """A batch of sixty files whose processes are killed at random, resumed until it is done: what `make chaos` runs.
 
+Some of the files are calls, with a speaker on each channel, and groups, with a track for each.
+
 It ends with 0 if the outputs are those of a clean run, byte for byte, and no stage result that was stored is computed
 again; otherwise with 1.
 """
@@ -19,8 +21,15 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from conftest import COMMAND, cut_speech, package_folder
+from sound_files import write_wav
 
-FILES = [f"piece {i:02}.wav" for i in range(60)]
+from tasks.audio.decoding import decode
+
+FILES = [f"piece {i:02}.wav" for i in range(40)]
+CALLS = [f"call {i:02}" for i in range(10)]
+GROUPS = [f"group {i:02}" for i in range(10)]
+ALL = 5 * (len(FILES) + len(CALLS) + len(GROUPS))
+"""So many outputs there are."""
 
 
 class Chaos:
@@ -34,7 +43,8 @@ class Chaos:
         self.stored: dict[Path, float] = {}
         """When each stage result was made."""
         self.line, self.environment = prepare(folder, FILES)
-        self.line += ["--device", "cpu"]
+        self.line += ["--device", "cpu", "--manifest", str(manifest_of_parts(folder))]
+        self.line += ["--diarize_model", str(folder / "models" / "diarize-tiny")]
 
     def start(self, out: Path) -> "subprocess.Popen[str]":
         """Start the command."""
@@ -100,6 +110,23 @@ def prepare(folder: Path, names: list[str]) -> tuple[list[str], dict[str, str]]:
     return [COMMAND, str(files), *options], environment
 
 
+def manifest_of_parts(folder: Path) -> Path:
+    """Make the calls, and the tracks of the groups, which are diarized, too; return the manifest that names them."""
+    files, manifest, rows = folder / "files", folder / "parts.jsonl", []
+    sides = cut_speech(folder / "sides", *(f"{name} {side}.wav" for name in CALLS for side in "ab"), seconds=5)
+    for name in CALLS:
+        one, other = (decode(str(sides / f"{name} {side}.wav")) for side in "ab")
+        call = write_wav(files / f"{name}.wav", one[: len(other)], other)
+        rows.append({"path": str(call), "channels": "split"})
+    cut_speech(files, *(f"{name} {side}.wav" for name in GROUPS for side in "ab"), seconds=4)
+    for name in GROUPS:
+        for offset, side in enumerate("ab"):
+            track = {"path": str(files / f"{name} {side}.wav"), "group": name, "offset": offset}
+            rows.append(track | {"diarize_channels": True})
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    return manifest
+
+
 def stored(out: Path, seen: dict[Path, float]) -> dict[Path, float]:
     """Return when each stage result was made that is there, whole, and not as it was `seen`."""
     found = {}
@@ -150,7 +177,7 @@ def main() -> int:
         f"{len(outputs(folder / 'out')):5} outputs, {'equal to' if same else 'DIFFERENT from'} those of the clean run"
     )
     print(f"{len(drafts):5} drafts left")
-    good = same and len(outputs(folder / "out")) == 5 * len(FILES) and not drafts
+    good = same and len(outputs(folder / "out")) == ALL and not drafts
     return 0 if good and not chaos.counts["stored results computed again"] else 1
 
 
