@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -36,6 +37,14 @@ def processes(folder: str) -> list[psutil.Process]:
     return found
 
 
+def left_after(seconds: float, desk: dict[str, str]) -> list[psutil.Process]:
+    """Return the processes that are still there when the time is over."""
+    deadline = time.monotonic() + seconds
+    while (left := processes(desk["RAY_TMPDIR"])) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return left
+
+
 def run(desk: dict[str, str], files: Path, out: Path, *options: str) -> dict[str, Any]:
     """Run the command and return its report."""
     report = out.with_suffix(".report.json")
@@ -54,7 +63,10 @@ def written(out: Path) -> dict[str, bytes]:
 def test_warm_runs_write_what_cold_runs_write_whatever_the_run_before_was(
     desk: dict[str, str], base: str, small_models: Path, tmp_path: Path
 ) -> None:
-    """With other options each, after a run that was killed too; then the time is over, and nothing is left."""
+    """With other options each, after a run that was killed too.
+
+    Nothing is left when the time is over, nor by --stop_warm after Ray's head was killed.
+    """
     one, many = cut_speech(tmp_path / "one", "a.wav"), cut_speech(tmp_path / "many", *"abcdef")
     for path in many.iterdir():
         path.rename(path.with_suffix(".wav"))
@@ -67,6 +79,9 @@ def test_warm_runs_write_what_cold_runs_write_whatever_the_run_before_was(
     first = run(desk, one, tmp_path / "first", *english, "--keep_warm", "10m")
     assert first["summary"]["model_loads"]["transcribe"] == 1
     assert "warm    Whisper base (" in first["stderr"]
+    with sqlite3.connect(f"file:{desk['PREFECT_HOME']}/prefect.db?mode=ro", uri=True) as database:
+        logged = [message for (message,) in database.execute("SELECT message FROM log")]
+    assert any(message.startswith("warm for the next run: Whisper base (") for message in logged)
     second = run(desk, one, tmp_path / "second", *speakers, "--keep_warm", "10m")
     assert "warm: Whisper base, from an earlier run\n" in second["stderr"]
     assert second["summary"]["model_loads"] == {"diarize": 1}
@@ -84,12 +99,14 @@ def test_warm_runs_write_what_cold_runs_write_whatever_the_run_before_was(
     fourth = run(desk, one, tmp_path / "fourth", *german, "--keep_warm", "1s")
     assert fourth["summary"]["model_loads"]["transcribe"] == 1
     assert written(tmp_path / "fourth") == written(tmp_path / "third")
-    deadline = time.monotonic() + 60
-    while (left := processes(desk["RAY_TMPDIR"])) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert left == []
+    assert left_after(60, desk) == []
 
-    for name, options in (("second", speakers), ("third", german)):
+    for name, options in (("second", speakers), ("third", [*german, "--keep_warm", "10m"])):
         cold = run(desk, one, tmp_path / f"cold {name}", *options)
         assert cold["summary"]["model_loads"]["transcribe"] == 1
         assert written(tmp_path / f"cold {name}") == written(tmp_path / name)
+    (head,) = [process for process in processes(desk["RAY_TMPDIR"]) if process.name() == "gcs_server"]
+    head.kill()
+    stopped = subprocess.run([COMMAND, "--stop_warm"], env=desk, capture_output=True, text=True, check=True)
+    assert stopped.stderr == "ended: what was left of an earlier run\n"
+    assert left_after(10, desk) == []

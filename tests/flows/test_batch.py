@@ -169,7 +169,10 @@ def test_a_pool_that_can_never_be_placed_is_refused_at_once(speech: Path, tiny_e
 def test_a_model_that_does_not_load_ends_the_run(
     speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At once and with its reason, said once; no file is taken for done, or for failed."""
+    """At once and with its reason, said once; no file is taken for done, or for failed.
+
+    It says too that nothing will stay warm of a Ray that ends with this process.
+    """
     broken = tmp_path / "whisper"
     broken.mkdir()
     (broken / "model.bin").write_bytes(b"no weights")
@@ -180,7 +183,7 @@ def test_a_model_that_does_not_load_ends_the_run(
             "transcribe": transcribing(str(broken)),
             "write": {"output_dir": str(tmp_path / "out")},
             "models": {"device": "cpu"},
-            "run": {"report": str(report)},
+            "run": {"report": str(report), "keep_warm": "15m"},
         }
     )
     state = whisperx_batch(**dict(batch), return_state=True)
@@ -191,7 +194,9 @@ def test_a_model_that_does_not_load_ends_the_run(
     written = json.loads(report.read_text())
     assert {each["status"] for each in written["files"]} == {"left"}
     assert str(state.message).startswith(written["summary"]["ended_early"])
-    assert "failed  " not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "failed  " not in said
+    assert "keep_warm has no effect" in said
 
 
 def test_the_first_output_is_there_before_the_last_file_has_words_and_speakers(diarized: Done) -> None:
