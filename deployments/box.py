@@ -29,6 +29,7 @@ from flows.host.programs import typed
 from flows.host.ray_loopback import LOOPBACK_RAY
 from flows.host.ray_token import provide_token
 from flows.services.prefect_server import LASTING_SERVER
+from flows.services.ray_cluster.head import NO_IDLE_WORKERS
 
 CONFIGURATION = Path(__file__).parent / "supervisord.conf"
 BIN = Path(sys.executable).parent
@@ -47,6 +48,7 @@ def environment(settings: DeploymentSettings) -> dict[str, str]:
         **LASTING_SERVER,
         **os.environ,
         **KEEP_MEMORY,
+        **NO_IDLE_WORKERS,
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_API_PORT": port,
         "RAY_ADDRESS": f"127.0.0.1:{settings.ray_port}",
@@ -67,7 +69,7 @@ def up(settings: DeploymentSettings) -> None:
     _make_recordings(settings.recordings)
     services = environment(settings)
     os.environ.update(services)
-    if _supervisor("pid").returncode:
+    if starts := bool(_supervisor("pid").returncode):
         _check_free("PREFECT_SERVER_API_PORT", services["PREFECT_SERVER_API_PORT"])
         _check_free("WHISPERX_BATCH_RAY_PORT", *(services[f"RAY_{name}"] for name in RAY_PORTS))
         provide_token()
@@ -84,6 +86,8 @@ def up(settings: DeploymentSettings) -> None:
         _wait("the worker", _has_worker, services)
         nightly = _nightly(settings)
     _wait("Ray", lambda: httpx.get(f"http://127.0.0.1:{services['RAY_DASHBOARD_PORT']}").is_success, services)
+    if starts:
+        subprocess.run([sys.executable, "-m", "deployments.standby"], check=False)
     sys.stdout.write(
         f"Prefect's UI:    {api.removesuffix('/api')}\n"
         f"Ray's dashboard: http://127.0.0.1:{services['RAY_DASHBOARD_PORT']} "

@@ -23,7 +23,7 @@ OTHER_PROGRAMS = {
         "python",
         "with-executables-from",
     ),
-    *("address", "shm-size", "user", "dry_run", "older_than", "help", "threads", "rounds"),
+    *("address", "labels", "shm-size", "user", "dry_run", "older_than", "help", "threads", "rounds"),
     *("collar", "der_collar", "html", "json", "max_difference", "forget"),
 }
 """Options of uv, docker, prefect, ray, and of our commands without settings: clean, evaluate, compare, speakers."""

@@ -28,6 +28,7 @@ from flows.reporting.ending import Ending, why_ended
 from flows.reporting.final_state import FAILED_BEFORE
 from flows.reporting.tracker import Tracker
 from flows.services.failures import in_words
+from flows.services.prefect_events import end_flows_at_once
 from flows.services.prefect_server import LocalServer, has_server, settle, using_server, where_to_look
 from flows.services.ray_cluster.session import ray_session
 from tasks.storage.scratch import remove_abandoned
@@ -38,6 +39,7 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     with waiting("looking for the Ray cluster and the Prefect server", quiet=not batch.run.verbose):
         check_ray(batch.run.ray_address)
         check_prefect()
+    end_flows_at_once()
     embedded, begun = not has_server(), Event()
     try:
         state = _run(batch, plan, tracker, begun, embedded=embedded)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from flows.host.allocator_env import runtime_env
+from flows.host import allocator_env
 from flows.pools.call import Call
 from flows.pools.sizing import PoolSpec
 from flows.pools.warm.kept_set import actor_name
@@ -80,6 +80,7 @@ def start_replica(
     place: PlacementGroupSchedulingStrategy,
     *,
     surplus: bool = False,
+    runtime_env: dict[str, dict[str, str]] | None = None,
     kept_set: str = "",
     number: int = 0,
 ) -> Replica:
@@ -96,7 +97,7 @@ def start_replica(
         max_restarts=-1,
         # What a dead actor was running is for the dispatcher to decide; Ray would run it all again at once.
         max_task_retries=0,
-        runtime_env=runtime_env(),
+        runtime_env=runtime_env or allocator_env.runtime_env(),
         scheduling_strategy=place,
     ).remote(spec.parallel, options.models.threads or spec.threads, offline=options.models.offline, kept_set=kept_set)
     return Replica(actor, spec, surplus=surplus)

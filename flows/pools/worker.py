@@ -90,6 +90,8 @@ class StageProcess:
         decline_statistics()
         if threads:
             os.environ["OMP_NUM_THREADS"] = str(threads)
+            if "torch" in sys.modules:  # a process that waited for this run; see pools/nodes/standby.py
+                sys.modules["torch"].set_num_threads(threads)
         forward_logs()
         self._sessions = Sessions()
         self._meter = UsageMeter()

@@ -19,7 +19,7 @@ from prefect.exceptions import PrefectException
 
 logger = logging.getLogger(__name__)
 
-CHECK_EVERY_S = 0.3
+CHECK_EVERY_S = 0.1
 QUIET_S = 15.0
 """If the server records nothing more for so long, what it lacks is lost: by default it writes every five seconds."""
 TRIES = 3

@@ -1,1 +1,4 @@
-"""The set of actors on each machine of the cluster, as machines come and go. May import its parent folder's pools."""
+"""What each machine of the cluster has, as machines come and go: its set of actors, and a process for the next run.
+
+May import its parent folder's pools.
+"""

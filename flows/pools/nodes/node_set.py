@@ -8,8 +8,12 @@ import ray
 
 from flows.pools.call import Call
 from flows.pools.failure_policy import FailurePolicy
+<<<<<<< HEAD
 from flows.pools.nodes.growth import Growth
 from flows.pools.nodes.held_audio import HeldAudio
+=======
+from flows.pools.nodes.standby import runtime_env_of
+>>>>>>> cold
 from flows.pools.placement import bundles_of, place
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica, start_replica
@@ -74,7 +78,8 @@ class NodeSet:
         if self._kept:
             return Replica(ray.get_actor(actor_name(self._name, spec.name, number)), spec)
         place = self._reservation.strategy(bundle)
-        return start_replica(spec, self._options, place, kept_set=self._name, number=number)
+        runtime_env = runtime_env_of(spec, self.node, self._options.models)
+        return start_replica(spec, self._options, place, runtime_env=runtime_env, kept_set=self._name, number=number)
 
     @property
     def replicas(self) -> list[Replica]:

@@ -8,6 +8,7 @@ from flows.pools.call import Call
 from flows.pools.nodes.machine_requests import MachineRequests
 from flows.pools.nodes.node_set import NodeSet
 from flows.pools.nodes.planner import Planner
+from flows.pools.nodes.standby import start_next
 from flows.pools.placement import CannotBePlaced
 from flows.pools.replica import Replica
 from flows.pools.startup import NOTIFY_EVERY_S
@@ -134,6 +135,7 @@ class NodeSets:
                 self.kept.append(kept)
             else:
                 self.drop(node_set)
+                start_next(node_set.specs, node_set.node, self._options.models)
         self._requests.withdraw()
 
     def _start(self, node: Node, nodes: list[Node]) -> None:

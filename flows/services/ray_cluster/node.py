@@ -17,6 +17,8 @@ class Node:
     """The size of its part of the object store."""
     draining: bool = False
     """It is about to leave: Ray was told to drain it, or the cloud has announced that it takes it back."""
+    standby: bool = False
+    """It is to have a process that waits for the next run; see flows/pools/nodes/standby.py."""
 
     def __str__(self) -> str:
         """Return what the machine is called in messages."""

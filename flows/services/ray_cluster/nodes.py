@@ -13,6 +13,8 @@ from prefect.settings import PREFECT_API_URL
 from flows.services.ray_cluster.node import Node
 from flows.services.ray_cluster.records import draining_nodes
 
+STANDBY = "whisperx-batch/standby"
+"""The label of a machine, as `ray start` gets it, that is to have a process that waits for the next run."""
 CHECK_EVERY_S = 1.0
 CONNECT_S = 2.0
 SILENT_S = 10.0
@@ -31,6 +33,7 @@ def alive_nodes() -> list[Node]:
             port=node["NodeManagerPort"],
             store_bytes=int(node["Resources"].get("object_store_memory", 0)),
             draining=node["NodeID"] in draining,
+            standby=node["Labels"].get(STANDBY) == "true" and not node["Resources"].get("GPU"),
         )
         for node in ray.nodes()  # type: ignore[no-untyped-call]
         if node["Alive"]

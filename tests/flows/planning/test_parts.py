@@ -10,11 +10,9 @@ from conftest import QUICK_BROWN_FOX, SAMPLES
 from pydantic import ValidationError
 from sound_files import ffmpeg
 
-from flows.planning.selection import checked_entries
 from flows.preflight.check import notices
 from flows.state.folder import OutputFolder
 from tasks.audio.decoding import decode
-from tasks.errors import InvalidInput
 from tasks.stage_table import SECOND_PASS
 
 HELLO = SAMPLES / "en" / "hello_world.wav"

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """flows/services/prefect_events.py: what Prefect holds of a run whose states and logs it has sent."""
 
 import gc
@@ -25,3 +26,39 @@ def test_a_process_that_stays_holds_nothing_of_its_earlier_runs(api_url: str) ->
     forget_workers()
     gc.collect()
     assert worker() is None
+=======
+"""flows/services/prefect_events.py: what Prefect sends from threads of its own."""
+
+import time
+
+import pytest
+from prefect import flow, flow_engine
+
+from flows.services.prefect_events import end_flows_at_once
+
+pytestmark = pytest.mark.usefixtures("api_url")
+
+
+@flow
+def body() -> float:
+    """Return when its work is done: not before the thread of its heartbeats sleeps."""
+    time.sleep(0.2)
+    return time.monotonic()
+
+
+def ends_after() -> float:
+    """Return the seconds that a flow takes to end after its work, the least of three."""
+    took = []
+    for _ in range(3):
+        done = body()
+        took.append(time.monotonic() - done)
+    return min(took)
+
+
+def test_a_flow_does_not_wait_for_its_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect waits for their thread, which looks once a second whether it is to end."""
+    monkeypatch.setattr(flow_engine, "_send_heartbeats", flow_engine._send_heartbeats)
+    assert ends_after() > 0.6
+    end_flows_at_once()
+    assert ends_after() < 0.5
+>>>>>>> cold
