@@ -1,9 +1,8 @@
 """States, logs and heartbeats that Prefect sends from threads of its own."""
 
-from functools import partial
-
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prefect._internal.concurrency.threads import get_global_loop
@@ -21,7 +20,6 @@ def flush(timeout: float = 5) -> None:
     APILogWorker.drain_all(timeout=timeout, at_exit=False)
 
 
-<<<<<<< HEAD
 def forget_workers() -> None:
     """Let go of the workers that `flush` has ended, and of the context of the task run that each was started in.
 
@@ -36,7 +34,8 @@ def _of_ended_worker(method: Callable[..., Any]) -> bool:
     worker = getattr(method, "__self__", None)
     ended = worker._done_event if isinstance(worker, EventsWorker | APILogWorker) else None  # noqa: SLF001
     return ended is not None and ended.is_set()
-=======
+
+
 def end_flows_at_once() -> None:
     """Let a flow of this process end without the thread of its heartbeats, for which Prefect waits up to a second.
 
@@ -45,4 +44,3 @@ def end_flows_at_once() -> None:
     from prefect import flow_engine  # here: an actor runs no flow
 
     flow_engine._send_heartbeats = partial(flow_engine._send_heartbeats, join_on_exit=False)  # noqa: SLF001
->>>>>>> cold

@@ -8,12 +8,9 @@ import ray
 
 from flows.pools.call import Call
 from flows.pools.failure_policy import FailurePolicy
-<<<<<<< HEAD
 from flows.pools.nodes.growth import Growth
 from flows.pools.nodes.held_audio import HeldAudio
-=======
 from flows.pools.nodes.standby import runtime_env_of
->>>>>>> cold
 from flows.pools.placement import bundles_of, place
 from flows.pools.pool import Pool
 from flows.pools.replica import Replica, start_replica
