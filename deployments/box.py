@@ -28,6 +28,7 @@ from flows.host.private_folder import private_subfolder
 from flows.host.programs import typed
 from flows.host.ray_loopback import LOOPBACK_RAY
 from flows.host.ray_token import provide_token
+from flows.host.surroundings import bypass_proxy
 from flows.services.prefect_server import LASTING_SERVER
 from flows.services.ray_cluster.head import NO_IDLE_WORKERS
 
@@ -39,6 +40,7 @@ RAY_PORTS = {"PORT": 6379, "DASHBOARD_PORT": 8265, "AGENT_PORT": 52365, "CLIENT_
 
 def environment(settings: DeploymentSettings) -> dict[str, str]:
     """Return what the services run with, and what a shell needs to talk to them."""
+    bypass_proxy()
     home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
     state = home / "whisperx-batch"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)

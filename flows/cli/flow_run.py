@@ -14,6 +14,7 @@ from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.config.parameters import Batch
 from flows.config.run import RunSettings
 from flows.host.programs import typed
+from flows.host.ray_loopback import ray_to_join
 from flows.host.ray_token import provide_token
 from flows.host.terminal import say, wait_for, waiting
 from flows.planning.plan import Plan
@@ -77,8 +78,7 @@ def _services(run: RunSettings, *, embedded: bool) -> str:
 
 def stop_warm(address: str | None) -> int:
     """End what runs have kept in the cluster at the address or RAY_ADDRESS, without one on this machine."""
-    asked = address or os.environ.get("RAY_ADDRESS")
-    cluster = None if asked == "local" else asked
+    cluster = ray_to_join(address)
     services = None if cluster else found()
     ended: list[KeptSet] = []
     if services:

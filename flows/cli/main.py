@@ -15,7 +15,7 @@ from flows.cli.exit_status import INTERRUPTED, exit_status
 from flows.cli.parsing import read_options, usage_errors
 from flows.host.collector import collector_paused
 from flows.host.private_folder import NoPrivateFolder, empty_folder
-from flows.host.ray_loopback import keep_to_loopback
+from flows.host.ray_loopback import keep_to_loopback, ray_to_join
 from flows.host.ray_token import ask_for_token
 from flows.host.signals import exit_on_signals
 from flows.host.surroundings import prepare_surroundings
@@ -96,7 +96,7 @@ def _set_up(command: "Command") -> None:
 
     for path in settings_files():
         sys.stderr.write(f"Settings: {path.absolute()}\n")
-    cluster = command.ray_address or os.environ.get("RAY_ADDRESS")
+    cluster = ray_to_join(command.ray_address)
     keep_to_loopback(cluster)
     if not cluster:
         ask_for_token()

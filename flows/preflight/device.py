@@ -1,19 +1,14 @@
 """Where the models will run, and the check that a GPU is there if one is asked for."""
 
-import os
-
 from flows.config.parameters import Batch
-from flows.host.ray_loopback import is_loopback
+from flows.host.ray_loopback import is_loopback, ray_to_join
 from tasks.errors import InvalidInput
-
-LOCAL = ("auto", "local")
-"""Addresses that let Ray find a cluster by itself, or start one."""
 
 
 def cluster_address(address: str | None) -> str | None:
     """Return the address of the Ray cluster to join, by the option or RAY_ADDRESS; None: Ray runs on this machine."""
-    address = address or os.environ.get("RAY_ADDRESS")
-    return None if address in LOCAL else address or None
+    found = ray_to_join(address)
+    return None if found == "auto" else found  # then Ray looks for one on this machine
 
 
 def runs_elsewhere(address: str | None) -> bool:

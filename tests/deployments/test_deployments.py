@@ -27,6 +27,7 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect_client import ROOT, Prefect
 from runs import transcribing
 
+from deployments.box import environment
 from deployments.settings import DeploymentSettings
 from flows.services.prefect_server import LASTING_SERVER
 
@@ -454,6 +455,17 @@ def test_a_wrong_setting_is_named_before_anything_starts(name: str, value: str, 
     assert ran.returncode == 1
     assert words in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_services_reach_each_other_without_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`make up` would wait for the server until it gives up."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "corp.example")
+    services = environment(DeploymentSettings())
+    assert services["no_proxy"] == services["NO_PROXY"] == "corp.example,127.0.0.1,localhost,::1"
 
 
 def test_the_compose_file_is_whole() -> None:

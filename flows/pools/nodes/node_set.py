@@ -158,7 +158,7 @@ class NodeSet:
             if replica.surplus:
                 ray.kill(replica.actor)
         actors = [replica.actor for replica in replicas]
-        return leave(warm, self._name, self.node.id, self.specs, self._kept, actors)
+        return leave(warm, self._name, self.node, self.specs, self._kept, actors)
 
     def close(self) -> list[Call]:
         """End the actors, give back what is reserved, and return the calls that waited or ran here."""

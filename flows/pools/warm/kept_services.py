@@ -73,13 +73,14 @@ class KeptServices:
 
     def stop(self) -> None:
         """End the keeper, and with it Ray and the server."""
-        if process := self.process():
-            process.terminate()
-        deadline = time.monotonic() + END_S
-        while (left := self.process()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if left:
-            left.kill()  # its Ray and its server notice
+        with suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+            if process := self.process():
+                process.terminate()
+            deadline = time.monotonic() + END_S
+            while (left := self.process()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if left:
+                left.kill()  # its Ray and its server notice
 
     def process(self) -> psutil.Process | None:
         """Return the keeper; None if it has ended, also if nobody has asked how, as in a container without an init."""

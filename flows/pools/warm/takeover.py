@@ -10,9 +10,11 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from flows.pools.placement import place
 from flows.pools.sizing import PoolSpec
 from flows.pools.warm.kept_set import KeptSet, end_set, kept_sets
 from flows.pools.warm.policy import WarmPolicy, digest
+from flows.services.ray_cluster.node import Node
 from flows.services.ray_cluster.records import record_of
 
 logger = logging.getLogger(__name__)
@@ -53,15 +55,15 @@ def process_of(policy: WarmPolicy, specs: list[PoolSpec]) -> str:
 
 
 def leave(
-    policy: WarmPolicy, name: str, node: str, specs: list[PoolSpec], taken: KeptSet | None, actors: list[Any]
+    policy: WarmPolicy, name: str, node: Node, specs: list[PoolSpec], taken: KeptSet | None, actors: list[Any]
 ) -> KeptSet | None:
     """Let the actors of a set, `taken` from an earlier run or not, wait for the next one. None if any cannot."""
     reserved: Counter[str] = Counter()
-    for spec in specs:
-        reserved.update({"CPU": spec.size * spec.num_cpus, "GPU": spec.size * spec.num_gpus})
+    for bundle in place(specs, [node]):  # with the room for surplus actors
+        reserved.update(bundle.resources)
     kept = KeptSet(
         name,
-        node,
+        node.id,
         process_of(policy, specs),
         {**(taken.models if taken else {}), **policy.models},
         tuple(dict.fromkeys((*(taken.labels if taken else ()), *policy.labels))),

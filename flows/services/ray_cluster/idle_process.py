@@ -40,7 +40,7 @@ def start_idle_process(node: Node, runtime_env: dict[str, Any]) -> None:
         num_workers=1,
     )
     try:
-        with init_grpc_channel(f"{node.host}:{node.port}") as channel:
+        with init_grpc_channel(f"{node.host}:{node.port}", ray_constants.GLOBAL_GRPC_OPTIONS) as channel:
             NodeManagerServiceStub(channel).PrestartWorkers(request, timeout=ANSWER_S)
     except grpc.RpcError as error:
         logger.info("no process waits for the next run on %s: %s", node, error)

@@ -19,6 +19,7 @@ from ray._private import worker
 
 from flows.host.allocator_env import KEEP_MEMORY
 from flows.host.private_folder import private_subfolder
+from flows.host.ray_loopback import ray_to_join
 from flows.host.ray_token import provide_token
 from flows.host.signals import signals_blocked
 from flows.preflight.services import check_ray
@@ -60,14 +61,14 @@ def ray_session(address: str | None, *, dashboard: bool) -> Iterator[RaySession]
         notice = disk_notice(psutil.Process().children(), store)
         node: Any = worker._global_node  # noqa: SLF001
         outlives_us = not (node and node.is_head())
-        yield RaySession(nodes, bool(address or os.environ.get("RAY_ADDRESS")), url, notice, outlives_us)
+        yield RaySession(nodes, ray_to_join(address) is not None, url, notice, outlives_us)
 
 
 @contextmanager
 def _started(address: str | None, *, dashboard: bool) -> Iterator[str | None]:
     check_ray(address)
     before = set(psutil.Process().children())
-    url = _start(address or os.environ.get("RAY_ADDRESS"), dashboard=dashboard)
+    url = _start(ray_to_join(address), dashboard=dashboard)
     started = set(psutil.Process().children()) - before
     with _reaper(started) if started else nullcontext():
         try:

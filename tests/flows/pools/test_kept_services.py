@@ -42,6 +42,16 @@ def test_a_keeper_whose_end_nobody_collects_has_ended() -> None:
     keeper.wait()
 
 
+def test_a_keeper_that_ends_by_itself_while_it_is_stopped_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one whose Ray was just killed: the run that finds it goes on with a new one."""
+    keeper = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    found = [psutil.Process(keeper.pid)]
+    keeper.communicate()
+    monkeypatch.setattr(KeptServices, "process", lambda _: found.pop() if found else None)
+    KeptServices(keeper.pid, 0.0, "", "", {}).stop()
+    assert not found
+
+
 @pytest.mark.parametrize("used", [False, True])
 def test_a_keeper_whose_ray_is_gone_is_ended_unless_a_run_uses_it(alone: dict[str, str], *, used: bool) -> None:
     """Nothing can be asked of a Ray whose head was killed."""

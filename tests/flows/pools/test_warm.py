@@ -77,7 +77,7 @@ def test_the_next_run_with_the_same_models_goes_on_with_the_actors_and_their_roo
     pids = processes(first)
     (kept,) = first.kept
     assert kept.memory_bytes > 50e6
-    assert kept.reserved == {"CPU": 1.0, "GPU": 0.0}
+    assert kept.reserved == {"CPU": 1.0}
     second = started(policy(transcribe="tiny", diarize="a"), [replace(TWO[0], stages=("write",)), TWO[1]])
     assert [each.name for each in second.taken_over] == [kept.name]
     assert processes(second) == pids

@@ -4,10 +4,12 @@ import gc
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from flows.services.ray_cluster.session import STARTS, _shut_down, _started_here
+from flows.host.private_folder import private_subfolder
+from flows.services.ray_cluster.session import STARTS, _shut_down, _started, _started_here
 
 SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
 
@@ -42,6 +44,19 @@ def test_what_does_not_pass_ends_the_run(monkeypatch: pytest.MonkeyPatch, messag
     with pytest.raises(RuntimeError, match=message[:20]):
         _started_here(dashboard=False)
     assert len(tried) == tries
+
+
+@pytest.mark.parametrize("named", ["by the option", "by the variable"])
+def test_local_names_a_ray_that_is_started_as_without_an_address(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """Ray takes the word too, and would start one with a dashboard and logs that everybody can read."""
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr("ray.init", lambda **options: asked.append(options) or SimpleNamespace(dashboard_url=""))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setenv("RAY_ADDRESS", "local" if named == "by the variable" else "head:6379")
+    with _started(None if named == "by the variable" else "local", dashboard=False):
+        pass
+    (options,) = asked
+    assert (options["_temp_dir"], options["include_dashboard"]) == (str(private_subfolder("ray")), False)
 
 
 def test_python_collects_garbage_again_after_a_ray_that_could_not_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
