@@ -51,6 +51,17 @@ def test_a_speaker_is_named_above_the_upper_limit_and_suggested_above_the_lower_
     assert found({"S0": voice(40)}, ada)["S0"]["margin"] is None
 
 
+def test_a_person_is_one_speaker_of_a_recording_or_of_each_of_its_channels() -> None:
+    """A channel also hears, softer, who speaks on another one: that must not take the name from the words there."""
+    ada = person(1, "Ada", voice(0))
+    names = names_of(list(found({"S0": voice(9), "S1": voice(3), "S2": voice(6)}, ada).values()))
+    assert names == {"S1": "Ada"}
+    labels = ("CHANNEL_0 S0", "CHANNEL_0 S1", "CHANNEL_1 S0")
+    heard = dict(zip(labels, (voice(9), voice(3), voice(6)), strict=True))
+    names = names_of(list(found(heard, ada).values()))
+    assert names == {"CHANNEL_0 S1": "Ada", "CHANNEL_1 S0": "Ada"}
+
+
 def test_the_least_like_voice_of_a_person_counts() -> None:
     """Complete linkage."""
     assert found({"S0": voice(10)}, person(1, "Ada", voice(0), voice(69))) == {}
