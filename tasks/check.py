@@ -59,7 +59,7 @@ def _judge(
     findings = list(bad_recording(audio))
     for each in zip(parts, speech, found, strict=True):
         findings += _in_part(*each, options)
-    if diarization and not audio.parts:  # in parts nothing has to be diarized
+    if diarization and not audio.parts:  # a part has a speaker, whether or not its own are told apart
         findings += unlabelled(parts[0].segments, diarization.turns)
         findings += one_for_all(diarization.turns, fewest_speakers)
     in_all = Coverage(sum(each.speech_s for each in found), sum(each.covered_s for each in found))
@@ -150,6 +150,8 @@ def choose_texts(
     elif any(each.taken for each in decisions):
         merged = of_parts(texts, labels, audio)
         transcript = replace(merged, note=transcript.note) if transcript.result["segments"] else merged
+    elif again.provisional:
+        transcript = replace(transcript, provisional=True, parts=texts)
     heard = [replace(part, transcript=text) for part, text in zip(parts, texts, strict=True)]
     quality = _judge(heard, speech, audio, diarization, options, fewest_speakers)
     return SecondPass(transcript, replace(quality, second_pass=decisions))
@@ -173,12 +175,19 @@ def _choose_in_part(
         first,
         language=language if result["segments"] else first.language,
         result=result,
-        aligned_by=first.aligned_by or again.aligned_by,
+        aligned_by=_aligned_by(first, again),
         provisional=first.provisional or again.provisional,
         broken=again.broken | first.broken,
         note=None if result["segments"] else first.note,
     )
     return chosen, [replace(each.moved(part.offset_s), speaker=part.label) for each in decisions]
+
+
+def _aligned_by(first: Transcript, again: Transcript) -> str | None:
+    """Return what has timed the words; also what timed those of the second pass alone, if something better may."""
+    if first.aligned_by and again.aligned_by and again.provisional and not first.provisional:
+        return f"{first.aligned_by}, {again.aligned_by}"
+    return first.aligned_by or again.aligned_by
 
 
 @stage_task("check again", kept=True)

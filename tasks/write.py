@@ -157,9 +157,9 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
-    if quality and file.names:
-        quality = with_names(quality, file.names)
     diarization = _with_speakers(file, transcript, diarization, people)
+    if quality and transcript.parts:
+        quality = with_names(quality, transcript.result.get("speaker_names", {}))
     outputs = options.outputs(output, transcript.language)
     provenance = replace(made_with, source=file.name, source_date=file.day, words_timed_by=transcript.aligned_by)
     recording = SEVERAL if file.tracks else Recording.beside(file.path, outputs.get("html", ""), file.track_number)

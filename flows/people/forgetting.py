@@ -16,6 +16,8 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
     The same voice may be in other recordings, too, such as a group with this one as a track. Of an older diarization of
     the same recording, in which the labels may be others, all voices are removed.
     """
+    if not people:
+        return 0  # without a look at the results, which may be hundreds of thousands
     forgotten = {each.voice.embedding for person in people for each in person.voices}
     recordings = {each.source for person in people for each in person.voices}
     recordings |= set(_groups_with(recordings, folder.ledger().rows))

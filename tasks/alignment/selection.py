@@ -1,5 +1,6 @@
 """Which method times the words of a language: its aligner, of which the last few stay loaded, or a fallback."""
 
+import errno
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from tasks.models.cache import cached_model
 from tasks.models.local_copies import ensure_local
 from tasks.models.options import ModelOptions
 from tasks.models.registry import aligner_version, default_aligners, refuse_download
-from tasks.oom import is_poisoning
+from tasks.oom import is_out_of_memory, is_poisoning
 from tasks.retries import retry
 from tasks.whisper.loading import WhisperOptions, whisper_model
 
@@ -27,7 +28,7 @@ FORGET_S = 600.0
 class AlignerUnavailable(Exception):
     """An aligner cannot be loaded, or could not be less than FORGET_S ago.
 
-    `version` is that of its files then, empty if they were not all here.
+    `version` is that of its files then; empty if they were not all here, or if they are not at fault.
     """
 
     def __init__(self, reason: str, version: str) -> None:
@@ -80,10 +81,17 @@ def _loaded(language: str, model: str, models: ModelOptions) -> Any:
     except Exception as error:
         if is_poisoning(error):
             raise
-        version = aligner_version(language, model, models.model_dir)
+        version = "" if _is_of_machine(error) else aligner_version(language, model, models.model_dir)
         unavailable = AlignerUnavailable(f"{type(error).__name__}: {error}", version)
         _failed[language, model, models] = time.monotonic(), unavailable
         raise unavailable from error
+
+
+def _is_of_machine(error: Exception) -> bool:
+    """Return whether a load failed for lack of memory, or by an error of the disk: the same files may load later."""
+    full = is_out_of_memory(error) or isinstance(error, MemoryError) or "allocate memory" in str(error)
+    # Transformers raises OSError for bad files too, without errno.
+    return full or (isinstance(error, OSError) and error.errno not in (None, errno.ENOENT))
 
 
 def _load(language: str, model: str, models: ModelOptions) -> Any:

@@ -98,15 +98,17 @@ class Matcher:
     def matches(self, voices: Mapping[str, Voice]) -> list[Match]:
         """Return who the speakers of a file are, as far as they are like somebody. No person is two of its speakers.
 
-        A speaker whose very voice is among those of a person is that person, whatever the limits.
+        Where its channels or tracks were diarized that holds for each of them: they may hear each other's speakers. A
+        speaker whose very voice is among those of a person is that person, whatever the limits.
         """
         candidates = [each for label, voice in voices.items() for each in self._candidates(label, voice)]
         chosen: dict[str, Candidate] = {}
-        taken: set[str] = set()
+        taken: set[tuple[str, str]] = set()
         for each in sorted(candidates, key=lambda each: -each.similarity):
-            if each.label not in chosen and each.person.id not in taken:
+            part = each.label.rpartition(" ")[0]  # as tasks/channels/speakers.py has it; else empty
+            if each.label not in chosen and (part, each.person.id) not in taken:
                 chosen[each.label] = each
-                taken.add(each.person.id)
+                taken.add((part, each.person.id))
         return [_match(chosen[label]) for label in voices if label in chosen]
 
     def _candidates(self, label: str, voice: Voice) -> Iterable[Candidate]:

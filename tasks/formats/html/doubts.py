@@ -31,6 +31,7 @@ class Piece:
     text: str
     start: float
     end: float
+    speaker: str | None = None
     doubts: tuple[Doubt, ...] = ()
     """Those of its text."""
     gaps: list[Doubt] = field(default_factory=list)
@@ -40,18 +41,22 @@ class Piece:
 def pieces_of(segment: dict[str, Any], space: str) -> Iterator[Piece]:
     """Yield the words of a segment, which together have all of its text; `space` stands before the segment."""
     text, position = f"{space}{segment['text'].strip()}", 0
-    end = round(float(segment["end"]), 2)
+    end, speaker = round(float(segment["end"]), 2), segment.get("speaker")
     for word in timed_words(segment):
         found = text.find(word.text, position)
         if found >= 0:
-            yield Piece(text[position:found], word.text, round(float(word.start), 2), round(float(word.end), 2))
+            start, stop = round(float(word.start), 2), round(float(word.end), 2)
+            yield Piece(text[position:found], word.text, start, stop, speaker)
             position = found + len(word.text)
     if position < len(text):
-        yield Piece(text[position:], "", end, end)
+        yield Piece(text[position:], "", end, end, speaker)
 
 
 def mark(pieces: list[Piece], doubts: list[Doubt]) -> None:
-    """Note each doubt at the pieces whose time it shares; one without text, before the first piece after it."""
+    """Note each doubt at the pieces whose time it shares; one without text, before the first piece after it.
+
+    Where several speak at once, one of a speaker is noted at that speaker's pieces alone.
+    """
     timed = sorted(pieces, key=lambda piece: piece.start)
     longest = max((piece.end - piece.start for piece in timed), default=0.0)
     for doubt in doubts:
@@ -61,6 +66,8 @@ def mark(pieces: list[Piece], doubts: list[Doubt]) -> None:
         first = bisect_left(timed, start - longest, key=lambda piece: piece.start)
         last = bisect_left(timed, end, key=lambda piece: piece.start)
         shared = [piece for piece in timed[first:last] if piece.end > start] if doubt.finding.text else []
+        own = [piece for piece in shared if piece.speaker == doubt.finding.speaker]
+        shared = own or shared  # of a channel with several speakers nobody may have its name
         for piece in shared:
             piece.doubts += (doubt,)
         if not shared and timed:

@@ -15,6 +15,7 @@ from batches import planned
 from voices import diarized, recordings, voice
 
 from flows.cli import speakers as command
+from flows.people.forgetting import forget_voices
 from flows.people.grouping import grouped
 from flows.people.registry import next_ids
 from flows.state.folder import OutputFolder
@@ -173,6 +174,17 @@ def test_a_person_is_forgotten_though_an_old_result_is_broken(tmp_path: Path, mo
     everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert voice(1).embedding.encode() not in everything
     assert voice(1, 3).embedding.encode() not in everything
+
+
+def test_with_nobody_to_forget_no_result_is_read(tmp_path: Path) -> None:
+    """There may be many. One that is broken shows it: reading removes it."""
+    batch = diarized(recordings(tmp_path / "speech", 1), {"0.wav": {"SPEAKER_00": voice(1)}})
+    folder = OutputFolder.of(batch)
+    [stored] = Path(folder.results).rglob("diarize/v2/*")
+    stored.write_text(stored.read_text().replace("seconds", "lasting"))
+    assert (forget_voices(folder, []), stored.exists()) == (0, True)
+    other = Person("P0001", voices=[KnownVoice(voice(2), "b.wav", "2")])
+    assert (forget_voices(folder, [other]), stored.exists()) == (1, False)
 
 
 def test_people_are_written_to_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,19 @@ def test_channels_are_diarized_on_request(speech: Path) -> None:
     assert said not in notices(batch_of(speech, transcribe=SPLIT, diarize={"diarize_channels": True}))
 
 
+def test_a_row_that_asks_for_its_channels_alone_is_diarized_as_a_whole_if_it_has_one(speech: Path) -> None:
+    """Without --diarize, too: the results are those of a row that asks for diarization, and so is a mixed file's."""
+    names = ("call.wav", "hello.wav")
+    rows = [{"path": str(speech / name), "diarize_channels": True} for name in names]
+    diarized = [{"path": str(speech / name), "diarize": True} for name in names]
+    keys = [
+        {name: (file.error, file.source.keys) for name, file in planned(batch).items()}
+        for batch in (with_manifest(speech, each, diarize={"by_default": False}) for each in (rows, diarized))
+    ]
+    assert keys[0] == keys[1]
+    assert all(error is None and "diarize" in stages for error, stages in keys[0].values())
+
+
 def test_speaker_turns_of_split_channels_need_no_diarization(speech: Path) -> None:
     """A recording of one channel has none then, and fails before it is transcribed."""
     write = {"output_dir": str(speech.parent / "out"), "output_format": "rttm"}

@@ -1,5 +1,6 @@
 """Aligners of several languages in one process, and what there is where one cannot be loaded."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -81,6 +82,27 @@ def test_an_aligner_that_is_here_and_does_not_load_is_known_by_its_files(
     (torn / "model.safetensors").write_bytes(b"torn again")
     assert aligner_version("cy", str(torn), None) not in {before, ""}
     assert select_timing_method("cy", NOBODYS, whisper, CPU).broken == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        MemoryError(),
+        OSError(errno.EIO, "I/O"),
+    ],
+)
+def test_an_aligner_for_which_there_was_no_memory_is_not_broken(
+    whisper: WhisperOptions, small_models: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The next run tries it again, though its files are the same: the fault was the machine's."""
+
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(selection, "_load", full)
+    method = select_timing_method("cy", str(small_models / "align-tiny"), whisper, CPU)
+    assert (method.name, len(method.failed), method.broken) == (CROSS_ATTENTION, 1, {})
 
 
 def test_a_language_without_an_aligner_has_whispers_attention(whisper: WhisperOptions) -> None:

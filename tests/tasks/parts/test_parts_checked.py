@@ -140,8 +140,13 @@ def test_each_part_has_its_own_language(sound: Audio) -> None:
         assert any(each.kind == "language" for each in quality.findings) == found
 
 
-def passed_again(sound: Audio, text: Segments, new: Segments) -> tuple[Transcript, SecondPass]:
-    """Return a transcript whose second part has a hole, and what is chosen of it and the new segments there."""
+def passed_again(
+    sound: Audio, text: Segments, new: Segments, *, provisional: bool = False
+) -> tuple[Transcript, SecondPass]:
+    """Return a transcript whose second part has a hole, and what is chosen of it and the new segments there.
+
+    The times of the new ones may be `provisional`.
+    """
     transcript = apart(sound, CALL, text)
     found = [each.moved(-OFFSET_S) for each in checked(transcript, sound).findings]
     segments = parts_of(transcript, sound, LABELS)[1].segments
@@ -149,11 +154,14 @@ def passed_again(sound: Audio, text: Segments, new: Segments) -> tuple[Transcrip
     for stretch in stretches:
         stretch.decoded = [Decoded(each["start"], each["end"], each["text"], -0.3, 0.1, 1.0, 0.0) for each in new]
     decoded = DecodedAgain("en", [], [DecodedAgain("en", []), DecodedAgain("en", stretches)])
-    again = [Transcript("en", {"segments": each}, "whisper") for each in ([], new)]
+    again = [
+        Transcript("en", {"segments": []}),
+        Transcript("en", {"segments": new}, "segments" if provisional else "whisper", provisional),
+    ]
     return transcript, choose_texts(
         transcript,
         decoded,
-        Transcript("en", {"segments": []}, parts=again),
+        Transcript("en", {"segments": []}, provisional=provisional, parts=again),
         sound,
         None,
         CheckOptions(),
@@ -180,6 +188,18 @@ def test_a_text_that_is_not_taken_changes_nothing(sound: Audio) -> None:
     transcript, second = passed_again(sound, hole()[0], [])
     assert second.transcript == transcript
     assert [each.taken for each in second.quality.second_pass] == [False]
+
+
+def test_a_decision_by_provisional_times_is_no_last_one(sound: Audio) -> None:
+    """Also if it leaves the text as it is: once the aligner can be loaded, the new text may be better."""
+    text, gone = hole()
+    untimed = [{key: each[key] for key in ("start", "end", "text")} for each in gone]
+    transcript, second = passed_again(sound, text, untimed, provisional=True)
+    assert [each.taken for each in second.quality.second_pass] == [False]
+    assert second.transcript.result == transcript.result
+    assert second.transcript.provisional
+    parts = second.transcript.parts or []
+    assert [(part.provisional, part.aligned_by) for part in parts] == [(False, "whisper"), (True, "whisper, segments")]
 
 
 def test_the_bounds_are_those_of_the_whole_recording() -> None:

@@ -3,10 +3,12 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks.audio.types import AudioFile
 from tasks.diarization.voices import Voice
 from tasks.diarize import Diarization
 from tasks.errors import InvalidInput
@@ -15,8 +17,11 @@ from tasks.people.known import KnownVoice, PeopleChanged, PeopleFolder, Person, 
 from tasks.people.labels import Naming, names_of, rename
 from tasks.people.limits import Limits, parse_limits
 from tasks.people.matching import Match, Matcher
+from tasks.quality.transcript import Finding
+from tasks.quality.verdict import Quality
+from tasks.storage.outputs import OutputPath
 from tasks.transcribe import Transcript
-from tasks.write import WriteOptions
+from tasks.write import WriteOptions, write
 
 LIMITS = Limits(0.65, 0.55)
 
@@ -49,6 +54,17 @@ def test_a_speaker_is_named_above_the_upper_limit_and_suggested_above_the_lower_
     assert found({"S0": voice(55)}, ada)["S0"]["name"] == "Ada?"
     assert found({"S0": voice(57)}, ada) == {}
     assert found({"S0": voice(40)}, ada)["S0"]["margin"] is None
+
+
+def test_a_person_is_one_speaker_of_a_recording_or_of_each_of_its_channels() -> None:
+    """A channel also hears, softer, who speaks on another one: that must not take the name from the words there."""
+    ada = person(1, "Ada", voice(0))
+    names = names_of(list(found({"S0": voice(9), "S1": voice(3), "S2": voice(6)}, ada).values()))
+    assert names == {"S1": "Ada"}
+    labels = ("CHANNEL_0 S0", "CHANNEL_0 S1", "CHANNEL_1 S0")
+    heard = dict(zip(labels, (voice(9), voice(3), voice(6)), strict=True))
+    names = names_of(list(found(heard, ada).values()))
+    assert names == {"CHANNEL_0 S1": "Ada", "CHANNEL_1 S0": "Ada"}
 
 
 def test_the_least_like_voice_of_a_person_counts() -> None:
@@ -119,6 +135,32 @@ def test_people_are_read_with_the_names_of_the_table(tmp_path: Path) -> None:
     with pytest.raises(PeopleChanged, match="run the same command again"):
         naming.matches(Diarization([], voices={"S0": voice(0)}))
     assert read_people(str(tmp_path / "none")) == []
+
+
+def test_the_check_names_the_only_speaker_of_a_channel_as_the_transcript_does(tmp_path: Path) -> None:
+    """A channel with several has its own name in reasons: a doubt is not that of one of them."""
+    (tmp_path / "voices.json").write_bytes(voices_json([person(1, "Ada", voice(0))]))
+    spoken: list[dict[str, Any]] = [
+        {"start": float(i), "end": i + 1.0, "text": "Hello.", "speaker": f"CHANNEL_{number}"}
+        for i, number in enumerate((0, 1, 1))
+    ]
+    labels = ("CHANNEL_0 S0", "CHANNEL_1 S0", "CHANNEL_1 S1")
+    turns = [(float(i), i + 1.0, label) for i, label in enumerate(labels)]
+    heard = dict(zip(labels, (voice(0), voice(90), voice(180)), strict=True))
+    doubts = [Finding("missing", "odd", 0.0, 3.0, speaker=f"CHANNEL_{number}") for number in (0, 1)]
+    write.fn(
+        AudioFile("/in/a.wav", "a.wav", 3.0, channels=2, channel_mode="split", speakers=("Agent", "Room")),
+        OutputPath(str(tmp_path), "", "a.{format}"),
+        Transcript("en", {"segments": spoken}, parts=[Transcript("en", {"segments": []})] * 2),
+        Diarization(turns, voices=heard),
+        WriteOptions(output_format="txt,quality"),
+        None,
+        quality=Quality("check", [], doubts, 3.0, 3.0),
+        naming=Naming(PeopleFolder.at(str(tmp_path)), LIMITS),
+    )
+    assert "[Ada]" in (tmp_path / "a.txt").read_text()
+    findings = json.loads((tmp_path / "a.quality.json").read_text())["findings"]
+    assert [each["speaker"] for each in findings] == ["Ada", "Room"]
 
 
 @pytest.mark.parametrize(
