@@ -119,7 +119,7 @@ class FileRun:
         if self._one_speaker_a_part:
             return self.options.model_copy(update={"diarize": False})
         if self.diarize_parts and not self.source.parts:
-            return self.options.model_copy(update={"diarize_channels": False})
+            return self.options.model_copy(update={"diarize": True, "diarize_channels": False})
         return self.options
 
     @property

@@ -38,6 +38,18 @@ def test_channels_are_diarized_on_request(speech: Path) -> None:
     assert said not in notices(batch_of(speech, transcribe=SPLIT, diarize={"diarize_channels": True}))
 
 
+def test_a_manifest_may_ask_it_of_a_recording_of_one_channel(speech: Path) -> None:
+    """Whose speakers are found as with diarize, though the batch diarizes nothing else."""
+    for option in ("diarize", "diarize_channels"):
+        rows = [{"path": str(speech / name), option: True} for name in ("call.wav", "hello.wav")]
+        batch = with_manifest(speech, rows, transcribe=SPLIT, diarize={"by_default": False})
+        assert [file.error for file in planned(batch).values()] == [None, None]
+        assert "diarize" in planned(batch)["hello.wav"].missing
+    done = with_manifest(speech, rows[1:], transcribe=SPLIT, diarize={"by_default": False})
+    do(done, "transcribe", "align", "diarize", "write")
+    assert missing(batch_of(speech, transcribe=SPLIT, diarize={"diarize_channels": True})).keys() == {"call.wav"}
+
+
 def test_speaker_turns_of_split_channels_need_no_diarization(speech: Path) -> None:
     """A recording of one channel has none then, and fails before it is transcribed."""
     write = {"output_dir": str(speech.parent / "out"), "output_format": "rttm"}
