@@ -55,14 +55,15 @@ class Admitted:
 class Intake(Stream):
     """The first stream of a shard: its files, as the admission that all shards share lets them in."""
 
-    __slots__ = ("_admitted", "_before", "_shard", "ended", "next_may_start")
+    __slots__ = ("_admitted", "_before", "_shard", "_statuses", "ended", "next_may_start")
 
-    def __init__(self, shard: Shard, admitted: Admitted, before: threading.Event) -> None:
-        """`before` is set once the shard before has got all its files."""
+    def __init__(self, shard: Shard, admitted: Admitted, before: threading.Event, statuses: Mapping[str, int]) -> None:
+        """`before` is set once the shard before has got all its files; `statuses` counts the files of all shards."""
         super().__init__()
         self._shard = shard
         self._admitted = admitted
         self._before = before
+        self._statuses = statuses
         self.next_may_start = threading.Event()
         self.ended = threading.Event()
         """Set once no file of the shard is left to be admitted."""
@@ -71,12 +72,12 @@ class Intake(Stream):
         """Yield the files as they are admitted."""
         self._before.wait()
         self._shard.begin()
-        places = {file.index: place for place, file in enumerate(self._shard.files, start=1)}
+        waiting, left = self._statuses["waiting"], {file.index: n for n, file in enumerate(reversed(self._shard.files))}
         for file in self._admitted.of(self._shard):
             yield file
-            place = places[file.index]
-            seconds_left = (self._shard.wall_s or 0) / place * (len(places) - place)
-            if seconds_left < AHEAD_S:
+            # Not those admitted: at the beginning as many enter at once as there is room for.
+            finished = waiting - self._statuses["waiting"]
+            if finished and (self._shard.wall_s or 0) / finished * left[file.index] < AHEAD_S:
                 self.next_may_start.set()
         self.end()
 
@@ -164,7 +165,7 @@ class Shards:
         admitted, before = Admitted(admission.drain()), threading.Event()
         before.set()
         for shard in self._tracker.shards:
-            intake = Intake(shard, admitted, before)
+            intake = Intake(shard, admitted, before, self._tracker.statuses)
             work = ShardWork(shard, intake, self._tracker, self._threads, self._wire)
             # Prefect finds the parent run, the settings and the server's address in context variables.
             run = contextvars.copy_context().run

@@ -29,6 +29,7 @@ from tasks.diarize import DiarizeOptions
 from tasks.models.cache import forget_calls, load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.options import ModelOptions, decline_statistics, go_offline
+from tasks.storage.filesystems import forget_filesystems
 from tasks.transcribe import TranscribeOptions
 from tasks.transcribe_again import SecondPassOptions
 from tasks.whisper.loading import pipelines, whisper_model
@@ -166,6 +167,7 @@ class StageProcess:
             os.environ["HF_TOKEN"] = self._own_token
         forget_failures()
         forget_calls()
+        forget_filesystems()
         forget_workers()
         load_counts.clear()
         gc.collect()

@@ -43,10 +43,8 @@ def _filesystem(url: str) -> Any:
     if "::" in url:
         raise UnsupportedLocation(f"{shown(url)}: chained URLs are not read")
     try:
-        # Without its own record of what is there, which another program or the last run has changed since; and a new
-        # one, not fsspec's: in a process that stays, that would have the credentials of an earlier run.
-        own = {"use_listings_cache": False, "skip_instance_cache": True}
-        return fsspec.filesystem(protocol, **own, **_patience(protocol))
+        # Without its own record of what is there, which another program or the last run has changed since.
+        return fsspec.filesystem(protocol, use_listings_cache=False, **_patience(protocol))
     except ImportError:
         extra = EXTRAS.get(protocol)
         wanted = f"the extra {extra!r} of whisperx-batch, see docs/inputs.md" if extra else "fsspec's package for it"
@@ -57,6 +55,15 @@ def _filesystem(url: str) -> Any:
         raise UnsupportedLocation(
             f"{protocol}:// needs more than a URL and the environment tell, and is not read"
         ) from None
+
+
+def forget_filesystems() -> None:
+    """Let go of all file systems, also those that fsspec keeps for Prefect: they have the credentials of a run."""
+    from fsspec.registry import registry
+
+    _filesystem.cache_clear()
+    for each in set(registry.values()):
+        each.clear_instance_cache()
 
 
 def _patience(protocol: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from whisperx.diarize import DiarizationPipeline
 
 from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE, Samples
-from tasks.diarization.mixed_windows import BYTES_FOR_A_SAMPLE, MixedWindows, Windows, windows_that_fit
+from tasks.diarization.mixed_windows import BYTES_FOR_A_SAMPLE, PIECES, MixedWindows, Windows, windows_that_fit
 from tasks.diarization.pyannote_internals import fill_gpu, in_memory, make_lean
 from tasks.models.ungated import UngatedPipeline
 
@@ -139,22 +139,27 @@ def test_batches_of_all_lengths_are_computed_as_multiples_of_eight() -> None:
 
 def test_a_file_fills_batches_by_itself() -> None:
     """In order, the last of which is filled up, and two batches of pieces ahead."""
-    mixed, taken, sizes = MixedWindows(), [], []
+    mixed, ahead, sizes = MixedWindows(), 2 * PIECES, []
 
-    def network(numbers: Tensor) -> Tensor:
+    def wait_for(pieces: int) -> None:
+        for _ in range(6_000):
+            if len(mixed._batches._waiting) == pieces:
+                break
+            threading.Event().wait(0.01)
+
+    def segment(rows: Tensor) -> Tensor:
+        wait_for(ahead)
+        return rows
+
+    def embed(numbers: Tensor) -> Tensor:
         sizes.append(len(numbers))
+        if len(sizes) < 5:
+            wait_for(ahead - 1)  # all but the piece that its thread has taken out
         return numbers + 100
 
-    def pieces() -> Any:
-        for first in range(0, 42, 2):
-            taken.append(first)
-            yield Windows("embedding", network, (torch.arange(first, first + 2),), 8)
-
-    blocked = threading.Event()
-    first = mixed.submit(Windows("segmentation", lambda rows: blocked.wait(60) and rows, (torch.zeros(1),), 8))
-    found = mixed.each(pieces())
-    threading.Timer(0.5, blocked.set).start()
-    assert torch.cat(list(found)).tolist() == list(range(100, 142))
+    pieces = (Windows("embedding", embed, (torch.arange(first, first + 2),), 8) for first in range(0, 42, 2))
+    first = mixed.submit(Windows("segmentation", segment, (torch.zeros(1),), 8))
+    assert torch.cat(list(mixed.each(pieces))).tolist() == list(range(100, 142))
     first.result()
     assert sizes == [8] * 6
 

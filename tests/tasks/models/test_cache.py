@@ -5,12 +5,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from prefect.filesystems import RemoteFileSystem
 
 from tasks.models.cache import cached_model, forget_calls, load_counts
 from tasks.models.compute_limits import compute_limits
 from tasks.models.instances import InstancePool
 from tasks.models.options import ModelOptions
-from tasks.storage.filesystems import _filesystem
+from tasks.storage.filesystems import _filesystem, forget_filesystems
 from tasks.storage.results import releases
 
 
@@ -119,9 +120,11 @@ def test_what_the_calls_of_a_run_have_cached_is_forgotten_and_models_are_not() -
     """A file system has the credentials of its run; whatever a module caches later is forgotten by itself."""
     held = cached_model("held")(lambda: object())  # noqa: PLW0108
     model = held()
-    earlier = _filesystem("memory://")
+    earlier, of_prefect = _filesystem("memory://"), RemoteFileSystem(basepath="memory://results").filesystem
     releases("torch")
     forget_calls()
+    forget_filesystems()
     assert _filesystem("memory://") is not earlier  # nor one that fsspec has kept
+    assert RemoteFileSystem(basepath="memory://results").filesystem is not of_prefect
     assert releases.cache_info().currsize == 0
     assert held() is model
