@@ -15,6 +15,7 @@ from batches import planned
 from voices import diarized, recordings, voice
 
 from flows.cli import speakers as command
+from flows.people.gathering import gather
 from flows.people.grouping import grouped
 from flows.people.registry import next_ids
 from flows.state.folder import OutputFolder
@@ -173,6 +174,21 @@ def test_a_person_is_forgotten_though_an_old_result_is_broken(tmp_path: Path, mo
     everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert voice(1).embedding.encode() not in everything
     assert voice(1, 3).embedding.encode() not in everything
+
+
+def test_the_newest_diarization_stays_it_where_an_older_one_forgets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy of the recording in which the person was found: it has the same voice."""
+    speech, out = recordings(tmp_path / "speech", 2), tmp_path / "out"
+    diarized(speech, {"1.wav": {"SPEAKER_07": voice(1)}}, min_speakers=2)
+    [old] = (out / ".whisperx-batch").rglob("diarize/v2/*")
+    os.utime(old, (1, 1))
+    batch = diarized(speech, {"0.wav": {"SPEAKER_00": voice(1)}, "1.wav": {"SPEAKER_00": voice(2)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS, "--forget", "P0001") == 0
+    assert voice(1).embedding.encode() not in old.read_bytes()
+    folder = OutputFolder.of(batch)
+    assert [each.voice for each in gather(folder, folder.ledger()).voices] == [voice(2)]
 
 
 def test_people_are_written_to_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
