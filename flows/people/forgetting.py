@@ -23,8 +23,8 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
     recordings |= set(_groups_with(recordings, folder.ledger().rows))
     oldest_first = sorted(diarizations(folder), key=lambda result: -result.age_s)
     newest = {result.digest: result for result in oldest_first if result.digest in recordings}
-    changed = 0
-    for result in oldest_first:  # in this order, so that the newest stays the newest
+    changed, written = 0, set[str]()
+    for result in oldest_first:
         try:
             voices = read(folder, result).voices or {}
         except RuntimeError:  # it was broken and is removed, with its voices
@@ -33,9 +33,10 @@ def forget_voices(folder: OutputFolder, people: list[Person]) -> int:
         kept = {name for name, voice in voices.items() if voice.embedding not in forgotten}
         if newest.get(result.digest, result) is not result:
             kept = set()
-        if len(kept) < len(voices):
+        if len(kept) < len(voices) or result.digest in written:  # after an older one, so that the newest stays it
             stored(folder, result).edit(partial(_keep, kept))
-            changed += 1
+            written.add(result.digest)
+            changed += len(kept) < len(voices)
     return changed
 
 
@@ -48,4 +49,5 @@ def _groups_with(recordings: set[str], rows: Mapping[str, Row]) -> Iterator[str]
 
 
 def _keep(speakers: set[str], data: dict[str, Any]) -> None:
-    data["voices"] = {speaker: voice for speaker, voice in data["voices"].items() if speaker in speakers}
+    if data.get("voices"):  # versions 0.2 and earlier stored none
+        data["voices"] = {speaker: voice for speaker, voice in data["voices"].items() if speaker in speakers}

@@ -38,6 +38,8 @@ def check_files(
             continue
         if (options.diarize or options.diarize_channels) and not diarize:
             wrong.append(f"{where}: the batch has no options for diarization (diarize), which this file asks for")
+        if of_tracks and options.diarize and diarize and not options.diarizing_parts(diarize):
+            wrong.append(f"{where}: a track of a group is one speaker: leave out diarize, or set diarize_channels")
         if rttm and not (split or diarized):
             wrong.append(f"{where}: output_format rttm holds speaker turns, and this file is not diarized")
     outputs = Counter(entry.options.output.casefold() for entry in entries if entry.options.output)

@@ -71,5 +71,3 @@ def mistakes(rows: list[TrackRow]) -> Iterator[tuple[int, str]]:
                 yield row.line, f"{option}: {value!r}, and in line {line} of its group {other!r}"
         if row.options.channels not in (None, "mix"):
             yield row.line, "the channels of a track are mixed: leave out channels"
-        if row.options.diarize and not row.options.diarize_channels:
-            yield row.line, "a track of a group is one speaker: leave out diarize, or set diarize_channels"

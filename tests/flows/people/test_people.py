@@ -16,6 +16,7 @@ from voices import diarized, recordings, voice
 
 from flows.cli import speakers as command
 from flows.people.forgetting import forget_voices
+from flows.people.gathering import gather
 from flows.people.grouping import grouped
 from flows.people.registry import next_ids
 from flows.state.folder import OutputFolder
@@ -185,6 +186,21 @@ def test_with_nobody_to_forget_no_result_is_read(tmp_path: Path) -> None:
     assert (forget_voices(folder, []), stored.exists()) == (0, True)
     other = Person("P0001", voices=[KnownVoice(voice(2), "b.wav", "2")])
     assert (forget_voices(folder, [other]), stored.exists()) == (1, False)
+
+
+def test_the_newest_diarization_stays_it_where_an_older_one_forgets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a copy of the recording in which the person was found: it has the same voice."""
+    speech, out = recordings(tmp_path / "speech", 2), tmp_path / "out"
+    diarized(speech, {"1.wav": {"SPEAKER_07": voice(1)}}, min_speakers=2)
+    [old] = (out / ".whisperx-batch").rglob("diarize/v2/*")
+    os.utime(old, (1, 1))
+    batch = diarized(speech, {"0.wav": {"SPEAKER_00": voice(1)}, "1.wav": {"SPEAKER_00": voice(2)}})
+    assert speakers(monkeypatch, str(out), "--speaker_limits", LIMITS, "--forget", "P0001") == 0
+    assert voice(1).embedding.encode() not in old.read_bytes()
+    folder = OutputFolder.of(batch)
+    assert [each.voice for each in gather(folder, folder.ledger()).voices] == [voice(2)]
 
 
 def test_people_are_written_to_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from flows.config.inputs import Inputs
 from flows.config.parameters import Batch
 from flows.planning.discovery import check_any_there, check_below
 from flows.planning.manifest import read_manifest
-from flows.planning.selection import find_entries
+from flows.planning.selection import checked_entries, find_entries
 from flows.state.cleanup import unneeded_rows
 from flows.state.folder import OutputFolder
 from tasks.audio.types import BYTES_PER_SECOND
@@ -99,6 +99,16 @@ def test_tracks_are_diarized_on_request(speech: Path) -> None:
     assert missing(batch) == {"talk 1.2": diarized, "alone.wav": diarized}
     batch = talk(speech).model_copy(update={"diarize": DiarizeOptions()})
     assert missing(batch) == {"alone.wav": diarized}
+
+
+def test_diarize_for_a_track_of_one_speaker_is_refused(speech: Path) -> None:
+    """Unless the batch, or another row of its group, says that several may speak in it."""
+    rows = [row | ({"diarize": True} if "group" in row else {}) for row in rows_of(speech)]
+    asked = {"diarize_channels": True}
+    with pytest.raises(InvalidInput, match="line 1: a track of a group is one speaker: leave out diarize, or set"):
+        checked_entries(with_manifest(speech, rows, diarize={"by_default": False}))
+    checked_entries(with_manifest(speech, rows, diarize={"by_default": False, **asked}))
+    checked_entries(with_manifest(speech, [rows[0] | asked, *rows[1:]], diarize={"by_default": False}))
 
 
 def test_files_that_were_done_alone_are_not_done_again_as_tracks(speech: Path) -> None:
@@ -218,7 +228,6 @@ def test_all_mistakes_of_groups_are_told_with_their_lines(tmp_path: Path) -> Non
         "line 5: offset: Input should be greater than or equal to 0",
         "line 6: group: '../three' leads out of the output folder",
         "line 7: the channels of a track are mixed: leave out channels",
-        "line 8: a track of a group is one speaker: leave out diarize, or set diarize_channels",
         "line 10: its speaker is rec, as in line 9: name both in the column speaker",
         "line 12: its speaker is room, as in line 11: name both in the column speaker",
     ]
