@@ -33,6 +33,15 @@ def channel_of(label: str) -> int:
     return int(number) + 1 if kind == "CHANNEL" else 0
 
 
+def to_label(result: Result) -> Result:
+    """Return a result with segments and words of its own: labelled twice, the names would be taken for labels."""
+    segments = [
+        {**each, "words": [dict(word) for word in each["words"]]} if "words" in each else dict(each)
+        for each in result["segments"]
+    ]
+    return {**result, "segments": segments}
+
+
 def label_parts(turns: Iterable[Turn], result: Result, embeddings: dict[str, list[float]] | None = None) -> None:
     """Label in place the words and segments of each part with the speakers of the turns in that part.
 
