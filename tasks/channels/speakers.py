@@ -65,7 +65,8 @@ def names_within(result: Result, names: Mapping[str, str], known: Mapping[str, s
     """
     numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
     called = dict(names)
-    for part, of_part in groupby(sorted(label for label in _labels(result) if label != part_of(label)), key=part_of):
+    within = (label for label in _labels(result) if label != part_of(label))
+    for part, of_part in groupby(sorted(within, key=lambda label: (len(part_of(label)), label)), key=part_of):
         name, labels = names.get(part, part), list(of_part)
         for label in labels:
             called[label] = label_within(name, f"SPEAKER_{next(numbers[name]):02}") if len(labels) > 1 else name
