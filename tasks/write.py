@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
-from tasks.channels.speakers import label_parts, names_within, turns_in, unused_names
+from tasks.channels.speakers import label_parts, names_within, to_label, turns_in, unused_names
 from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
@@ -157,7 +157,7 @@ def write(
     people = naming.matches(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
-    diarization = _with_speakers(file, transcript, diarization, people)
+    transcript, diarization = _with_speakers(file, transcript, diarization, people)
     if quality and transcript.parts:
         quality = with_names(quality, transcript.result.get("speaker_names", {}))
     outputs = options.outputs(output, transcript.language)
@@ -190,17 +190,19 @@ def write(
 
 def _with_speakers(
     file: AudioFile, transcript: Transcript, diarization: Diarization | None, people: list[Match] | None
-) -> Diarization | None:
-    """Put the speakers, by their names, into the transcript; return their turns, None if nobody looked for them."""
+) -> tuple[Transcript, Diarization | None]:
+    """Return the transcript with the speakers, by their names, and their turns; None if nobody looked for them."""
     if transcript.parts:
+        transcript = replace(transcript, result=to_label(transcript.result))  # another try has the one that is given
         diarization = diarization or Diarization([])
         label_parts(diarization.turns, transcript.result, diarization.embeddings)
         names = names_within(transcript.result, file.names, names_of(people))
-        return rename(transcript, replace(diarization, turns=turns_in(transcript.result, diarization.turns)), names)
+        turns = turns_in(transcript.result, diarization.turns)
+        return transcript, rename(transcript, replace(diarization, turns=turns), names)
     if diarization is None:
-        return None
+        return transcript, None
     assign_speakers(transcript, diarization)
-    return rename(transcript, diarization, names_of(people))
+    return transcript, rename(transcript, diarization, names_of(people))
 
 
 def _number_of_speakers(transcript: Transcript) -> int:

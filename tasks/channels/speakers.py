@@ -33,6 +33,15 @@ def channel_of(label: str) -> int:
     return int(number) + 1 if kind == "CHANNEL" else 0
 
 
+def to_label(result: Result) -> Result:
+    """Return a result with segments and words of its own: labelled twice, the names would be taken for labels."""
+    segments = [
+        {**each, "words": [dict(word) for word in each["words"]]} if "words" in each else dict(each)
+        for each in result["segments"]
+    ]
+    return {**result, "segments": segments}
+
+
 def label_parts(turns: Iterable[Turn], result: Result, embeddings: dict[str, list[float]] | None = None) -> None:
     """Label in place the words and segments of each part with the speakers of the turns in that part.
 
@@ -56,7 +65,8 @@ def names_within(result: Result, names: Mapping[str, str], known: Mapping[str, s
     """
     numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
     called = dict(names)
-    for part, of_part in groupby(sorted(label for label in _labels(result) if label != part_of(label)), key=part_of):
+    within = (label for label in _labels(result) if label != part_of(label))
+    for part, of_part in groupby(sorted(within, key=lambda label: (len(part_of(label)), label)), key=part_of):
         name, labels = names.get(part, part), list(of_part)
         for label in labels:
             called[label] = label_within(name, f"SPEAKER_{next(numbers[name]):02}") if len(labels) > 1 else name

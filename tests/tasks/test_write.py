@@ -78,6 +78,27 @@ def test_names_of_channels_that_are_not_there_are_noted(
     assert written.note == note
 
 
+def test_a_second_try_writes_the_same_speakers(tmp_path: Path) -> None:
+    """Of channels, some of them diarized; the task has the transcript that the first try has labelled."""
+    labels = ("CHANNEL_0", "CHANNEL_1", "CHANNEL_1", "CHANNEL_1")
+    segments = [{"start": i, "end": i + 1, "text": " Yes.", "speaker": label} for i, label in enumerate(labels)]
+    call = Transcript("en", {"segments": segments}, parts=[GREETING] * 2)
+    turns = [(float(i), i + 1.0, f"CHANNEL_1 SPEAKER_0{i}") for i in (1, 2)]
+    names = ("Ada Lovelace", "Board Room")
+    file = AudioFile("/in/a.wav", "a.wav", 4.0, channels=2, channel_mode="split", speakers=names)
+    (tmp_path / "out").touch()
+    output = OutputPath(str(tmp_path / "out"), "", "a.{format}")
+    asked = (file, output, call, Diarization(turns), WriteOptions(output_format="txt,rttm"), None)
+    with pytest.raises(OSError, match="out"):
+        write.fn(*asked)
+    (tmp_path / "out").unlink()
+    write.fn(*asked)
+    said = ["Ada Lovelace", "Board Room SPEAKER_00", "Board Room SPEAKER_01", "Board Room"]
+    assert (tmp_path / "out" / "a.txt").read_text().splitlines() == [f"[{name}]: Yes." for name in said]
+    heard = [line.split()[7] for line in (tmp_path / "out" / "a.rttm").read_text().splitlines()]
+    assert heard == [name.replace(" ", "_") for name in said[:3]]
+
+
 def test_any_formats_can_be_written_together(tmp_path: Path) -> None:
     """Each once, and under the extension that its programs look for."""
     file = AudioFile("/in/a.wav", "a.wav", 2.0)

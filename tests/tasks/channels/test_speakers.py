@@ -61,9 +61,10 @@ def test_a_person_who_is_known_has_all_words_of_a_channel_of_one_speaker() -> No
 
 
 def test_parts_of_one_name_have_no_speakers_in_common() -> None:
-    """Two recordings of a room: the first speaker of one need not be the first of the other."""
-    talk = result([sentence(0, "one", "two")], [sentence(5, "three", "four")])
-    pieces = [(time, time + 0.5, f"CHANNEL_{time // 5} SPEAKER_0{time % 5}") for time in (0, 1, 5, 6)]
+    """Recordings of a room: the first speaker of one need not be the first of the next. They count in their order."""
+    parts = range(11)
+    talk = result(*[[sentence(5 * part, "one", "two")] for part in parts])
+    pieces = [(5 * part + i, 5 * part + i + 0.5, f"CHANNEL_{part} SPEAKER_0{i}") for part in parts for i in (0, 1)]
     label_parts(pieces, talk)
-    called = names_within(talk, {"CHANNEL_0": "Room", "CHANNEL_1": "Room"}, {})
-    assert [called[label] for *_, label in pieces] == [f"Room SPEAKER_0{number}" for number in range(4)]
+    called = names_within(talk, {f"CHANNEL_{part}": "Room" for part in parts}, {})
+    assert [called[label] for *_, label in pieces] == [f"Room SPEAKER_{number:02}" for number in range(22)]
