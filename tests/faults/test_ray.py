@@ -112,7 +112,7 @@ def test_a_pool_whose_processes_do_not_start_ends_the_run_with_the_reason(
 ) -> None:
     """As on a node of a cluster on which a package is missing; said on one line."""
     (tmp_path / "prefect.py").write_text("raise ImportError('no Prefect here')\n")
-    monkeypatch.setattr("flows.pools.replica.runtime_env", lambda: {"env_vars": {"PYTHONPATH": str(tmp_path)}})
+    monkeypatch.setattr("flows.pools.nodes.standby.runtime_env", lambda: {"env_vars": {"PYTHONPATH": str(tmp_path)}})
     pools = gpu_pool([])
     try:
         error = pools.broken.result(timeout=120)
