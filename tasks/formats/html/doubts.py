@@ -66,7 +66,7 @@ def mark(pieces: list[Piece], doubts: list[Doubt]) -> None:
         first = bisect_left(timed, start - longest, key=lambda piece: piece.start)
         last = bisect_left(timed, end, key=lambda piece: piece.start)
         shared = [piece for piece in timed[first:last] if piece.end > start] if doubt.finding.text else []
-        own = [piece for piece in shared if piece.speaker == doubt.finding.speaker]
+        own = [piece for piece in shared if doubt.finding.speaker in (None, piece.speaker)]
         shared = own or shared  # of a channel with several speakers nobody may have its name
         for piece in shared:
             piece.doubts += (doubt,)

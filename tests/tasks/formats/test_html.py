@@ -131,14 +131,16 @@ def test_search_finds_text_across_words(fox: Page) -> None:
 
 
 def test_a_doubt_of_a_channel_is_marked_in_its_own_words(tmp_path: Path) -> None:
-    """And not in those of who speaks meanwhile; if nobody there has the channel's name, in all of that time."""
+    """And not in those of who speaks meanwhile; in all of that time if nobody has its name, or the doubt has none."""
     talk = [
         segment(0.2, 1.0, "Hello there", speaker="A", words=[word("Hello", 0.2, 0.5), word("there", 0.5, 1.0)]),
         segment(0.3, 1.0, "Good day", speaker="B", words=[word("Good", 0.3, 0.6), word("day", 0.6, 1.0)]),
     ]
-    for speaker, expected in (("B", ["Good day"]), ("Room", ["Hello there", "Good day"])):
+    talk.append(segment(0.9, 1.0, "Yes", words=[word("Yes", 0.9, 1.0)]))  # in no turn of a diarization
+    everything = ["Hello there", "Good day", "Yes"]
+    for speaker, expected in (("B", ["Good day"]), ("Room", everything), (None, everything)):
         doubt = Finding("invented", "odd", 0.3, 1.0, "odd", speaker=speaker)
-        page = page_of(tmp_path, talk, findings=[doubt], name=speaker).read_text()
+        page = page_of(tmp_path, talk, findings=[doubt], name=str(speaker)).read_text()
         marked = re.findall("<mark[^>]*>(.*?)</mark>", page, re.DOTALL)
         assert [" ".join(re.sub("<[^>]*>", "", each).split()) for each in marked] == expected
 
