@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tasks.audio.types import AudioFile
-from tasks.channels.speakers import label_parts, names_within, to_label, turns_in, unused_names
+from tasks.channels.speakers import label_parts, names_within, to_label, turns_in
 from tasks.check import SecondPass
 from tasks.diarize import Diarization, assign_speakers
 from tasks.formats import ALL, EXTENSIONS, NOTHING_KNOWN, encode
@@ -20,13 +20,12 @@ from tasks.options import Options
 from tasks.people.labels import Naming, names_of, rename
 from tasks.people.matching import Match
 from tasks.people.output_keys import outputs_key
-from tasks.quality.assessment import assess
 from tasks.quality.verdict import Quality, with_names
 from tasks.storage.outputs import OutputPath, PreviousOutputs, write_outputs
 from tasks.storage.results import stage_task
 from tasks.storage.write_ahead import WriteAhead
 from tasks.transcribe import Transcript
-from tasks.written import Facts, Fallback, WriteResult
+from tasks.written import WriteResult, facts_of
 
 OTHERS = tuple(name for name in EXTENSIONS if name not in ALL)
 LONGEST_LANGUAGE, LONGEST_FORMAT = "haw", max(EXTENSIONS.values(), key=len)
@@ -166,19 +165,7 @@ def write(
     shown = (options.layout(), _title(output, transcript.language), file.duration_s, provenance)
     material = (transcript, diarization, *shown, quality, people, recording)
     contents = {EXTENSIONS[name]: encode(name, *material) for name in options.formats()}
-    facts = Facts(
-        language=transcript.language,
-        speakers=None if diarization is None else _number_of_speakers(transcript),
-        aligned_by=transcript.aligned_by,
-        note="; ".join(filter(None, (transcript.note, unused_names(file, split=bool(transcript.parts))))) or None,
-        quality=None if quality is None else assess(quality, file.keys.get("check", "")),
-        people=people,
-        fallbacks=[
-            Fallback(language=each.language, aligned_by=each.aligned_by, broken=each.broken)
-            for each in transcript.parts or [transcript]
-            if each.provisional
-        ],
-    )
+    facts = facts_of(file, transcript, diarization, quality, people)
 
     def note(new: dict[str, bytes]) -> None:
         if ahead:
@@ -203,10 +190,6 @@ def _with_speakers(
         return transcript, None
     assign_speakers(transcript, diarization)
     return transcript, rename(transcript, diarization, names_of(people))
-
-
-def _number_of_speakers(transcript: Transcript) -> int:
-    return len({segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment})
 
 
 def _title(output: OutputPath, language: str) -> str:

@@ -3,9 +3,14 @@
 from dataclasses import dataclass, field
 from typing import TypedDict, cast
 
+from tasks.audio.types import AudioFile
+from tasks.channels.speakers import unused_names
+from tasks.diarize import Diarization
 from tasks.people.matching import Match
-from tasks.quality.assessment import Assessment
+from tasks.quality.assessment import Assessment, assess
+from tasks.quality.verdict import Quality
 from tasks.storage.filesystems import FileVersion
+from tasks.transcribe import Transcript
 
 
 class Fallback(TypedDict):
@@ -55,3 +60,30 @@ class WriteResult:
     def facts(self) -> Facts:
         """What the report says of them."""
         return cast(Facts, {name: getattr(self, name) for name in Facts.__annotations__})
+
+
+def facts_of(
+    file: AudioFile,
+    transcript: Transcript,
+    diarization: Diarization | None,
+    quality: Quality | None,
+    people: list[Match] | None,
+) -> Facts:
+    """Return what the report says of a transcript that is to be written, with its speakers named."""
+    return Facts(
+        language=transcript.language,
+        speakers=None if diarization is None else _number_of_speakers(transcript),
+        aligned_by=transcript.aligned_by,
+        note="; ".join(filter(None, (transcript.note, unused_names(file, split=bool(transcript.parts))))) or None,
+        quality=None if quality is None else assess(quality, file.keys.get("check", "")),
+        people=people,
+        fallbacks=[
+            Fallback(language=each.language, aligned_by=each.aligned_by, broken=each.broken)
+            for each in transcript.parts or [transcript]
+            if each.provisional
+        ],
+    )
+
+
+def _number_of_speakers(transcript: Transcript) -> int:
+    return len({segment["speaker"] for segment in transcript.result["segments"] if "speaker" in segment})

@@ -5,14 +5,13 @@ import logging
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack, cast
 
 from flows.host.collector import collector_paused
 from flows.state.ledger_file import LedgerFile
-from flows.state.ledger_rows import Row, Written, merged, row_from
+from flows.state.ledger_rows import Row, Written, merged, parsed, row_from
 from tasks.storage import io, urls, write_ahead
 from tasks.storage.atomic import atomic_write
 from tasks.storage.filesystems import FileVersion, UnsupportedLocation
@@ -26,8 +25,6 @@ FOLDER = ".whisperx-batch"
 LEDGER = "ledger.jsonl"
 COPIED = "ledger.copied"
 """Holds the version of the copy that this machine has made."""
-PARSED_TOGETHER = 1000
-"""Lines."""
 
 
 class Ledger:
@@ -64,7 +61,7 @@ class Ledger:
         content = self._path.read_bytes() if self._path.exists() else b""
         lines = content.splitlines()
         elsewhere = self._of_another_machine()
-        for learnt in _parsed(lines + elsewhere):
+        for learnt in parsed(lines + elsewhere):
             try:
                 path = str(learnt.pop("path"))
                 row = row_from(learnt)
@@ -204,21 +201,6 @@ class Ledger:
             for location in self._recovered:
                 io.remove(location)
             self._recovered = []
-
-
-def _parsed(lines: list[bytes]) -> Iterator[Any]:
-    """Yield what the lines say, without those that are no JSON.
-
-    Many at a time, since their objects share the strings of their keys then: 2 kB less for each file.
-    """
-    for i in range(0, len(lines), PARSED_TOGETHER):
-        some = lines[i : i + PARSED_TOGETHER]
-        try:
-            yield from json.loads(b"[%b]" % b",".join(some))
-        except ValueError:
-            for line in some:
-                with suppress(ValueError):
-                    yield json.loads(line)
 
 
 def _same_file(path: str, known: tuple[int | None, int | None], found: FileVersion) -> bool:

@@ -1,11 +1,16 @@
 """What the ledger knows of one file, and how something new is added to it."""
 
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TypedDict, cast
 
 from tasks.storage.filesystems import FileVersion
 from tasks.written import Facts, Fallback
 
+PARSED_TOGETHER = 1000
+"""Lines."""
 ONE_WRITE_NS = 5 * 10**9
 """Outputs of version 0.1 whose times lie closer together were written together: a run takes longer to start."""
 
@@ -146,3 +151,18 @@ def _of_version_0_1(learnt: dict[str, Any]) -> dict[str, Any]:
     return {
         each: {**facts, "outputs": found, "changed": changed if each == key else {}} for each, found in groups.items()
     }
+
+
+def parsed(lines: list[bytes]) -> Iterator[Any]:
+    """Yield what the lines say, without those that are no JSON.
+
+    Many at a time, since their objects share the strings of their keys then: 2 kB less for each file.
+    """
+    for i in range(0, len(lines), PARSED_TOGETHER):
+        some = lines[i : i + PARSED_TOGETHER]
+        try:
+            yield from json.loads(b"[%b]" % b",".join(some))
+        except ValueError:
+            for line in some:
+                with suppress(ValueError):
+                    yield json.loads(line)
