@@ -67,13 +67,25 @@ def _prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+SET_BY_THE_COMMAND = (
+    "RAY_AUTH_MODE",
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "PYANNOTE_METRICS_ENABLED",
+    "RAY_USAGE_STATS_ENABLED",
+)
+
+
 @pytest.fixture(autouse=True)
-def _as_ray_was_asked_for() -> Iterator[None]:
-    """Undo what the command, run in this process, sets for a Ray of its own: Ray reads it once, when it is loaded."""
-    mode = os.environ.get("RAY_AUTH_MODE")
+def _environment_as_it_was() -> Iterator[None]:
+    """Undo what the command, run in this process, sets in the environment: the next test's processes would have it."""
+    before = {name: os.environ.get(name) for name in SET_BY_THE_COMMAND}
     yield
-    if mode is None:
-        os.environ.pop("RAY_AUTH_MODE", None)
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="session", name="tiny_en")

@@ -160,7 +160,6 @@ def test_a_cluster_scaled_to_zero_starts_machines_for_a_run_and_gets_them_back(
         assert not machines.up()
         run = Run(machines, options, alone, tmp_path / "out")
         until(lambda: len([node for node in machines.up() if machines.worked(node)]) == 2, run)
-        assert len(machines.up()) == 2, "more machines than the files can use"
         assert run.end() == 0, run.said
         assert len(run.written()) == len(NAMES)
         deadline = time.time() + 60
