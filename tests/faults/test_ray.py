@@ -43,6 +43,7 @@ def driven(environment: dict[str, str], *arguments: str) -> tuple[dict[str, Any]
     return json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("one_ray")
 def test_an_actor_that_was_unreachable_has_not_died(api_url: str, tmp_path: Path) -> None:
     """What it ran is run again by the same process, and counted against no file."""

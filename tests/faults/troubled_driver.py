@@ -30,7 +30,7 @@ from tasks.models.options import ModelOptions
 from tasks.transcribe import TranscribeOptions
 
 TASKS = 4
-SILENT_S = 30
+SILENT_S = 20
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
