@@ -1,4 +1,4 @@
-"""How alike the sound of two channels is."""
+"""How alike the sound of two channels is, and how loud each."""
 
 import numpy as np
 
@@ -19,3 +19,9 @@ def correlation(first: Samples, second: Samples) -> float:
     products = np.abs(np.fft.irfft(np.fft.rfft(x, 2 * len(x)) * np.conj(np.fft.rfft(y, 2 * len(y)))))
     best = max(products[: LONGEST_DELAY + 1].max(), products[-LONGEST_DELAY:].max())
     return float(best / max(np.sqrt(np.sum(x * x) * np.sum(y * y)), 1e-12))
+
+
+def level_db(samples: Samples) -> float:
+    """Return the level of a stretch in dB, 0 at full scale; -100 if it is empty."""
+    sound = as_float(samples)
+    return 10 * float(np.log10(np.mean(sound * sound) + 1e-10)) if len(sound) else -100.0

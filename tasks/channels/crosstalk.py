@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz.fuzz import ratio
 
-from tasks.audio.types import SAMPLE_RATE, Samples, as_float
-from tasks.channels.correlation import correlation
+from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.channels.correlation import correlation, level_db
 from tasks.channels.removal import without_words
 
 Result = dict[str, Any]
@@ -64,8 +64,7 @@ class _Part:
 
     def level_db(self, start: float, end: float) -> float:
         """Return the level there."""
-        sound = as_float(self.sound(start, end))
-        return 10 * float(np.log10(np.mean(sound * sound) + 1e-10)) if len(sound) else -100.0
+        return level_db(self.sound(start, end))
 
     def speaks(self, start: float, end: float) -> bool:
         """Return whether a word of this part is said between two times."""

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.audio.types import SAMPLE_RATE, Samples, as_float
+from tasks.audio.types import SAMPLE_RATE, Samples
+from tasks.channels.correlation import level_db
 from tasks.channels.parties import APART_DB
 from tasks.parts.separate import Part
 from tasks.quality.coverage import covered
@@ -63,5 +64,4 @@ def _louder_db(other: Part, part: Part, span: Span) -> float:
 
 def _level_db(samples: Samples, start: float, end: float) -> float:
     first, last = (max(0, round(time * SAMPLE_RATE)) for time in (start, end))
-    sound = as_float(samples[first:last])
-    return 10 * float(np.log10(np.mean(sound * sound) + 1e-10)) if len(sound) else -100.0
+    return level_db(samples[first:last])
