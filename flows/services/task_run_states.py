@@ -19,7 +19,8 @@ from prefect.exceptions import PrefectException
 
 logger = logging.getLogger(__name__)
 
-CHECK_EVERY_S = 0.1
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.3
+"""Between two looks: short at first, as a small run waits for them at its end; a large one's server is busy."""
 QUIET_S = 15.0
 """If the server records nothing more for so long, what it lacks is lost: by default it writes every five seconds."""
 TRIES = 3
@@ -54,7 +55,7 @@ class TaskRunStates:
 
     def _recorded(self, client: SyncPrefectClient) -> bool:
         """Return whether the server has all; wait for it as long as it records more."""
-        before, changed = -1, time.monotonic()
+        before, changed, pause = -1, time.monotonic(), FIRST_PAUSE_S
         while True:
             counts = {flow_run: _count(client, flow_run) for flow_run in self._ended}
             if all(counts[flow_run] >= len(ended) for flow_run, ended in self._ended.items()):
@@ -63,7 +64,8 @@ class TaskRunStates:
                 before, changed = sum(counts.values()), time.monotonic()
             if time.monotonic() > changed + QUIET_S:
                 return False
-            time.sleep(CHECK_EVERY_S)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _send_lost(self, client: SyncPrefectClient) -> None:
         lost = [
