@@ -59,7 +59,7 @@ def _judge(
     findings = list(bad_recording(audio))
     for each in zip(parts, speech, found, strict=True):
         findings += _in_part(*each, options)
-    if diarization and not audio.parts:  # a part has a speaker, whether or not its own are told apart
+    if diarization and not audio.parts:  # each channel or track has its speaker already
         findings += unlabelled(parts[0].segments, diarization.turns)
         findings += one_for_all(diarization.turns, fewest_speakers)
     in_all = Coverage(sum(each.speech_s for each in found), sum(each.covered_s for each in found))
