@@ -76,16 +76,23 @@ SET_BY_THE_COMMAND = (
 )
 
 
+BEFORE_ALL_TESTS = {name: os.environ.get(name) for name in SET_BY_THE_COMMAND}
+
+
+def environment_as_it_was() -> None:
+    """Undo what the command, run in this process, sets in the environment: the next test's processes would have it."""
+    for name, value in BEFORE_ALL_TESTS.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
 @pytest.fixture(autouse=True)
 def _environment_as_it_was() -> Iterator[None]:
-    """Undo what the command, run in this process, sets in the environment: the next test's processes would have it."""
-    before = {name: os.environ.get(name) for name in SET_BY_THE_COMMAND}
+    """Undo it before each test too: a module's fixture may have run the command."""
+    environment_as_it_was()
     yield
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    environment_as_it_was()
 
 
 @pytest.fixture(scope="session", name="tiny_en")
