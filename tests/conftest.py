@@ -208,7 +208,10 @@ def _faults_met(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", name="one_ray")
 def _one_ray(faults_met: Path) -> Iterator[None]:
-    """A real Ray with two CPUs and one logical GPU, which the product then attaches to."""
+    """A real Ray with two CPUs and one logical GPU, which the product then attaches to.
+
+    A process of its own needs RAY_AUTH_MODE=token to join it.
+    """
     import ray
 
     os.environ["WHISPERX_BATCH_TEST_FAULTS"] = str(faults_met)

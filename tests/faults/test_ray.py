@@ -43,12 +43,14 @@ def driven(environment: dict[str, str], *arguments: str) -> tuple[dict[str, Any]
     return json.loads(done.stdout), done.stderr
 
 
-@pytest.mark.alone
 @pytest.mark.usefixtures("one_ray")
 def test_an_actor_that_was_unreachable_has_not_died(api_url: str, tmp_path: Path) -> None:
     """What it ran is run again by the same process, and counted against no file."""
     address = ray.get_runtime_context().gcs_address
-    server = {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
+    server = {"RAY_AUTH_MODE": "token"} | {
+        "PREFECT_API_URL": api_url,
+        "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value()),
+    }
     found, log = driven(server | NOTICES_SILENCE, "silent", address, str(tmp_path / "stopped"))
     assert found == {"errors": [None] * 4, "processes": 1}, log
     assert "was unreachable; what it ran is run again" in log

@@ -65,7 +65,8 @@ def test_the_job_of_a_driver_has_ended_once_that_is_gone() -> None:
         "print(ray.get_runtime_context().get_job_id(), flush=True); os.kill(os.getpid(), 9)"
     )
     line = [sys.executable, "-c", driver, ray.get_runtime_context().gcs_address]
-    job = subprocess.run(line, capture_output=True, text=True, check=False).stdout.split()[-1]
+    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
+    job = subprocess.run(line, env=environment, capture_output=True, text=True, check=False).stdout.split()[-1]
     deadline = time.monotonic() + 30
     while not job_has_ended(job) and time.monotonic() < deadline:
         time.sleep(0.1)
