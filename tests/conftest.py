@@ -67,15 +67,7 @@ def _prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-SET_BY_THE_COMMAND = (
-    "RAY_AUTH_MODE",
-    "HF_HUB_OFFLINE",
-    "TRANSFORMERS_OFFLINE",
-    "PYANNOTE_METRICS_ENABLED",
-    "RAY_USAGE_STATS_ENABLED",
-)
-
-
+SET_BY_THE_COMMAND = ("RAY_AUTH_MODE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "RAY_USAGE_STATS_ENABLED")
 BEFORE_ALL_TESTS = {name: os.environ.get(name) for name in SET_BY_THE_COMMAND}
 
 

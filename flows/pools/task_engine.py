@@ -16,8 +16,9 @@ import ray
 
 # serialize_context (task_runner.py) and hydrated_context carry a flow run into another process. prefect_ray hydrates
 # for every task run; once per actor and flow run takes a task run from 145 to 57 ms of wall time.
-# Without an open SyncClientContext the engine makes a client, and an SSL context, for every task run: 70 core-ms.
-from prefect.context import FlowRunContext, SyncClientContext, hydrated_context
+# Without an open SyncClientContext the engine makes a client, and an SSL context, for every task run: 70 core-ms; and
+# hydrated_context, which is given no client, makes one of its own: 25 core-ms.
+from prefect.context import FlowRunContext, SettingsContext, SyncClientContext, hydrated_context
 from prefect.results import ResultRecord
 from prefect.settings import PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED, temporary_settings
 from prefect.states import Running, State
@@ -116,10 +117,11 @@ def _opened(ticket: "ray.ObjectRef[Any]") -> Session:
 
 
 def _enter(stack: ExitStack, serialized: dict[str, Any]) -> None:
-    stack.enter_context(hydrated_context(serialized))
+    stack.enter_context(SettingsContext(**serialized["settings_context"]))
     # The client would ask the server for its version, and the task would fail if the server is away just then.
     with temporary_settings({PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}):
-        stack.enter_context(SyncClientContext.get_or_create())
+        client = stack.enter_context(SyncClientContext.get_or_create()).client
+    stack.enter_context(hydrated_context(serialized, client))
 
 
 def _run(task: Task[Any, Any], task_run_id: UUID, parameters: dict[str, Any]) -> State[Any]:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,13 @@ class Batches:
     full ones are WhisperX's own.
 
     Without, there is a thread for each compute slot, and each batch is of one file. Files share the threads evenly; the
-    last one gets them all.
+    last one gets them all. With `halves`, two workers of the model decode half a batch each.
     """
 
-    def __init__(self, model: "WhisperModel", *, mixed: bool) -> None:
+    def __init__(self, model: "WhisperModel", *, mixed: bool, halves: bool = False) -> None:
         self.model = model
+        self._pieces = 2 if halves else 1
+        self._workers = ThreadPoolExecutor(compute_limits.parallel * self._pieces, "whisper")
         self._threads = 1 if mixed else compute_limits.parallel
         self._decoders = ThreadPoolExecutor(self._threads, "decoder")
         self._shared = SharedBatches(self._generate, "decoder") if mixed else None
@@ -104,6 +106,8 @@ class Batches:
     def _generate(self, batches: Sequence[_Batch]) -> list[list[Decoded]]:
         """Decode batches as one, as `FasterWhisperPipeline.transcribe` does, and return what is in each."""
         features = np.concatenate([batch.features for batch in batches])
-        found = self.model.generate_segment_batched(features, batches[0].tokenizer, batches[0].options)
-        decoded = zip(found["text"], found["avg_logprob"], strict=True)
+        pieces = np.array_split(features, min(self._pieces, len(features)))
+        tokenizer, options = batches[0].tokenizer, batches[0].options
+        found = self._workers.map(lambda piece: self.model.generate_segment_batched(piece, tokenizer, options), pieces)
+        decoded = chain.from_iterable(zip(each["text"], each["avg_logprob"], strict=True) for each in found)
         return [list(islice(decoded, len(batch))) for batch in batches]

@@ -130,6 +130,16 @@ def test_clips_of_several_files_are_one_batch_and_each_gets_its_own_text(decoder
     assert decoder.sizes == [1 + 2 + 5, 1]
 
 
+def test_the_halves_of_a_batch_are_decoded_side_by_side_to_the_same(decoder: Decoder, clips: list[Sound]) -> None:
+    """In int8, to the last digit of the probability; also a batch that cannot be halved."""
+    halves = Batches(decoder.model, mixed=False, halves=True)
+    for number, sizes in ((5, [2, 3]), (1, [1])):
+        expected = alone(decoder, chunks=clips[:number])
+        decoder.sizes.clear()
+        assert list(halves.decode(clips[:number], decoder.tokenizer, decoder.options, 8)) == expected
+        assert sorted(decoder.sizes) == sizes
+
+
 def test_full_batches_are_those_of_the_file_alone(decoder: Decoder, clips: list[Sound]) -> None:
     """Only what is left at its end meets others."""
     long, clip = {"chunks": clips, "batch_size": 2}, {"chunks": [clips[3]], "batch_size": 2}
