@@ -138,8 +138,8 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
     must not grow with the number of files.
     """
     links.begun.set()
-    stage, tracker, results, flow_run = task.name, links.tracker, links.results.folder, UUID(runtime.flow_run.id)
-    tracker.stage_runs[stage] = flow_run
+    stage, tracker, results = task.name, links.tracker, links.results.folder
+    tracker.stage_runs[stage] = UUID(runtime.flow_run.id)
     task = links.results.applied_to(task)
     finished = threading.Semaphore(0)
     states: list[str] = []
@@ -149,7 +149,7 @@ def _map_files(task: Task[..., Any], links: Links, arguments: Callable[[FileRun]
             outcome = future.outcome
             states.append(outcome.state.type.value)
             if not outcome.state.is_cancelled():  # of those that have not run, Prefect knows nothing
-                links.states.add(flow_run, future.task_run_id, future.report_again)
+                links.states.add(future.task_run_id, future.report_again)
             if outcome.error is None:
                 for stream in links.downstream:
                     stream.put(file)

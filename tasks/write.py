@@ -154,6 +154,7 @@ def write(
     Raises OutputNotOurs, OSError, NotInCaptions, PeopleChanged.
     """
     people = naming.matches(diarization) if naming and diarization else None
+    unnamed = naming.note(diarization) if naming and diarization else None
     if second is not None:
         transcript, quality = second.transcript, second.quality
     transcript, diarization = _with_speakers(file, transcript, diarization, people)
@@ -165,7 +166,7 @@ def write(
     shown = (options.layout(), _title(output, transcript.language), file.duration_s, provenance)
     material = (transcript, diarization, *shown, quality, people, recording)
     contents = {EXTENSIONS[name]: encode(name, *material) for name in options.formats()}
-    facts = facts_of(file, transcript, diarization, quality, people)
+    facts = facts_of(file, transcript, diarization, quality, people, unnamed)
 
     def note(new: dict[str, bytes]) -> None:
         if ahead:

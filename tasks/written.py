@@ -68,13 +68,15 @@ def facts_of(
     diarization: Diarization | None,
     quality: Quality | None,
     people: list[Match] | None,
+    unnamed: str | None,
 ) -> Facts:
-    """Return what the report says of a transcript that is to be written, with its speakers named."""
+    """Return what the report says of a transcript that is to be written; `unnamed`: why nobody in it is named."""
+    notes = (transcript.note, unused_names(file, split=bool(transcript.parts)), unnamed)
     return Facts(
         language=transcript.language,
         speakers=None if diarization is None else _number_of_speakers(transcript),
         aligned_by=transcript.aligned_by,
-        note="; ".join(filter(None, (transcript.note, unused_names(file, split=bool(transcript.parts))))) or None,
+        note="; ".join(filter(None, notes)) or None,
         quality=None if quality is None else assess(quality, file.keys.get("check", "")),
         people=people,
         fallbacks=[

@@ -21,6 +21,12 @@ class Naming:
         """Return who the speakers of a file are, as far as they are known. Raises OSError, PeopleChanged."""
         return matcher_of(self.people, self.limits).matches(diarization.voices or {})
 
+    def note(self, diarization: Diarization) -> str | None:
+        """Return what the report says if nobody could be named. Raises OSError, PeopleChanged."""
+        if matcher_of(self.people, self.limits).knows_only_others(diarization.voices or {}):
+            return "nobody is named: the voices of --speakers are of another --diarize_model; it needs samples"
+        return None
+
 
 def names_of(matches: list[Match] | None) -> dict[str, str]:
     """Return the names that outputs have, by the labels that they replace."""

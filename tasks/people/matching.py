@@ -95,6 +95,11 @@ class Matcher:
         self._comparisons = comparisons(people)
         self._owner = {each.voice.embedding: person for person in people for each in person.voices}
 
+    def knows_only_others(self, voices: Mapping[str, Voice]) -> bool:
+        """Return whether there are voices here and there, but none of the same model, which alone can be compared."""
+        models = {model for model, _ in self._comparisons}
+        return bool(models and voices) and models.isdisjoint(voice.model for voice in voices.values())
+
     def matches(self, voices: Mapping[str, Voice]) -> list[Match]:
         """Return who the speakers of a file are, as far as they are like somebody. No person is two of its speakers.
 

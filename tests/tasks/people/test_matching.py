@@ -164,6 +164,28 @@ def test_the_check_names_the_only_speaker_of_a_channel_as_the_transcript_does(tm
 
 
 @pytest.mark.parametrize(
+    ("model", "known", "told"), [("m", True, False), ("other", True, True), ("other", False, False)]
+)
+def test_the_report_says_that_nobody_is_named_because_all_voices_are_of_another_model(
+    tmp_path: Path, model: str, *, known: bool, told: bool
+) -> None:
+    """Not where nobody is known, or somebody could have been named."""
+    if known:
+        (tmp_path / "voices.json").write_bytes(voices_json([person(1, "Ada", voice(0))]))
+    spoken = {"start": 0.0, "end": 1.0, "text": "Hello."}
+    written = write.fn(
+        AudioFile("/in/a.wav", "a.wav", 3.0),
+        OutputPath(str(tmp_path), "", "a.{format}"),
+        Transcript("en", {"segments": [spoken]}),
+        Diarization([(0.0, 1.0, "SPEAKER_00")], voices={"SPEAKER_00": voice(90, model=model)}),
+        WriteOptions(output_format="json"),
+        None,
+        naming=Naming(PeopleFolder.at(str(tmp_path)), LIMITS),
+    )
+    assert ("nobody is named: the voices of --speakers are of another" in (written.note or "")) is told
+
+
+@pytest.mark.parametrize(
     ("name", "content", "error"),
     [
         ("voices.json", b'{"people": [{"id": 1}]}', "voices.json: not as this release"),
