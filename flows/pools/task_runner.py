@@ -64,8 +64,11 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
         return ray.get(self.value).result()
 
     def report_again(self) -> None:
-        """Report the final state to the API once more, where the API has lost it."""
-        self.call.report_state(self.outcome.state)
+        """Report the final state to the API once more, where the API has lost it.
+
+        Under another id: the server drops an event whose id is among its last thousand.
+        """
+        self.call.report_state(self.outcome.state.model_copy(update={"id": uuid4()}))
 
     def release(self) -> None:
         """Let the object store drop the data."""

@@ -23,8 +23,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.3
 QUIET_S = 15.0
 """If the server records nothing more for so long, what it lacks is lost: by default it writes every five seconds."""
 TRIES = 3
-COUNTED = 2_000
-"""Task runs that the server is asked to count at a time; each is a variable of an SQL statement."""
+COUNTED = 900
+"""Task runs that the server is asked to count at a time; each is a variable of a statement, of which an old SQLite
+takes 999."""
 PAGE = 200
 """Task runs that the server returns at a time, by default."""
 

@@ -96,7 +96,7 @@ class Matcher:
         self._owner = {each.voice.embedding: person for person in people for each in person.voices}
 
     def knows_only_others(self, voices: Mapping[str, Voice]) -> bool:
-        """Return whether there are voices here and there, but none of the same model, which alone can be compared."""
+        """Return whether there are voices here and there, but none of the same model."""
         models = {model for model, _ in self._comparisons}
         return bool(models and voices) and models.isdisjoint(voice.model for voice in voices.values())
 

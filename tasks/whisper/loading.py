@@ -54,7 +54,7 @@ def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     threads = compute_limits.threads or 4  # 4 is the default of the `whisperx` program
     # In int8 no digit varies. Two halves of a batch side by side, with half the threads each, take less time than the
     # whole with all: for two chunks on two cores tiny 1.0 s instead of 1.8, base 2.0 (3.3), small 3.3 (4.1).
-    halves = compute_type == "int8" and not mixed and threads > 1
+    halves = compute_type == "int8" and not mixed and threads % 2 == 0
     weights = WhisperModel(
         ensure_local(model),
         device=device,

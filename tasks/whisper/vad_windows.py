@@ -30,9 +30,15 @@ def side_by_side(vad: VoiceActivitySegmentation, threads: int) -> None:
 
 def _one_thread_each(number: int) -> ThreadPoolExecutor:
     """Return threads for each of which PyTorch computes with one CPU thread."""
-    of_others = torch.get_num_threads()
-    pool = ThreadPoolExecutor(number, "vad", torch.set_num_threads, (1,))
-    all_begun = Barrier(number)
-    list(pool.map(lambda _: all_begun.wait(), range(number)))
-    torch.set_num_threads(of_others)  # `set_num_threads` holds for its thread, and for all that begin after it
+    of_others, all_begun = torch.get_num_threads(), Barrier(number)
+
+    def begin() -> None:
+        # `set_num_threads` holds for its thread, and for all that ask, or compute, for the first time after it.
+        torch.set_num_threads(1)
+        torch.get_num_threads()
+        all_begun.wait()
+
+    pool = ThreadPoolExecutor(number, "vad", begin)
+    list(pool.map(abs, range(number)))
+    torch.set_num_threads(of_others)
     return pool

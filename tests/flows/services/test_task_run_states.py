@@ -2,8 +2,8 @@
 
 import contextvars
 import logging
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,31 +13,31 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import StateType
 from prefect.states import Completed, State
 
-from flows.pools.task_runner import _report_state
+from flows.pools.call import Call
+from flows.pools.outcome import Outcome
+from flows.pools.task_runner import PoolFuture, _report_state
 from flows.services import task_run_states
 from flows.services.task_run_states import TaskRunStates
 from tasks.audio.types import AudioFile
 from tasks.load_audio import load_audio
 
 
-def reports_of(task_runs: list[UUID]) -> dict[UUID, Callable[[], object]]:
-    """Return for task runs of the current flow run what reports the end of each; they are named after their order."""
-    found = {}
-    for i, task_run in enumerate(task_runs):
-        parameters = {"file": AudioFile(f"/{i}.wav", f"{i}.wav")}
-        report = partial(_report_state, load_audio, task_run, parameters, Completed())
-        found[task_run] = partial(contextvars.copy_context().run, report)
-    return found
+def ended(number: int, state: State[Any]) -> PoolFuture:
+    """Return a task run of the current flow run that has ended so, named after its number."""
+    task_run, parameters = uuid4(), {"file": AudioFile(f"/{number}.wav", f"{number}.wav")}
+    report = partial(contextvars.copy_context().run, _report_state, load_audio, task_run, parameters)
+    return PoolFuture(task_run, Call("load audio", 1.0, None, report, outcome=Outcome(state)))
 
 
 @flow(name="losing", persist_result=False)
 def losing() -> State[str]:
     """End three task runs, tell the server of one, and see to it that it knows of all."""
-    states = TaskRunStates()
-    reports = reports_of([uuid4() for _ in range(3)])
-    for task_run, report in reports.items():
-        states.add(task_run, report)
-    next(iter(reports.values()))()
+    state, states = Completed(), TaskRunStates()
+    told, dropped, untold = (ended(number, state) for number in range(3))
+    for future in (told, dropped, untold):
+        states.add(future.task_run_id, future.report_again)
+    told.call.report_state(state)
+    dropped.call.report_state(state)  # with the id of an event that the server has just seen
     states.confirm()
     return Completed(message=runtime.flow_run.id)
 

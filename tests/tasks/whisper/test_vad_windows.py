@@ -11,7 +11,7 @@ from whisperx.vads.pyannote import load_vad_model
 
 from tasks.audio.decoding import decode
 from tasks.audio.types import as_float
-from tasks.whisper.vad_windows import side_by_side
+from tasks.whisper.vad_windows import _one_thread_each, side_by_side
 
 
 def threads_of_a_new_thread() -> int:
@@ -39,3 +39,17 @@ def test_windows_that_are_computed_side_by_side_have_the_same_scores(seconds: fl
         assert vars(found.sliding_window) == vars(expected.sliding_window)
     assert torch.get_num_threads() == of_this
     assert threads_of_a_new_thread() == of_others
+
+
+def test_each_thread_computes_with_one_cpu_thread() -> None:
+    """Also from its first computation on, for which PyTorch asks what new threads are to take."""
+
+    def threads(_: int) -> int:
+        torch.ones(1_000_000).sum()
+        return torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    assert {*_one_thread_each(2).map(threads, range(8))} == {1}
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
