@@ -29,7 +29,7 @@ class Outcome:
         """Return the outcome of a task run that has ended in this state."""
         failure = exception_of(state)
         return cls(
-            state.model_copy(update={"data": None}),
+            state.model_copy(update={"data": None, "timestamp": state.timestamp}),  # the copy would have none
             round(seconds, 3),
             _error(state),
             poisoned=failure is not None and is_poisoning(failure),

@@ -68,7 +68,8 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
         Under another id: the server drops an event whose id is among its last thousand.
         """
-        self.call.report_state(self.outcome.state.model_copy(update={"id": uuid4()}))
+        state = self.outcome.state
+        self.call.report_state(state.model_copy(update={"id": uuid4(), "timestamp": state.timestamp}))
 
     def release(self) -> None:
         """Let the object store drop the data."""

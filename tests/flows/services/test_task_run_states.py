@@ -26,7 +26,7 @@ def ended(number: int, state: State[Any]) -> PoolFuture:
     """Return a task run of the current flow run that has ended so, named after its number."""
     task_run, parameters = uuid4(), {"file": AudioFile(f"/{number}.wav", f"{number}.wav")}
     report = partial(contextvars.copy_context().run, _report_state, load_audio, task_run, parameters)
-    return PoolFuture(task_run, Call("load audio", 1.0, None, report, outcome=Outcome(state)))
+    return PoolFuture(task_run, Call("load audio", 1.0, None, report, outcome=Outcome.of(state, 1.0)))
 
 
 @flow(name="losing", persist_result=False)
