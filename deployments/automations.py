@@ -21,8 +21,13 @@ ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancel
 HEARTBEAT = "prefect.flow-run.heartbeat"
 SILENCE = timedelta(seconds=90)
 """Three heartbeats: deployments/work-pool.json asks for one every 30 s, Prefect's shortest interval."""
+PATIENCE = timedelta(minutes=10)
+"""How long a run may be late: a worker takes it up some seconds after its time."""
+BEGINS = {f"prefect.flow-run.{state}" for state in ("Pending", "Running", "AwaitingConcurrencySlot")}
 NEWS = '{"text": {{ (flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_run.state.message) | tojson }}}'
 """As chat services take it."""
+LATE = """{"text": {{ (deployment.name ~ " was to begin at " ~ flow_run.expected_start_time ~ " and has not: no worker \
+takes it up. Is the machine of the worker on?") | tojson }}}"""
 
 AFTER_CANARY = "whisperx-batch: start the night after the canary"
 GROUPS = {
@@ -72,6 +77,26 @@ def tell_of_failures(webhook: UUID) -> AutomationCore:
             posture=Posture.Reactive,
             threshold=1,
             within=timedelta(0),
+        ),
+        actions=[call],
+    )
+
+
+def tell_of_late_runs(webhook: UUID) -> AutomationCore:
+    """Return the automation that calls a webhook when a run has not begun some time after it was to."""
+    call: ActionTypes = CallWebhook(block_document_id=webhook, payload=LATE)
+    return AutomationCore(
+        name="whisperx-batch: tell of late runs",
+        description="Which run no worker has taken up.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Late"},
+            expect=BEGINS | ENDS,
+            match=RUNS,
+            match_related=OURS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=PATIENCE,
         ),
         actions=[call],
     )
@@ -128,11 +153,12 @@ def main() -> None:
     renew(crash_zombies())
     sys.stdout.write("runs whose process is gone are ended as crashed\n")
     if settings.webhook_url is None:
-        sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures\n")
+        sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures or late runs\n")
     else:
         webhook = Webhook(method="POST", url=settings.webhook_url).save("whisperx-batch-failures", overwrite=True)
         renew(tell_of_failures(UUID(str(webhook))))
-        sys.stdout.write("failures are told to WHISPERX_BATCH_WEBHOOK_URL\n")
+        renew(tell_of_late_runs(UUID(str(webhook))))
+        sys.stdout.write("failures and late runs are told to WHISPERX_BATCH_WEBHOOK_URL\n")
     if settings.nightly_after_canary:
         with get_client(sync_client=True) as client:
             canary, nightly = (client.read_deployment_by_name(name).id for name in (CANARY, NIGHTLY))

@@ -12,7 +12,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect_client import ROOT, Prefect
 from runs import transcribing
 
+from deployments.automations import tell_of_late_runs
 from deployments.box import environment
 from deployments.settings import DeploymentSettings
 from flows.services.prefect_server import LASTING_SERVER
@@ -112,7 +113,7 @@ def _automated(box: Prefect, heard: tuple[str, list[dict[str, Any]]]) -> None:
     box.environment["WHISPERX_BATCH_WEBHOOK_URL"] = heard[0]
     for _ in range(2):
         box.program("python", "-m", "deployments.automations")
-    assert len(box.post("/automations/filter")) == 2
+    assert len(box.post("/automations/filter")) == 3
 
 
 @pytest.fixture(scope="module", name="zombie")
@@ -318,7 +319,7 @@ def test_the_night_waits_for_the_canary(box: Prefect, automated: None, tmp_path:
     assert [night["parameters"][group] for group in groups] == [None, None, {}, {}, {}, {"stop_after": "06:30"}]
     del box.environment["WHISPERX_BATCH_NIGHTLY_AFTER_CANARY"]
     box.program("python", "-m", "deployments.automations")
-    assert len(box.post("/automations/filter")) == 2
+    assert len(box.post("/automations/filter")) == 3
 
 
 def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list[dict[str, Any]]]) -> None:
@@ -331,6 +332,27 @@ def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list
     while news not in (told := [each["text"] for each in heard[1]]) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert told.count(news) == 1, told
+
+
+def test_a_run_that_no_worker_takes_up_is_told(
+    box: Prefect, automated: None, heard: tuple[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Which deployment, and for when it was planned; it begins once there is a worker again."""
+    hook, *_ = box.post("/block_documents/filter", block_documents={"name": {"any_": ["whisperx-batch-failures"]}})
+    late = tell_of_late_runs(UUID(hook["id"]))
+    trigger = late.trigger.model_copy(update={"within": timedelta(seconds=10)})
+    soon = late.model_copy(update={"name": "soon", "trigger": trigger})
+    box.post("/automations/", **soon.model_dump(mode="json"))
+    box.program("prefect", "work-pool", "pause", "whisperx-batch")
+    run = box.start("default", inputs={"inputs": [str(tmp_path)]})
+    deadline = time.monotonic() + 120
+    while not (told := [each["text"] for each in heard[1] if "was to begin" in each["text"]]):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    box.program("prefect", "automation", "delete", "soon")
+    box.program("prefect", "work-pool", "resume", "whisperx-batch")
+    assert [text.startswith("default was to begin at 20") for text in told] == [True]
+    assert box.ended(run)["state_type"] == "COMPLETED"
 
 
 def test_the_form_has_every_option_with_its_description_and_order(box: Prefect) -> None:
