@@ -29,7 +29,7 @@ def reap(pids: list[int]) -> None:
     while not select.select([sys.stdin], [], [], CHECK_EVERY_S)[0]:
         known |= _with_descendants(roots)
     known |= _with_descendants(roots)
-    for process in known:
+    for process in known:  # parents first: they would start others in place of a child that ends
         with suppress(psutil.NoSuchProcess):
             process.kill()
     until = time.monotonic() + LIMIT_S
@@ -37,11 +37,12 @@ def reap(pids: list[int]) -> None:
         time.sleep(0.02)
 
 
-def _with_descendants(roots: list[psutil.Process]) -> set[psutil.Process]:
-    found = set(roots)
+def _with_descendants(roots: list[psutil.Process]) -> dict[psutil.Process, None]:
+    """Return them in order, parents before their children."""
+    found = dict.fromkeys(roots)
     for root in roots:
         with suppress(psutil.NoSuchProcess):
-            found.update(root.children(recursive=True))
+            found |= dict.fromkeys(root.children(recursive=True))
     return found
 
 
