@@ -50,16 +50,7 @@ def crash_zombies() -> AutomationCore:
     return AutomationCore(
         name="whisperx-batch: crash zombie flow runs",
         description="A run that has sent no heartbeat for a while is ended as crashed.",
-        trigger=EventTrigger(
-            after={HEARTBEAT},
-            expect={HEARTBEAT, *ENDS},
-            match=RUNS,
-            match_related=OURS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=SILENCE,
-        ),
+        trigger=_not_followed(HEARTBEAT, {HEARTBEAT, *ENDS}, SILENCE),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: the process of this run is gone")],
     )
 
@@ -88,17 +79,22 @@ def tell_of_late_runs(webhook: UUID) -> AutomationCore:
     return AutomationCore(
         name="whisperx-batch: tell of late runs",
         description="Which run no worker has taken up.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.Late"},
-            expect=BEGINS | ENDS,
-            match=RUNS,
-            match_related=OURS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=PATIENCE,
-        ),
+        trigger=_not_followed("prefect.flow-run.Late", BEGINS | ENDS, PATIENCE),
         actions=[call],
+    )
+
+
+def _not_followed(event: str, expected: set[str], within: timedelta) -> EventTrigger:
+    """Return what fires for each of our runs that for so long after the event has none of those expected."""
+    return EventTrigger(
+        after={event},
+        expect=expected,
+        match=RUNS,
+        match_related=OURS,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
     )
 
 
@@ -155,9 +151,10 @@ def main() -> None:
     if settings.webhook_url is None:
         sys.stdout.write("WHISPERX_BATCH_WEBHOOK_URL is not set: nobody is told of failures or late runs\n")
     else:
-        webhook = Webhook(method="POST", url=settings.webhook_url).save("whisperx-batch-failures", overwrite=True)
-        renew(tell_of_failures(UUID(str(webhook))))
-        renew(tell_of_late_runs(UUID(str(webhook))))
+        block = Webhook(method="POST", url=settings.webhook_url).save("whisperx-batch-failures", overwrite=True)
+        webhook = UUID(str(block))
+        renew(tell_of_failures(webhook))
+        renew(tell_of_late_runs(webhook))
         sys.stdout.write("failures and late runs are told to WHISPERX_BATCH_WEBHOOK_URL\n")
     if settings.nightly_after_canary:
         with get_client(sync_client=True) as client:

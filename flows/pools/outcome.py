@@ -29,12 +29,17 @@ class Outcome:
         """Return the outcome of a task run that has ended in this state."""
         failure = exception_of(state)
         return cls(
-            state.model_copy(update={"data": None, "timestamp": state.timestamp}),  # the copy would have none
+            copied(state, data=None),
             round(seconds, 3),
             _error(state),
             poisoned=failure is not None and is_poisoning(failure),
             lasting=failure is not None and will_last(failure),
         )
+
+
+def copied(state: State[Any], **changes: Any) -> State[Any]:
+    """Return a changed copy with its time, which Prefect's own copy of a state lacks."""
+    return state.model_copy(update={"timestamp": state.timestamp, **changes})
 
 
 def exception_of(state: State[Any]) -> BaseException | None:

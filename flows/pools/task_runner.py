@@ -26,7 +26,7 @@ from prefect_ray import RayTaskRunner
 
 from flows.pools.call import Call, Inputs
 from flows.pools.group import Pools
-from flows.pools.outcome import Outcome
+from flows.pools.outcome import Outcome, copied
 from tasks.storage.results import stored_result
 
 
@@ -68,8 +68,7 @@ class PoolFuture(PrefectConcurrentFuture[Any]):
 
         Under another id: the server drops an event whose id is among its last thousand.
         """
-        state = self.outcome.state
-        self.call.report_state(state.model_copy(update={"id": uuid4(), "timestamp": state.timestamp}))
+        self.call.report_state(copied(self.outcome.state, id=uuid4()))
 
     def release(self) -> None:
         """Let the object store drop the data."""

@@ -57,13 +57,14 @@ class TaskRunStates:
 
     def _recorded(self, client: SyncPrefectClient) -> bool:
         """Return whether the server has all; wait for it as long as it records more."""
-        before, changed = -1, time.monotonic()
+        left, before, changed = list(self._in_pieces(COUNTED)), -1, time.monotonic()
         while True:
-            found = sum(_count(client, task_runs) for task_runs in self._in_pieces(COUNTED))
-            if found == len(self._ended):
+            lacking = [(task_runs, len(task_runs) - _count(client, task_runs)) for task_runs in left]
+            left = [task_runs for task_runs, lack in lacking if lack]
+            if not left:
                 return True
-            if found != before:
-                before, changed = found, time.monotonic()
+            if (lack := sum(lack for _, lack in lacking)) != before:
+                before, changed = lack, time.monotonic()
             if time.monotonic() > changed + QUIET_S:
                 return False
             time.sleep(min(FIRST_PAUSE_S + len(self._ended) / 1000, LONGEST_PAUSE_S))

@@ -49,13 +49,14 @@ class Batches:
     full ones are WhisperX's own.
 
     Without, there is a thread for each compute slot, and each batch is of one file. Files share the threads evenly; the
-    last one gets them all. With `halves`, two workers of the model decode half a batch each.
+    last one gets them all. A batch is decoded in `pieces` side by side, each by a worker of the
+    model.
     """
 
-    def __init__(self, model: "WhisperModel", *, mixed: bool, halves: bool = False) -> None:
+    def __init__(self, model: "WhisperModel", *, mixed: bool, pieces: int = 1) -> None:
         self.model = model
-        self._pieces = 2 if halves else 1
-        self._workers = ThreadPoolExecutor(compute_limits.parallel * self._pieces, "whisper")
+        self._pieces = pieces
+        self._workers = ThreadPoolExecutor(compute_limits.parallel * pieces, "whisper")
         self._threads = 1 if mixed else compute_limits.parallel
         self._decoders = ThreadPoolExecutor(self._threads, "decoder")
         self._shared = SharedBatches(self._generate, "decoder") if mixed else None

@@ -54,17 +54,17 @@ def _batches(model: str, compute_type: str, models: ModelOptions) -> Batches:
     threads = compute_limits.threads or 4  # 4 is the default of the `whisperx` program
     # In int8 no digit varies. Two halves of a batch side by side, with half the threads each, take less time than the
     # whole with all: for two chunks on two cores tiny 1.0 s instead of 1.8, base 2.0 (3.3), small 3.3 (4.1).
-    halves = compute_type == "int8" and not mixed and threads % 2 == 0
+    pieces = 2 if compute_type == "int8" and not mixed and threads % 2 == 0 else 1
     weights = WhisperModel(
         ensure_local(model),
         device=device,
         compute_type=default if compute_type == "default" else compute_type,
-        cpu_threads=threads // 2 if halves else threads,
-        num_workers=1 if mixed else compute_limits.parallel * (2 if halves else 1),
+        cpu_threads=threads // pieces,
+        num_workers=1 if mixed else compute_limits.parallel * pieces,
         download_root=models.model_dir,
         local_files_only=models.model_cache_only,
     )
-    return Batches(weights, mixed=mixed, halves=halves)
+    return Batches(weights, mixed=mixed, pieces=pieces)
 
 
 def pipelines(options: WhisperOptions, models: ModelOptions) -> "InstancePool[FasterWhisperPipeline]":

@@ -47,7 +47,8 @@ def driven(environment: dict[str, str], *arguments: str) -> tuple[dict[str, Any]
 def test_an_actor_that_was_unreachable_has_not_died(api_url: str, tmp_path: Path) -> None:
     """What it ran is run again by the same process, and counted against no file."""
     address = ray.get_runtime_context().gcs_address
-    server = {"RAY_AUTH_MODE": "token"} | {
+    server = {
+        "RAY_AUTH_MODE": "token",
         "PREFECT_API_URL": api_url,
         "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value()),
     }

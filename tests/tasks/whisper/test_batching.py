@@ -132,7 +132,7 @@ def test_clips_of_several_files_are_one_batch_and_each_gets_its_own_text(decoder
 
 def test_the_halves_of_a_batch_are_decoded_side_by_side_to_the_same(decoder: Decoder, clips: list[Sound]) -> None:
     """In int8, to the last digit of the probability; also a batch that cannot be halved."""
-    halves = Batches(decoder.model, mixed=False, halves=True)
+    halves = Batches(decoder.model, mixed=False, pieces=2)
     for number, sizes in ((5, [2, 3]), (1, [1])):
         expected = alone(decoder, chunks=clips[:number])
         decoder.sizes.clear()
