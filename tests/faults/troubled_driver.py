@@ -1,6 +1,6 @@
 """A driver of pools for whom Ray itself makes trouble: what tests/faults/test_ray.py runs, as a process of its own.
 
-`silent ADDRESS MARKER` joins a Ray and runs a few tasks, the first of which stops its process for some seconds;
+`silent ADDRESS` joins a Ray and runs a few tasks in a process that answers nobody for some seconds;
 `memory` starts a Ray and waits for what breaks its pools, which the environment says.
 """
 
@@ -8,8 +8,8 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,8 @@ SILENT_S = 20
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def tell(marker: str) -> int:
-    """Return the process that ran this; the first time it answers nobody for some seconds."""
-    if not os.path.exists(marker):
-        Path(marker).touch()
-        subprocess.Popen(f"sleep {SILENT_S}; kill -CONT {os.getpid()}", shell=True, start_new_session=True)
-        os.kill(os.getpid(), signal.SIGSTOP)
+def tell() -> int:
+    """Return the process that ran this."""
     return os.getpid()
 
 
@@ -56,22 +52,26 @@ def in_flow(pools: Pools, body: Callable[[], Any]) -> Any:
     return returned[0]
 
 
-def silent(pools: Pools, marker: str) -> None:
-    """Print what became of each task, and which process ran it."""
+def silent(pools: Pools) -> None:
+    """Print what became of each task, and whether the process that was stopped ran them all."""
 
-    def body() -> list[Any]:
-        # The process must stop soon after it was called: gRPC looks only twice whether a silent peer is there, a second
-        # after the last message and another, then not for minutes. So what a first task imports is imported before.
-        tell.submit(__file__).wait()
-        futures = [tell.submit(marker) for _ in range(TASKS)]
+    def body() -> tuple[int, list[Any]]:
+        first = tell.submit()
+        first.wait()
+        stopped = first.fetch()
+        # Stopped before it is called: gRPC looks only twice whether a silent peer is there, a second after the last
+        # message and another, then not for minutes.
+        os.kill(stopped, signal.SIGSTOP)
+        threading.Timer(SILENT_S, os.kill, (stopped, signal.SIGCONT)).start()
+        futures = [tell.submit() for _ in range(TASKS)]
         for future in futures:
             future.wait()
-        return futures
+        return stopped, futures
 
-    futures = in_flow(pools, body)
+    stopped, futures = in_flow(pools, body)
     errors = [future.outcome.error for future in futures]
     pids = {future.fetch() for future in futures if future.outcome.error is None}
-    sys.stdout.write(json.dumps({"errors": errors, "processes": len(pids)}))
+    sys.stdout.write(json.dumps({"errors": errors, "same process": pids == {stopped}}))
 
 
 def memory(pools: Pools) -> None:
@@ -91,7 +91,7 @@ def main() -> None:
     pools = Pools(Fixed(specs), batch)
     pools.start(audio_left=float)
     try:
-        {"silent": silent, "memory": memory}[order](pools, *arguments[1:])
+        {"silent": silent, "memory": memory}[order](pools)
     finally:
         pools.close()
 
