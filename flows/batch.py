@@ -29,7 +29,7 @@ from flows.reporting.final_state import final_state
 from flows.reporting.run import Run, announce, logs_forwarded, publish_outcome, publish_plan
 from flows.reporting.run_name import first_name, rename
 from flows.reporting.tracker import Tracker
-from flows.services.deployment import with_deployment_options
+from flows.services.deployment import deployment_id, with_deployment_options
 from flows.services.engine_log import omit_tracebacks_of_final_states
 from flows.services.failures import EXPECTED, in_words
 from flows.services.ray_cluster.session import ray_session
@@ -69,7 +69,7 @@ def whisperx_batch(
     Ends Completed if every file was done, or left as `stop_after` asks, Cancelled if it was interrupted, and Failed if
     any file failed or the run could not go on.
     """
-    if runtime.deployment.id:
+    if deployment_id():
         omit_tracebacks_of_final_states()
     try:
         batch = Batch(
@@ -85,7 +85,7 @@ def whisperx_batch(
             run=run,
             pools=pools,
         )
-        return _run_batch(with_deployment_options(batch) if runtime.deployment.id else batch)
+        return _run_batch(with_deployment_options(batch))
     except NothingToDo as reason:
         return Completed(message=f"nothing to do: {reason}")
     except (*EXPECTED, ValidationError) as error:
@@ -96,7 +96,7 @@ def _run_batch(batch: Batch) -> State[Any]:
     """Run the batch in the present flow run. Returns its final state; raises InvalidInput if nothing can be started."""
     _begin(batch)
     # While another run holds the folder, a command is refused; a deployment's run waits, since nobody would repeat it.
-    waiting = get_run_logger().warning if runtime.deployment.id else None
+    waiting = get_run_logger().warning if deployment_id() else None
     folder = OutputFolder.of(batch)
     with logs_forwarded(), exclusive_run(folder.state_dir, runtime.flow_run.id, waiting):
         plan, tracker = take_plan() or _plan(batch, folder)
@@ -115,7 +115,7 @@ def _begin(batch: Batch) -> None:
     """Apply what holds for the process; refuse or warn of what is wrong with the batch. Raises InvalidInput."""
     if batch.models.offline:
         go_offline()
-    if runtime.deployment.id:
+    if deployment_id():
         check_absolute(batch, read_batch_file(batch.inputs.batch_file))
     for notice in notices(batch):
         get_run_logger().warning(notice)

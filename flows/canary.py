@@ -22,6 +22,7 @@ from flows.preflight.check import check_absolute
 from flows.preflight.paths import check_folder
 from flows.reporting.artifacts import Artifacts
 from flows.reporting.markdown.canary import Trial
+from flows.services.deployment import deployment_id
 from flows.services.engine_log import omit_tracebacks_of_final_states
 from flows.services.failures import EXPECTED, RunBroken, in_words
 from tasks.errors import InvalidInput, one_line
@@ -54,7 +55,7 @@ def canary(
         limits: How much may differ.
         pools: The sizes of the stages' pools.
     """
-    if runtime.deployment.id:
+    if deployment_id():
         omit_tracebacks_of_final_states()
     folder = urls.join(urls.absolute(output_dir), f"{runtime.flow_run.scheduled_start_time:%Y-%m-%d %H%M%S}")
     try:
@@ -87,8 +88,8 @@ def _check(inputs: Inputs, output_dir: str, sets: list[OptionSet]) -> None:
             f"output_dir {one_line(urls.shown(output_dir))}: the canary compares files of this machine; name a folder"
         )
     check_folder("output_dir", output_dir)
-    listed = read_batch_file(inputs.batch_file) if runtime.deployment.id else []
-    for options in sets if runtime.deployment.id else ():
+    listed = read_batch_file(inputs.batch_file) if deployment_id() else []
+    for options in sets if deployment_id() else ():
         check_absolute(Batch(inputs=inputs, write=WriteOptions(output_dir=output_dir), models=options.models), listed)
 
 

@@ -106,7 +106,7 @@ class ShardWork:
         return object, ()
 
     def send(self) -> None:
-        """Send the files through the stages, inside the current flow run, wait for them, and until Prefect knows."""
+        """Send the files through the stages, inside the current flow run; wait for them, and until Prefect knows."""
         self.begun.set()
         written, states = Stream("write"), TaskRunStates()
         stages = self._threads.start(self._wire(self.shard.files, self.intake, written, states))
@@ -119,7 +119,8 @@ class ShardWork:
             for stage in stages:
                 stage.join()
         if not self._threads.stopped:
-            states.confirm()
+            # One after the other for many files: what is to be sent again stays in memory until then.
+            (states.confirm_at_end if self.shards == 1 else states.confirm)()
 
     def final_state(self) -> State[Any]:
         """Return Failed if any file of the shard failed, Cancelled if it was interrupted, else Completed."""

@@ -32,6 +32,7 @@ from flows.services.failures import in_words
 from flows.services.prefect_events import end_flows_at_once
 from flows.services.prefect_server import LocalServer, has_server, settle, using_server, where_to_look
 from flows.services.ray_cluster.session import ray_session
+from flows.services.task_run_states import confirmed_at_end
 from tasks.storage.scratch import remove_abandoned
 
 
@@ -117,6 +118,7 @@ def _run(batch: Batch, plan: Plan, tracker: Tracker, begun: Event, *, embedded: 
                     running.enter_context(server.used(nodes=len(session.nodes)))
                 if kept and kept.prefect:
                     running.enter_context(using_server(kept.prefect))
+                running.enter_context(confirmed_at_end())
                 begun.set()
                 wait_for("looking at the files, while the models load")
                 state: State[Any] = whisperx_batch(**dict(batch), return_state=True)

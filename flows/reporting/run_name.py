@@ -11,6 +11,7 @@ from prefect.exceptions import PrefectException
 
 from flows.config.inputs import Inputs
 from flows.reporting.console import counted
+from flows.services.deployment import deployment_id
 from tasks.errors import one_line
 from tasks.storage.urls import shown
 from tasks.write import WriteOptions
@@ -33,7 +34,7 @@ def rename(files: int) -> None:
 
 
 def _name(inputs: Inputs, write: WriteOptions) -> str:
-    if runtime.deployment.name:
+    if deployment_id():
         return f"{runtime.deployment.name} {datetime.now().astimezone():%Y-%m-%d}"
     listed = [each for each in (inputs.batch_file, inputs.manifest) if each]
     given = [shown(each) for each in [*listed, *inputs.inputs]]

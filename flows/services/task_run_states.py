@@ -8,6 +8,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from uuid import UUID
 
 import httpx
@@ -55,6 +57,14 @@ class TaskRunStates:
         except (httpx.HTTPError, PrefectException) as error:
             logger.warning("whether Prefect has recorded the states of all task runs is not known: %s", error)
 
+    def confirm_at_end(self) -> None:
+        """Do so where a `confirmed_at_end` ends, if there is one, else at once."""
+        left = _left.get()
+        if left is None:
+            self.confirm()
+        else:
+            left.append(self)
+
     def _recorded(self, client: SyncPrefectClient) -> bool:
         """Return whether the server has all; wait for it as long as it records more."""
         left, before, changed = list(self._in_pieces(COUNTED)), -1, time.monotonic()
@@ -83,6 +93,25 @@ class TaskRunStates:
     def _in_pieces(self, size: int) -> Iterator[list[UUID]]:
         task_runs = list(self._ended)
         return (task_runs[first : first + size] for first in range(0, len(task_runs), size))
+
+
+_left: ContextVar[list[TaskRunStates] | None] = ContextVar("left", default=None)
+
+
+@contextmanager
+def confirmed_at_end() -> Iterator[None]:
+    """Let a run inside end, and Ray with it, while the server records states; then wait for what it still lacks.
+
+    It writes once a second at most, which is long after a file or two.
+    """
+    left: list[TaskRunStates] = []
+    token = _left.set(left)
+    try:
+        yield
+    finally:
+        _left.reset(token)
+    for states in left:
+        states.confirm()
 
 
 def _ended(task_runs: list[UUID]) -> TaskRunFilter:

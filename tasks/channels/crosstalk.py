@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rapidfuzz.fuzz import ratio
 
 from tasks.audio.types import SAMPLE_RATE, Samples
 from tasks.channels.correlation import correlation, level_db
@@ -141,6 +140,8 @@ def _same_time(one: _Word, other: _Word) -> bool:
 
 
 def _alike(one: _Word, other: _Word) -> bool:
+    from rapidfuzz.fuzz import ratio  # here: few runs compare channels
+
     return bool(one.text) and ratio(one.text, other.text) >= ALIKE
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from tasks.diarize import Diarization
 from tasks.formats.ctm import ctm
-from tasks.formats.documents.docx import docx
 from tasks.formats.documents.markdown import markdown
 from tasks.formats.documents.qualitative import f4, nvivo
 from tasks.formats.eaf import eaf
@@ -58,6 +57,12 @@ class Material:
         return json.dumps({**self.result, **more}, ensure_ascii=False).encode()
 
 
+def _docx(of: Material) -> bytes:
+    from tasks.formats.documents.docx import docx  # here: python-docx takes as long as the others together
+
+    return docx(of.result, of.layout, of.title, of.provenance)
+
+
 ENCODERS: dict[str, Callable[[Material], bytes]] = {
     "srt": lambda of: srt(of.cues(labelled=of.labels != "none"), of.layout),
     "vtt": lambda of: vtt(of.cues(labelled=not of.labels), of.layout, of.provenance),
@@ -67,7 +72,7 @@ ENCODERS: dict[str, Callable[[Material], bytes]] = {
     "aud": lambda of: as_whisperx("aud", of.result),
     "rttm": lambda of: rttm(of.diarization, of.title),
     "ass": lambda of: ass(of.cues(labelled=False), of.layout, of.title, of.provenance),
-    "docx": lambda of: docx(of.result, of.layout, of.title, of.provenance),
+    "docx": _docx,
     "md": lambda of: markdown(of.result, of.layout, of.title, of.provenance),
     "textgrid": lambda of: textgrid(of.result, of.duration_s),
     "ttml": lambda of: ttml(of.cues(labelled=not of.labels), of.result["language"], of.layout, of.title, of.provenance),

@@ -2,6 +2,7 @@
 
 import contextvars
 import logging
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,7 +18,7 @@ from flows.pools.call import Call
 from flows.pools.outcome import Outcome
 from flows.pools.task_runner import PoolFuture, _report_state
 from flows.services import task_run_states
-from flows.services.task_run_states import TaskRunStates
+from flows.services.task_run_states import TaskRunStates, confirmed_at_end
 from tasks.audio.types import AudioFile
 from tasks.load_audio import load_audio
 
@@ -58,3 +59,29 @@ def test_states_that_the_server_has_lost_are_sent_again(
     assert [each.getMessage() for each in caplog.records if each.name.startswith("flows")] == [
         "Prefect has not recorded the states of 2 task runs; they are sent again"
     ]
+
+
+@flow(name="ending", persist_result=False)
+def ending() -> State[str]:
+    """End a task run of which the server is not told."""
+    states, untold = TaskRunStates(), ended(0, Completed())
+    states.add(untold.task_run_id, untold.report_again)
+    states.confirm_at_end()
+    return Completed(message=runtime.flow_run.id)
+
+
+@pytest.mark.usefixtures("api_url")
+@pytest.mark.parametrize("later", [False, True])
+def test_a_run_may_end_before_its_states_are_confirmed(monkeypatch: pytest.MonkeyPatch, *, later: bool) -> None:
+    """Where the command waits for them in its end; in a deployment's run they are there when it has ended."""
+    monkeypatch.setattr(task_run_states, "QUIET_S", 1.0)
+
+    def recorded(flow_run: UUID) -> list[str]:
+        with get_client(sync_client=True) as client:
+            found = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run]}))
+        return [each.name for each in found if each.state_type is StateType.COMPLETED]
+
+    with confirmed_at_end() if later else nullcontext():
+        flow_run = UUID(ending(return_state=True).message)
+        assert recorded(flow_run) == ([] if later else ["0.wav"])
+    assert recorded(flow_run) == ["0.wav"]
