@@ -37,6 +37,17 @@ def revision(model: str, cache_dir: str | None, *, offline: bool) -> str:
     return f"{model}@{found}" if found else model
 
 
+def cached_weights(model: str, cache_dir: str | None) -> str | None:
+    """Return what changes with a model's weights in the Hub's cache on this machine; None if they are not there.
+
+    For the many models that a run might use: unlike `revision` it never reads weights.
+    """
+    if not (path := _cached_file(repository_of(model), cache_dir)):
+        return None
+    found = path.stat()
+    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns}"
+
+
 def _joined(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -50,15 +61,15 @@ def repository_of(model: str) -> str:
 
 def _cached(repository: str, cache_dir: str | None) -> str:
     """Return the name of the weights' blob in the Hub's cache on this machine, which is their SHA-256."""
+    path = _cached_file(repository, cache_dir)
+    return _blob(path) if path else ""
+
+
+def _cached_file(repository: str, cache_dir: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    if "/" not in repository:
-        return ""
-    for name in WEIGHTS:
-        path = try_to_load_from_cache(repository, name, cache_dir=cache_dir)
-        if isinstance(path, str):
-            return _blob(Path(path))
-    return ""
+    found = (try_to_load_from_cache(repository, name, cache_dir=cache_dir) for name in WEIGHTS if "/" in repository)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
 
 
 def _blob(path: Path) -> str:

@@ -17,8 +17,8 @@ import flows
 import tasks
 from flows.config.deadline import seconds_of
 from flows.config.parameters import Batch
-from tasks.models.fingerprints import revision
-from tasks.models.registry import diarizer_parts
+from tasks.models.fingerprints import cached_weights, revision
+from tasks.models.registry import default_aligners, diarizer_parts
 from tasks.whisper.loading import WhisperOptions
 
 
@@ -68,6 +68,9 @@ def _models(batch: Batch) -> dict[str, Any]:
         found["transcribe again"] = [second, weights(second)]
     if batch.align:
         found |= {f"align with {name}": weights(name) for name in batch.align.aligners().values()}
+        # What is not there yet is loaded by whichever run needs it first.
+        there = {language: cached_weights(name, models.model_dir) for language, name in default_aligners().items()}
+        found |= {f"align {language}": each for language, each in there.items() if each}
     if batch.diarize:
         name = batch.diarize.diarize_model
         parts = diarizer_parts(name, models.model_dir, offline=models.model_cache_only)
