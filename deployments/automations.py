@@ -19,8 +19,9 @@ OURS = ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource
 """The runs of the flow itself: its stages are flows of other names."""
 ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
 HEARTBEAT = "prefect.flow-run.heartbeat"
-SILENCE = timedelta(seconds=90)
-"""Three heartbeats: deployments/work-pool.json asks for one every 30 s, Prefect's shortest interval."""
+SILENCE = timedelta(minutes=5)
+"""Ten heartbeats, and as long as Prefect keeps a silent run's place in the limit of its deployment. Earlier, a live run
+would be ended for a server that was away, or a machine that was suspended, for two minutes."""
 PATIENCE = timedelta(minutes=10)
 """How long a run may be late: a worker takes it up some seconds after its time."""
 BEGINS = {f"prefect.flow-run.{state}" for state in ("Pending", "Running", "AwaitingConcurrencySlot")}

@@ -2,9 +2,10 @@
 
 import pickle
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi.encoders import jsonable_encoder
@@ -13,10 +14,13 @@ from flows.admission import Admission
 from flows.config.parameters import Batch
 from flows.links import Links, ResultPolicy
 from flows.pipeline import wire
+from flows.planning.file_run import FileRun
 from flows.reporting.tracker import Tracker
 from flows.services.task_run_states import TaskRunStates
 from flows.streams import Stream
+from tasks.audio.types import AudioFile
 from tasks.stage_table import STAGES, TABLE, inputs_of, planned_stages
+from tasks.storage.outputs import OutputPath
 
 
 def test_each_stage_comes_after_those_that_it_takes_from() -> None:
@@ -84,6 +88,33 @@ def test_the_stages_are_joined_as_the_table_says(
     names = {id(each.upstream): name for name, each in links.items()} | {id(written): "written"}
     assert {name: [names[id(stream)] for stream in each.downstream] for name, each in links.items()} == downstream
     assert links["load audio"].upstream is admission
+
+
+LEFT_OUT = [
+    dict(zip(("align", "diarize", "check", "second_pass"), groups, strict=True))
+    for groups in product((None, {}), repeat=4)
+    if groups[2:] != (None, {})  # no second pass without the check
+]
+
+
+@pytest.mark.parametrize(
+    "groups", LEFT_OUT, ids=lambda groups: ", ".join(name for name in groups if groups[name] == {})
+)
+def test_a_file_comes_out_of_every_set_of_stages(tmp_path: Path, groups: dict[str, Any]) -> None:
+    """If each stage hands it on to all that it feeds."""
+    batch = Batch.model_validate({"write": {"output_dir": str(tmp_path)}, **groups})
+    admitted, written = Stream("admission"), Stream("write")
+    file = FileRun(0, AudioFile("/a.wav", "a.wav"), OutputPath("/out", "", "a.{format}"))
+    admitted.put(file)
+    admitted.close("admission")
+    stages = wire(batch, Tracker([]), [], cast(Admission, admitted), written, TaskRunStates())
+    for flow, parameters in stages.items():  # in the order of the table, in which no stage comes before its inputs
+        for passed in parameters["links"].upstream.drain():
+            for stream in parameters["links"].downstream:
+                stream.put(passed)
+        for stream in parameters["links"].downstream:
+            stream.close(flow.name)
+    assert list(written.drain()) == [file]
 
 
 def test_only_results_that_are_stored_are_looked_for() -> None:

@@ -98,11 +98,11 @@ class Call:
         """Let the object store drop the result."""
         self.released, self.value, self.invoke, self.inputs = True, None, None, {}
 
-    def fail(self, reason: str, *, lasting: bool = False) -> None:
+    def fail(self, reason: str) -> None:
         """End as Crashed, here and in the API."""
         state: State[Any] = Crashed(message=reason)
         # First, so that nobody waits for ever if the report fails.
-        self.finish(Outcome(state, error=reason, lasting=lasting))
+        self.finish(Outcome(state, error=reason))
         self._report(state)
 
     def cancel(self, reason: str, *, has_run: bool = False) -> None:

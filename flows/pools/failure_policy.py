@@ -108,9 +108,8 @@ class FailurePolicy:
             self._pool_of[call.stage].suspects.append(call)
         else:
             killed = killed_by_ray(replica)
-            # A stage that takes too long may wait for a share, and a GPU that fails may be at fault itself.
-            lasting = reason == WORKER_DIED and not killed
-            call.fail(f"{reason}: {killed}" if killed else reason, lasting=lasting)
+            # Not lasting: the system may have killed it for want of memory, which it does not say.
+            call.fail(f"{reason}: {killed}" if killed else reason)
 
 
 def survivors(calls: list[Call]) -> list[Call]:
@@ -121,7 +120,7 @@ def survivors(calls: list[Call]) -> list[Call]:
     """
     for call in calls:
         if call.node_deaths >= MAX_NODE_DEATHS:
-            # Not lasting: a machine may have too little memory, or be taken back.
+            # Nor is this: a machine may have too little memory, or be taken back.
             call.fail(NODES_DIED)
     return [call for call in calls if call.node_deaths < MAX_NODE_DEATHS]
 

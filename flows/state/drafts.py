@@ -18,10 +18,11 @@ def remove_drafts(own_folder: Path, outputs: Iterable[OutputPath]) -> None:
     stay.
     """
     for folder in {own_folder, own_folder / write_ahead.FOLDER, *_output_folders(outputs)}:
-        for draft in folder.glob(f"{DRAFT}*"):
-            with suppress(OSError):  # gone, or not ours to remove: no reason to end a run
-                if is_stale(draft):
-                    draft.unlink()
+        with suppress(OSError):  # a share that does not answer: no reason to end a run
+            for draft in folder.glob(f"{DRAFT}*"):
+                with suppress(OSError):  # gone, or not ours to remove
+                    if is_stale(draft):
+                        draft.unlink()
 
 
 def _output_folders(outputs: Iterable[OutputPath]) -> Iterator[Path]:

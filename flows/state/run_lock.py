@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed, State
 
@@ -92,10 +93,22 @@ def _end_run_of(owner: Path, flow_run_id: str) -> None:
     # Another server than the one that knew the run, or none: then there is nothing to put right.
     with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
         run = client.read_flow_run(run_id)
-        stages = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id={"any_": [run_id]}))
+        children = _children(client, [run_id])
+        # Those of shards are below these.
+        stages = _children(client, [each.id for each in children if not _is_final(each)])
         # `prefect flow-run retry` runs on under the same id.
-        for each in [*stages, run] if run_id != UUID(flow_run_id) else stages:
+        for each in [*stages, *children, *([run] if run_id != UUID(flow_run_id) else [])]:
             _end(client, each)
+
+
+def _children(client: SyncPrefectClient, runs: list[UUID]) -> list[FlowRun]:
+    """Return the runs inside these, the latest if there are many: earlier shards have ended."""
+    inside = FlowRunFilter(parent_flow_run_id={"any_": runs})
+    return client.read_flow_runs(flow_run_filter=inside, sort=FlowRunSort.START_TIME_DESC) if runs else []
+
+
+def _is_final(run: FlowRun) -> bool:
+    return bool(run.state and run.state.is_final())
 
 
 def _end(client: SyncPrefectClient, run: FlowRun) -> None:
@@ -110,5 +123,5 @@ def _end(client: SyncPrefectClient, run: FlowRun) -> None:
             client.set_task_run_state(task.id, gone, force=True)
         if len(tasks) < PAGE:
             break
-    if not (run.state and run.state.is_final()):
+    if not _is_final(run):
         client.set_flow_run_state(run.id, gone, force=True)

@@ -147,3 +147,13 @@ def test_a_further_run_finds_nothing_to_do(runs: tuple[Done, Done, Done], files:
     again = run(files, runs[1].out, tiny_en, second_pass={})
     assert {each["status"] for each in again.report["files"]} == {"skipped"}
     assert again.file("call.wav")["second_pass"] == runs[1].file("call.wav")["second_pass"]
+
+
+def test_a_second_pass_works_without_word_timings(files: Path, tiny_en: str, tmp_path: Path) -> None:
+    """Its last stage has two inputs of one stage then, and goes on when that has ended."""
+    out = tmp_path / "out"
+    options: dict[str, Any] = {"transcribe": transcribing(tiny_en) | DEAF, "align": None, "second_pass": {}}
+    done = run_batch(files, out, models={"device": "cpu"}, **options)
+    assert {each["status"] for each in done.report["files"]} == {"done"}
+    assert done.file("call.wav")["timings_s"].keys() >= {"transcribe again", "check again"}
+    assert MISSED in text(out, "call.json")

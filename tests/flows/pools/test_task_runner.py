@@ -346,7 +346,7 @@ def test_a_task_that_kills_its_actor_twice_is_crashed_in_the_api_too(pools: Pool
     future = in_flow(pools, lambda: die.submit(marker, times=99))
     future.wait()
     assert future.outcome.error == "worker died (2 times)"
-    assert future.outcome.lasting
+    assert not future.outcome.lasting  # the next run may have more memory
     assert recorded(future).state_name == "Crashed"
     after = in_flow(pools, lambda: say.submit("after"))
     after.wait()

@@ -1,12 +1,17 @@
 """The lock on an output folder, between real processes."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 from batches import HOLDER
+from prefect import flow, runtime
+from prefect.client.orchestration import get_client
+from prefect.states import Running
 
 from flows.state.run_lock import exclusive_run
 from tasks.errors import InvalidInput
@@ -47,3 +52,38 @@ def test_a_folder_of_another_user_is_refused_and_an_open_one_is_closed(tmp_path:
         os.chown(folder, 12345, -1)
         with pytest.raises(InvalidInput, match="use another --output_dir"), exclusive_run(folder):
             pass
+
+
+@flow(name="stage of a shard", persist_result=False)
+def stage() -> list[str]:
+    """Return the identifiers of this run and of those that it is inside."""
+    return [runtime.flow_run.id]
+
+
+@flow(name="shard", persist_result=False)
+def shard() -> list[str]:
+    """Run a stage."""
+    return [runtime.flow_run.id, *stage()]
+
+
+@flow(name="in shards", persist_result=False)
+def in_shards() -> list[str]:
+    """Run a shard."""
+    return [runtime.flow_run.id, *shard()]
+
+
+@pytest.mark.usefixtures("api_url")
+def test_a_run_that_was_killed_does_not_go_on_for_ever_in_prefect(tmp_path: Path) -> None:
+    """The run that comes next to the folder ends it, its shards and their stages."""
+    runs = [UUID(each) for each in in_shards()]
+    folder = tmp_path / ".whisperx-batch"
+    with exclusive_run(folder, str(runs[0])):
+        (owner,) = folder.glob("*.json")
+        left = owner.read_text()
+    with get_client(sync_client=True) as client:
+        for each in runs:
+            client.set_flow_run_state(each, Running(), force=True)
+        owner.write_text(left)
+        assert json.loads(left)["flow_run_id"] == str(runs[0])
+        with exclusive_run(folder, str(uuid4())):
+            assert [client.read_flow_run(each).state_name for each in runs] == ["Crashed"] * 3

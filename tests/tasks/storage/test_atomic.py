@@ -1,10 +1,12 @@
 """Whole or not at all, and nothing left by those that were killed."""
 
+import errno
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,24 @@ def test_drafts_of_processes_that_are_gone_are_removed_and_no_others(tmp_path: P
     remove_drafts(own, [OutputPath(str(out), "", pattern) for pattern in patterns])
     assert [draft for draft in [*gone, *of_an_old_version] if draft.exists()] == []
     assert [draft for draft in [*elsewhere, *ours] if not draft.exists()] == []
+
+
+def test_a_share_that_does_not_answer_keeps_no_draft_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And ends no run: drafts are looked for when all files are done, too."""
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder in folders:
+        folder.mkdir()
+    drafts = [draft_of_an_ended_process(folder) for folder in folders]
+    listed = os.scandir
+
+    def scandir(folder: Any) -> Any:
+        if os.fspath(folder) == str(folders[1]):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), folder)
+        return listed(folder)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    remove_drafts(tmp_path, [OutputPath(str(tmp_path), "", f"{folder.name}/x.{{format}}") for folder in folders])
+    assert [draft.exists() for draft in drafts] == [False, True, False]
 
 
 def test_threads_that_need_sentence_data_at_once_do_not_disturb_each_other(
