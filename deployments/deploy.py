@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 
 from deployments.settings import DeploymentSettings, read_settings
+from flows.config.canary import OptionSet
 from flows.services.prefect_server import has_server
 
 ROOT = Path(__file__).parent.parent
@@ -34,22 +35,25 @@ def deploy(settings: DeploymentSettings) -> None:
     values |= {name: str(getattr(settings, name).absolute()) for name in ("recordings", "transcripts")}
     environment = {f"WHISPERX_BATCH_{name.upper()}": value for name, value in values.items()}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(_with_options(settings), file)
+        yaml.safe_dump(with_options(settings, ROOT / "deployments" / "prefect.yaml"), file)
         file.flush()
         _prefect("--no-prompt", "deploy", "--all", "--prefect-file", file.name, **environment)
 
 
-def _with_options(settings: DeploymentSettings) -> dict[str, Any]:
-    """Return deployments/prefect.yaml with the options among the settings in each deployment's parameters."""
-    project: dict[str, Any] = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())
-    options = settings.parameters()
-    for deployment in project["deployments"]:
-        parameters = deployment["parameters"] = dict(deployment["parameters"])  # the file's aliases share one
-        if "old" in parameters:  # the canary's
-            parameters["old"] = {name: group for name, group in options.items() if name not in ("write", "run")}
-            continue
-        for name, group in options.items():
-            parameters[name] = {**parameters.get(name, {}), **group}
+def with_options(settings: DeploymentSettings, prefect_file: Path) -> dict[str, Any]:
+    """Return what is in the file, with the options among the settings in each deployment's parameters.
+
+    The old options of the canary are those of `nightly`, apart from groups that the file gives the canary itself.
+    """
+    project: dict[str, Any] = yaml.safe_load(prefect_file.read_text())
+    parameters = {each["name"]: dict(each["parameters"]) for each in project["deployments"]}  # aliases share one
+    for deployment, own in parameters.items():
+        for name, group in settings.parameters().items() if deployment != "canary" else ():
+            own[name] = {**(own.get(name) or {}), **group}
+    of_night = {name: group for name, group in parameters["nightly"].items() if name in OptionSet.model_fields}
+    parameters["canary"]["old"] = of_night | parameters["canary"]["old"]
+    for each in project["deployments"]:
+        each["parameters"] = parameters[each["name"]]
     return project
 
 

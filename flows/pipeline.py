@@ -64,6 +64,7 @@ def run_stages(run: Run, pools: Pools) -> None:
     ):
         try:
             shards.run(admission)
+            shards.join()  # most of a small run's time: a signal that comes here must stop the stages, too
         except KeyboardInterrupt:
             threads.interrupt("interrupted")
         except BaseException as error:

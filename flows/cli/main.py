@@ -87,7 +87,11 @@ def _parse(arguments: list[str]) -> "tuple[Command, list[str]]":
 
     from flows.cli.options import Command
 
-    return read_options(parser, Command, arguments)
+    command, inputs = read_options(parser, Command, arguments)
+    for value in {"True", "False"}.intersection(inputs):
+        if not os.path.lexists(value):
+            parser.error(f"{value}: the option before it takes no value; without it the option is off")
+    return command, inputs
 
 
 def _set_up(command: "Command") -> None:

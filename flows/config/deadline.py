@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-STOP_AFTER = r"^([01]?\d|2[0-3]):[0-5]\d$|^\d+(\.\d+)?(h|min|s)$"
-"""A time of day of the machine that runs the flow, or a duration."""
 DURATION = r"^\d+(\.\d+)?(h|min|m|s)$"
+STOP_AFTER = rf"^([01]?\d|2[0-3]):[0-5]\d$|{DURATION}"
+"""A time of day of the machine that runs the flow, or a duration."""
 SECONDS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 LOOK_EVERY_S = 10.0
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -51,6 +51,13 @@ class Change:
     old: Version
     new: Version
     places: list[Place]
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs that is known of both."""
+        facts = zip(astuple(self.old), astuple(self.new), strict=True)
+        other = any(old != new for old, new in facts if None not in (old, new))
+        return bool(self.words.errors or other or (self.turns and self.turns.errors))
 
 
 @dataclass

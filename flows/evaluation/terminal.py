@@ -29,7 +29,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print the files that differ, the worst first, with examples, and how much all differ."""
-    differing = sorted(filter(_differs, comparison.changes), key=lambda each: (-each.words.value, each.name))
+    differing = sorted(
+        (each for each in comparison.changes if each.differs), key=lambda each: (-each.words.value, each.name)
+    )
     if differing:
         console.print(_comparison_table(differing[:SHOWN]))
     for each in differing[:EXAMPLES]:
@@ -45,10 +47,6 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
         console.print(f"Speakers: {turns.errors:,.0f} of {turns.length:,.0f} seconds differ, {turns.value:.2%}")
     if None not in comparison.speeds:
         console.print(f"Speed: {_both(*(f'{speed:g} times real time' for speed in comparison.speeds))}")
-
-
-def _differs(change: Change) -> bool:
-    return bool(change.words.errors or change.old != change.new or (change.turns and change.turns.errors))
 
 
 def _comparison_table(changes: list[Change]) -> Table:

@@ -11,7 +11,6 @@ from prefect.exceptions import PrefectException
 
 from flows.config.inputs import Inputs
 from flows.reporting.console import counted
-from flows.services.deployment import deployment_id
 from tasks.errors import one_line
 from tasks.storage.urls import shown
 from tasks.write import WriteOptions
@@ -34,7 +33,7 @@ def rename(files: int) -> None:
 
 
 def _name(inputs: Inputs, write: WriteOptions) -> str:
-    if deployment_id():
+    if runtime.deployment.name:  # the context variable of services/deployment.py is set later
         return f"{runtime.deployment.name} {datetime.now().astimezone():%Y-%m-%d}"
     listed = [each for each in (inputs.batch_file, inputs.manifest) if each]
     given = [shown(each) for each in [*listed, *inputs.inputs]]

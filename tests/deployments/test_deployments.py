@@ -336,6 +336,7 @@ def test_a_failure_is_told(box: Prefect, automated: None, heard: tuple[str, list
     """To the webhook, once, with the reason; a relative path would be one in the worker's own folder."""
     run = box.ended(box.start("default", inputs={"inputs": ["not/absolute"]}))
     assert "a deployment needs absolute paths" in run["state"]["message"]
+    assert run["name"].startswith(f"default {datetime.now().astimezone():%Y}-")
     # All of it: names of other runs of the day, which have failed too, begin with this one's.
     news = f"{run['name']} is Failed. {run['state']['message']}"
     deadline = time.monotonic() + 60

@@ -155,3 +155,35 @@ def test_a_run_whose_ray_is_killed_ends_with_a_summary_and_the_reason(
     assert report["summary"]["ended_early"].startswith("Ray's head process at ")
     assert f"{report['summary']['left']} left for the next run; " in errors
     assert "failed  " not in errors
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_of_which_every_file_has_begun(
+    alone: dict[str, str], tiny_en: str, small_models: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """Nothing is left to be admitted then: the command only waits for the stages, which must be told to end."""
+    met = tmp_path / "met"
+    met.mkdir()
+    alone |= {"PYTHONPATH": str(Path(__file__).parent / "injected"), "WHISPERX_BATCH_TEST_FAULTS": str(met)}
+    files, out = cut_speech(tmp_path / "files", "long transcribe-hang.wav", "short.wav"), tmp_path / "out"
+    run = subprocess.Popen(
+        command(tiny_en, small_models, files, out),
+        env=alone,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # What runs in the background of a script ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    deadline = time.monotonic() + 120
+    while not list(met.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run.send_signal(number)
+    try:
+        _, errors = run.communicate(timeout=60)
+    finally:
+        run.kill()
+    assert run.returncode == status, errors
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["summary"]["left"] >= 1
+    assert {each["status"] for each in report["files"]} <= {"done", "left"}

@@ -31,12 +31,16 @@ class Trial:
         files, differ = len(self.comparison.changes), self.comparison.words
         if self.exceeded:
             return f"beyond the limits: {'; '.join(self.exceeded)}"
-        words = f"{differ.value:.2%} of the words differ" if any(map(_differs, self.comparison.changes)) else ""
+        words = (
+            f"{differ.value:.2%} of the words differ" if any(each.differs for each in self.comparison.changes) else ""
+        )
         return f"{counted(files, 'file')}: {words or 'no difference'}"
 
     def as_markdown(self) -> str:
         """Return the outcome, the totals, and the files that differ, with examples."""
-        differing = sorted(filter(_differs, self.comparison.changes), key=lambda each: -each.words.value)
+        differing = sorted(
+            (each for each in self.comparison.changes if each.differs), key=lambda each: -each.words.value
+        )
         return "\n".join(
             [
                 f"# Canary: {'beyond the limits' if self.exceeded else 'within the limits'}",
@@ -87,10 +91,6 @@ def _coverage(versions: list[Version]) -> float | None:
     """Return the share of the speech that has text, as a mean of the files; None if none was checked."""
     known = [each.coverage for each in versions if each.coverage is not None]
     return sum(known) / len(known) if known else None
-
-
-def _differs(change: Change) -> bool:
-    return bool(change.words.errors or change.old != change.new or (change.turns and change.turns.errors))
 
 
 def _files(changes: list[Change]) -> Iterator[str]:

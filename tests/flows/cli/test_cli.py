@@ -71,6 +71,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         (["--subtitles", "readable", "--highlight_words", "True"], "highlight_words lays out WhisperX's subtitles"),
         (["--report", "/dev/null/report.json"], "--report /dev/null/report.json"),
         (["--report", str(TWO_SPEAKERS)], "sample.wav: this file is not the report of a run; name another one"),
+        (["--diarize", "True"], "True: the option before it takes no value; without it the option is off"),
         (["--device", "gpu"], "argument --device: invalid choice: 'gpu' (choose from"),
     ],
 )

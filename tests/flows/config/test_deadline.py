@@ -25,7 +25,9 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("8h", 28_800), ("1.5h", 5_400), ("90min", 5_400), ("45s", 45)])
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("8h", 28_800), ("1.5h", 5_400), ("90min", 5_400), ("30m", 1_800), ("45s", 45)]
+)
 def test_a_duration_counts_from_the_start(given: str, seconds: float) -> None:
     """As people write it."""
     assert re.match(STOP_AFTER, given)

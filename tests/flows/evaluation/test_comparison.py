@@ -40,3 +40,16 @@ def test_names_that_macos_has_written_are_the_same_names(tmp_path: Path) -> None
     found = compare(str(tmp_path / "old"), str(tmp_path / "new"), None)
     assert [(change.old.verdict, change.new.verdict) for change in found.changes] == [("good", "bad")]
     assert (found.problems, found.added) == ([], [])
+
+
+def test_what_only_one_run_says_is_no_difference(tmp_path: Path) -> None:
+    """The verdict, where the other did not write the format `quality`; where both did, it counts."""
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.json").write_text(json.dumps(SAID))
+    differs = []
+    for folder, verdict in (("old", "good"), ("new", "bad")):
+        (tmp_path / folder / "a.quality.json").write_text(json.dumps({"verdict": verdict}))
+        (change,) = compare(str(tmp_path / "old"), str(tmp_path / "new"), None).changes
+        differs.append(change.differs)
+    assert differs == [False, True]
