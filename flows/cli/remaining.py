@@ -52,7 +52,8 @@ def show(batch: Batch, entries: list[Entry]) -> int:
     show_plan(plan.files, console, every_file=True)
     if provisional := provisional_line(tracker):
         say(provisional, console)
-    show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
+    if "transcribe" in plan.stages():  # else it takes no time that an earlier run could tell
+        show_estimate(expected(folder.state_dir, plan.resume.options, plan.audio_left()), console)
     new = new_samples(batch)
     for sample in new:
         say(f"voice   {sample.name}: new sample {one_line(sample.file)}", console)
