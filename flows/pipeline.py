@@ -52,7 +52,7 @@ def run_stages(run: Run, pools: Pools) -> None:
     files = remaining(waiting, partial(plan.identify, tracker))
     admission = Admission(files, pools, refuse=tracker.failed)
     tracker.on_release = admission.release
-    threads = StageThreads(pools, admission)
+    threads = StageThreads(pools, admission, plan.resume.stopped)
     shards = Shards(waiting, settings.shard_size, tracker, threads, partial(wire, run.batch, tracker))
     progress = Progress(tracker, pools, run.console)
     own_runs = list(filter(None, (runtime.flow_run.id, runtime.flow_run.parent_flow_run_id)))

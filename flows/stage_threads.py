@@ -30,9 +30,11 @@ AWAY_S = 500.0
 class StageThreads:
     """Runs stage subflows at the same time; an error in one, or in a pool, stops them all."""
 
-    def __init__(self, pools: Pools, admission: Admission) -> None:
+    def __init__(self, pools: Pools, admission: Admission, reading_stopped: threading.Event) -> None:
+        """Run nothing yet; `reading_stopped` is set with `stop`, to end what is read ahead of the admission."""
         self._pools = pools
         self._admission = admission
+        self._reading_stopped = reading_stopped
         self.error: BaseException | None = None
         """The first error."""
         self.interrupted: str | None = None
@@ -105,6 +107,7 @@ class StageThreads:
     def stop(self, reason: str) -> None:
         """Admit no more files and cancel those in flight; the streams then run dry."""
         self.stopped = True
+        self._reading_stopped.set()
         self._admission.stop()
         self._pools.cancel(reason)
 

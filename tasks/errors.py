@@ -3,7 +3,9 @@
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import category
 
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 LASTING_ERRNOS = frozenset(
     {
         errno.EACCES,
@@ -56,6 +58,14 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_name(text: str) -> str:
+    """Return a name in one line: with plain spaces for others, else as `one_line`.
+
+    Joiners stay: many Persian and Sinhala names, and some emoji, are spelled with them.
+    """
+    return "".join(" " if category(c) == "Zs" else c if c in JOINERS else one_line(c) for c in text)
 
 
 def closest(name: str, names: Iterable[str]) -> str:

@@ -45,13 +45,14 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     embedded, begun = not has_server(), Event()
     try:
         state = _run(batch, plan, tracker, begun, embedded=embedded)
-    except (KeyboardInterrupt, Exception) as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        ending = Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
+    except (KeyboardInterrupt, SystemExit, Exception) as error:
+        ending = _ending_of(error)
         if not begun.is_set():
             run.publish_not_started(tracker, ending, batch.run.report)
+        if isinstance(error, SystemExit):  # by a signal; Ray's own handler, while Ray starts, leaves out the 128
+            sys.exit(128 + int(error.code or 0) % 128)
         sys.stderr.write(f"whisperx-batch: {ending.advice}\n")
-        return INTERRUPTED if interrupted else 1
+        return INTERRUPTED if ending.interrupted else 1
     finally:
         remove_abandoned()  # once more: by now the actors that the flow has killed are gone
     if batch.run.verbose:
@@ -61,6 +62,13 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     if state.is_cancelled():
         return INTERRUPTED
     return exit_status(not state.is_completed(), state.name == FAILED_BEFORE)
+
+
+def _ending_of(error: BaseException) -> Ending:
+    if isinstance(error, SystemExit):
+        return Ending("told to end by a signal", interrupted=True)
+    interrupted = isinstance(error, KeyboardInterrupt)
+    return Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
 
 
 def _may_share(run: RunSettings) -> bool:

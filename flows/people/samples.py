@@ -14,7 +14,7 @@ from tasks.audio.decoding import decode
 from tasks.audio.types import SAMPLE_RATE
 from tasks.diarization.voices import MIN_S, Voice
 from tasks.diarize import DiarizeOptions, diarize_samples
-from tasks.errors import FileFault, InvalidInput, describe, one_line
+from tasks.errors import FileFault, InvalidInput, describe, one_line, one_name
 from tasks.models.options import ModelOptions, decline_statistics
 from tasks.people.known import TABLE, VOICES, KnownVoice, Person, read_people, table_of, voices_json
 from tasks.people.limits import check_limits
@@ -52,7 +52,7 @@ def samples_in(folder: Path, known: set[str]) -> list[Sample]:
         if path.name.startswith(".") or path.suffix in (".csv", ".json", ".html"):
             continue
         files = sorted(each for each in path.iterdir() if each.name[0] != ".") if path.is_dir() else [path]
-        found += [Sample(one_line(path.name if path.is_dir() else path.stem), str(file)) for file in files]
+        found += [Sample(one_name(path.name if path.is_dir() else path.stem), str(file)) for file in files]
     return found
 
 

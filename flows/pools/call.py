@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +93,8 @@ class Call:
         if first or self.repeated:
             self.outcome, self.value, self.repeated = outcome, None if self.released else value, False
         if first:
-            self.state.set_result(outcome.state)
+            with suppress(InvalidStateError):  # another thread was quicker
+                self.state.set_result(outcome.state)
 
     def release(self) -> None:
         """Let the object store drop the result."""

@@ -32,9 +32,12 @@ from tasks.stage_table import STAGES
 
 logger = logging.getLogger(__name__)
 
+ENDED = "the run has ended"
 WRITE_TIMEOUT_S = 5.0
 """How long writes are waited for after a cancellation; they take milliseconds, and it is better to know their end."""
 TICK_S = 1.0
+STUCK_S = 5.0
+"""How long the event loop has to hear that Ray is gone: a call of Ray's head that it is in may never return."""
 
 
 class Dispatcher:
@@ -51,6 +54,8 @@ class Dispatcher:
         self._router = Router(self.sets.by_node)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._left: set[Call] = set()
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._audio_left: Callable[[], float] = float
         self._cancelled_at: float | None = None
@@ -69,7 +74,7 @@ class Dispatcher:
         run = contextvars.copy_context().run
         loop = threading.Thread(target=run, args=(self._loop,), name="dispatcher", daemon=True)
         loop.start()
-        watch_ray(self._stopped, lambda gone: self._post(partial(self._break, gone)))
+        watch_ray(self._stopped, self._lose)
         self._threads = [loop, watch_nodes(self._stopped, lambda nodes: self._post(partial(self._update, nodes)))]
 
     @property
@@ -78,19 +83,44 @@ class Dispatcher:
         return bool(self._threads)
 
     def submit(self, call: Call) -> None:
-        """Queue a call."""
-        self._post(partial(self._enqueue, call))
+        """Queue a call; cancel it if the event loop has ended."""
+        with self._lock:
+            self._left.add(call)
+        call.state.add_done_callback(lambda _: self._end(call))
+        if self._stopped.is_set() or self.broken.done():
+            call.cancel(self.cancelled or ENDED)
+        else:
+            self._post(partial(self._enqueue, call))
+
+    def _end(self, call: Call) -> None:
+        with self._lock:
+            self._left.discard(call)
 
     def cancel(self, reason: str) -> None:
         """Cancel every call that waits or runs, now and from now on; the actors are not waited for."""
         self._post(partial(self._cancel, reason))
 
     def stop(self) -> None:
-        """End the event loop."""
+        """End the event loop, and cancel the calls that are left: somebody may wait for them."""
         self._stopped.set()
         self._post(lambda: None)
         for thread in self._threads:
             thread.join(timeout=5)
+        self._cancel_left(self.cancelled or ENDED)
+
+    def _lose(self, gone: RayGone) -> None:
+        """Let the event loop hear that Ray is gone; if it hangs in a call of Ray, do without it."""
+        self._post(partial(self._break, gone))
+        if not self._stopped.wait(STUCK_S) and not self.broken.done():
+            self.cancelled = in_words(gone)
+            self.broken.set_result(gone)
+            self._cancel_left(self.cancelled)
+
+    def _cancel_left(self, reason: str) -> None:
+        with self._lock:
+            left = list(self._left)
+        for call in left:
+            call.cancel(reason)
 
     @property
     def has_ray(self) -> bool:
@@ -204,8 +234,7 @@ class Dispatcher:
 
     def _break(self, error: BaseException) -> None:
         self._cancel(in_words(error))
-        for call in self.unfinished():
-            call.cancel(in_words(error))
+        self._cancel_left(in_words(error))
         if not self.broken.done():
             self.broken.set_result(error)
 

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import PrefectException
 
 CHECK_EVERY_S = 5.0
 
@@ -27,8 +25,8 @@ def noticing_cancellation(flow_run_ids: list[str], interrupt: Callable[[str], No
 
     def look() -> None:
         while not ended.wait(CHECK_EVERY_S):
-            # The server may be slow or away for some time.
-            with suppress(PrefectException, httpx.HTTPError), get_client(sync_client=True) as client:
+            # The server may be slow or away for some time, or a proxy may answer in its place.
+            with suppress(Exception), get_client(sync_client=True) as client:
                 if client.read_flow_runs(flow_run_filter=cancelled, limit=1):
                     interrupt("cancelled in Prefect")
                     return

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from tasks.audio.tracks import AudioTrack
 from tasks.audio.types import ChannelMode
-from tasks.errors import one_line
+from tasks.errors import one_name
 from tasks.options import NotInKey, Options
 
 CHANNEL = re.compile(r"CHANNEL_\d+")
@@ -54,4 +54,4 @@ class SoundOptions(Options):
 
 
 def _separated(names: str | None) -> tuple[str, ...]:
-    return tuple(one_line(name.strip()) for name in names.split(",")) if names else ()
+    return tuple(one_name(name.strip()) for name in names.split(",")) if names else ()

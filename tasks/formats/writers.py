@@ -3,7 +3,7 @@
 from io import StringIO
 from typing import Any, Literal, NotRequired, TypedDict
 
-from whisperx.utils import get_writer
+from whisperx.utils import LANGUAGES_WITHOUT_SPACES, get_writer
 
 Result = dict[str, Any]
 """WhisperX's: `segments`, each with `start`, `end` and `text`, once aligned `words`, maybe a `speaker`; `language`."""
@@ -20,6 +20,20 @@ class Layout(TypedDict):
     speaker_labels: NotRequired[Literal["voice", "none"]]
     provenance: NotRequired[Literal[True]]
     """Whether formats that have room for it say where the transcript comes from."""
+
+
+def as_written(result: Result) -> Result:
+    """Return a transcript with the language that it is written in.
+
+    A translation has the language of its original. It matters where that has no spaces between words: the translation,
+    which is English and is not aligned, would lose its own.
+    """
+    segments = result["segments"]
+    if result["language"] not in LANGUAGES_WITHOUT_SPACES or any(segment.get("words") for segment in segments):
+        return result
+    letters = [character for segment in segments for character in segment["text"] if character.isalpha()]
+    english = sum(character.isascii() for character in letters) > len(letters) / 2
+    return {**result, "language": "en"} if english else result
 
 
 def as_whisperx(extension: str, result: Result) -> bytes:

@@ -10,7 +10,7 @@ from io import StringIO
 from typing import Any
 
 from tasks.diarization.voices import Voice
-from tasks.errors import FileFault, InvalidInput, one_line
+from tasks.errors import FileFault, InvalidInput, one_line, one_name
 from tasks.storage import io, urls
 
 VOICES, TABLE = "voices.json", "speakers.csv"
@@ -105,7 +105,7 @@ def rows(table: bytes, where: str) -> Iterator[dict[str, str]]:
         found = {column: row.get(column, "").strip() for column in ("id", "name", "file", "start", "end")}
         if any("\udc80" <= character <= "\udcff" for character in found["name"]):
             raise InvalidInput(f"{where}: the name {one_line(found['name'])} is not UTF-8: save it as CSV UTF-8")
-        found["name"] = one_line(found["name"])
+        found["name"] = one_name(found["name"])
         yield found
 
 

@@ -1,5 +1,6 @@
 """Text that nobody said: over noise or music, in loops, or made up by a decoder that is not sure of anything."""
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ NGRAM, NGRAM_TIMES = 10, 3
 """So many words that occur more often than this in one window are a loop."""
 LONGEST_WORD, LONGEST_COMPOUND = 25, 35
 """Characters. The longest words in use have about 20, and 30 where nouns are joined."""
+BETWEEN_LETTERS = re.compile(r"[\W_]+")
+"""What parts an address or a name that is spelled, which are no long words."""
 COMPOUNDING = frozenset("de nl sv no nn da is fi et hu af lb fo tr".split())
 FASTEST_WORDS, FASTEST_CHARACTERS, FAST_S = 7.0, 40.0, 2.0
 """A second; nobody speaks faster for two seconds or more. A sentence of a lively telephone call had 6.7 words a second
@@ -108,8 +111,9 @@ def impossible(segments: list[Segment], language: str) -> Iterator[Finding]:
     longest = LONGEST_COMPOUND if language in COMPOUNDING else LONGEST_WORD
     for segment in segments:
         words = [word.text for word in segment.words]
-        if language not in SPACELESS and max(map(len, words), default=0) >= longest:
-            yield _doubt(segment, f"a word of {max(map(len, words))} characters")
+        runs = [len(run) for word in words for run in BETWEEN_LETTERS.split(word)]
+        if language not in SPACELESS and max(runs, default=0) >= longest:
+            yield _doubt(segment, f"a word of {max(runs)} characters")
         elif segment.seconds >= FAST_S and _too_fast(segment, words, spaced=language not in SPACELESS):
             yield _doubt(segment, f"{len(segment.text)} characters in {segment.seconds:.1f} s")
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from tasks.options import Options
 from tasks.storage.results import releases
 
-RULES = 2
+RULES = 3
 """Raise it when the rules find something else in the same file."""
 
 

@@ -187,3 +187,21 @@ def test_a_signal_ends_a_run_of_which_every_file_has_begun(
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["summary"]["left"] >= 1
     assert {each["status"] for each in report["files"]} <= {"done", "left"}
+
+
+def test_a_signal_before_the_flow_begins_is_reported_too(
+    alone: dict[str, str], tiny_en: str, small_models: Path, tmp_path: Path
+) -> None:
+    """Else a script would read the report of the night before."""
+    files, out = cut_speech(tmp_path / "files", "a.wav"), tmp_path / "out"
+    line = command(tiny_en, small_models, files, out)
+    run = subprocess.Popen(line, env=alone, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not psutil.Process(run.pid).children() and time.monotonic() < deadline:
+        time.sleep(0.05)  # Ray and the server begin to start
+    run.terminate()
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 143, errors
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert (report["summary"]["ended_early"], report["summary"]["left"]) == ("told to end by a signal", 1)
+    assert "1 left for the next run" in errors

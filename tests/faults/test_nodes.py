@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import COMMAND, cut_speech
 from machines import Machines
@@ -168,3 +169,28 @@ def test_a_cluster_scaled_to_zero_starts_machines_for_a_run_and_gets_them_back(
             time.sleep(0.5)
     finally:
         machines.stop()
+
+
+def test_a_cluster_whose_head_is_killed_ends_the_run_with_a_summary_and_the_reason(
+    options: list[str], api_url: str, alone: dict[str, str], tmp_path: Path
+) -> None:
+    """Though it was being asked for more machines: that question has no answer, and Ray ends who waits for it."""
+    alone |= {"PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": str(PREFECT_API_AUTH_STRING.value())}
+    machines = Machines(tmp_path)
+    ours = psutil.Process(machines.process.pid)
+    try:
+        machines.sleep(transcribe=2.0)
+        machines.add()
+        run = Run(machines, options, alone, tmp_path / "out")
+        run.wait_for(2)
+        for each in ours.children(recursive=True):
+            if each.name() == "gcs_server":
+                each.kill()
+        assert run.end() == 1, run.said
+    finally:
+        for each in [*ours.children(recursive=True), ours]:
+            each.kill()
+    report = json.loads(Path(f"{run.out}.report.json").read_text())
+    assert report["summary"]["ended_early"].startswith("Ray's head process at ")
+    assert {each["status"] for each in report["files"]} == {"done", "left"}
+    assert f"{report['summary']['left']} left for the next run" in run.said

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from flows.config.file_overrides import FileOverrides
 from flows.config.inputs import Entry, TrackEntry
 from tasks.audio.timeline import LONGEST_SILENCE_S
-from tasks.errors import one_line
+from tasks.errors import one_name
 from tasks.options import Options
 from tasks.storage import urls
 
@@ -29,7 +29,7 @@ class TrackColumns(Options):
     def track(self, path: str) -> TrackEntry:
         """Return the track at this path."""
         name = os.path.splitext(os.path.basename(urls.path_in(path)))[0]
-        return TrackEntry(path, one_line(self.speaker or name), self.offset or 0.0)
+        return TrackEntry(path, one_name(self.speaker or name), self.offset or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

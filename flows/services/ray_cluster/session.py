@@ -101,16 +101,17 @@ def _start(address: str | None, *, dashboard: bool) -> str | None:
     logging.getLogger("ray.actor").setLevel(logging.ERROR)
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM) if in_main else None
-    if address:
-        context = ray.init(address=address, namespace="prefect", log_to_driver=False, configure_logging=False)
-    else:
-        # It warns at every start that its cluster is safe, that is, asks for a token.
-        logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-        # "local": without an address Ray would quietly join whatever cluster last ran on this machine.
-        context = _started_here(dashboard=dashboard)
-    if in_main:
-        # ray.init puts its own handler there, with which a cancelled run would end as a crash.
-        signal.signal(signal.SIGTERM, handler)
+    # ray.init puts its own handler of SIGTERM there, with which a run would end as a crash, also while Ray starts.
+    with signals_blocked():
+        if address:
+            context = ray.init(address=address, namespace="prefect", log_to_driver=False, configure_logging=False)
+        else:
+            # It warns at every start that its cluster is safe, that is, asks for a token.
+            logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+            # "local": without an address Ray would quietly join whatever cluster last ran on this machine.
+            context = _started_here(dashboard=dashboard)
+        if in_main:
+            signal.signal(signal.SIGTERM, handler)
     return f"http://{context.dashboard_url}" if context.dashboard_url else None
 
 
@@ -121,7 +122,7 @@ def _started_here(*, dashboard: bool) -> Any:
     before = set(psutil.Process().children())
     for left in reversed(range(STARTS)):
         try:
-            with signals_blocked(), for_one_run(dashboard=dashboard):
+            with for_one_run(dashboard=dashboard):
                 return ray.init(
                     address="local",
                     namespace="prefect",

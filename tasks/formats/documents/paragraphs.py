@@ -5,7 +5,7 @@ from typing import Any
 
 from whisperx.utils import LANGUAGES, LANGUAGES_WITHOUT_SPACES
 
-from tasks.formats.writers import Result
+from tasks.formats.writers import Result, as_written
 
 PAUSE_S = 2.0
 """A silence after which a new paragraph begins."""
@@ -34,7 +34,7 @@ class Paragraph:
 
 def paragraphs(result: Result) -> list[Paragraph]:
     """Return the paragraphs of a transcript, which leave out no text."""
-    space = space_in(result["language"])
+    space = space_in(result)
     found: list[Paragraph] = []
     for segment in result["segments"]:
         start, end, text, speaker = segment["start"], segment["end"], segment["text"].strip(), segment.get("speaker")
@@ -47,9 +47,9 @@ def paragraphs(result: Result) -> list[Paragraph]:
     return found
 
 
-def space_in(language: str) -> str:
-    """Return what stands between words in a language: nothing in Japanese and Chinese."""
-    return "" if language in LANGUAGES_WITHOUT_SPACES else " "
+def space_in(result: Result) -> str:
+    """Return what stands between the words of a transcript: nothing in Japanese and Chinese."""
+    return "" if as_written(result)["language"] in LANGUAGES_WITHOUT_SPACES else " "
 
 
 def language_line(code: str) -> str:

@@ -76,7 +76,7 @@ def html(
 
 def _blocks(result: Result) -> Iterator[Block]:
     colours: dict[str, int] = {}
-    space = space_in(result["language"])
+    space = space_in(result)
     for paragraph in paragraphs(result):
         pieces = [piece for segment in paragraph.segments for piece in pieces_of(segment, space)]
         speaker = paragraph.speaker

@@ -3,11 +3,12 @@
 Codes and limits are those of 47 CFR 15.119 and ANSI/CTA-608: two bytes for each frame, lines of 32 characters.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from tasks.errors import FileFault
 from tasks.formats.subtitles.cues import Cue
@@ -37,11 +38,20 @@ LOOKS_LIKE = {
     "–": "-",
     "‐": "-",
     "−": "-",
+    "\N{NON-BREAKING HYPHEN}": "-",
+    "×": "x",
+    "€": "EUR",
+    "♫": "♪",
     "œ": "oe",
+    "Œ": "OE",
     "æ": "ae",
+    "Æ": "AE",
     "ł": "l",
+    "Ł": "L",
     "`": "'",
 }
+FRACTION = re.compile(r"(?<=\d)(?=[¼¾⅐-⅞])")
+"""Before one that is written out: 1¾ is 1 3/4."""
 KNOWN = BASIC.keys() | SPECIAL.keys() | EXTENDED.keys() - {"\0"}
 UNKNOWN = "█"
 MOST_UNKNOWN = 0.05
@@ -93,10 +103,12 @@ def _known(text: str) -> str:
     """Return a text in the characters of captions: letters without accents that captions do not have, and UNKNOWN."""
 
     def alike(character: str) -> str:
-        plain = LOOKS_LIKE.get(character) or normalize("NFKD", character)[0]
-        return plain if plain[0] in BASIC else UNKNOWN
+        parts = normalize("NFKD", character).replace("\N{FRACTION SLASH}", "/")
+        plain = LOOKS_LIKE.get(character) or "".join(part for part in parts if not combining(part))
+        return plain if plain and KNOWN.issuperset(plain) else UNKNOWN
 
-    return "".join(each if each in KNOWN else alike(each) for each in normalize("NFC", text))
+    text = FRACTION.sub(" ", normalize("NFC", text))
+    return "".join(each if each in KNOWN else alike(each) for each in text)
 
 
 def _load(lines: list[str]) -> list[Unit]:

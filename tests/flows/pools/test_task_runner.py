@@ -205,6 +205,30 @@ def test_a_server_that_is_away_when_an_actor_first_works_for_a_flow_run_fails_no
         pools.close()
 
 
+@pytest.mark.usefixtures("one_ray", "api_url")
+def test_pools_that_are_closed_leave_nobody_waiting(tmp_path: Path) -> None:
+    """For a call that an actor runs, as after a second signal, or for one that comes later."""
+    pools, marker = start(), str(tmp_path / "marker")
+
+    def body() -> list[Any]:
+        running = wait.submit(600.0, marker)
+        running.wait()
+        late = say.submit("late")
+        late.wait()
+        return [running, late]
+
+    def close_once_it_runs() -> None:
+        while not os.path.exists(marker):
+            time.sleep(0.05)
+        pools.close()
+
+    closing = threading.Thread(target=close_once_it_runs)
+    closing.start()
+    futures = in_flow(pools, body)
+    closing.join()
+    assert [(each.state.is_cancelled(), each.outcome.error) for each in futures] == [(True, "the run has ended")] * 2
+
+
 def test_results_go_from_actor_to_actor_and_the_driver_holds_none(pools: Pools) -> None:
     """The next task gets the value; the driver has a state without data, and the run its name and final state."""
 

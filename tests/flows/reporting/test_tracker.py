@@ -12,7 +12,7 @@ from flows.reporting.report import summary_of, write_report
 from flows.reporting.tracker import Tracker
 from flows.state.ledger import Ledger
 from tasks.audio.types import AudioFile
-from tasks.errors import one_line
+from tasks.errors import one_line, one_name
 from tasks.storage.outputs import OutputPath
 from tasks.written import WriteResult
 
@@ -156,3 +156,17 @@ def test_names_are_shown_on_one_line() -> None:
     """Whatever bytes they are of."""
     assert one_line("plain é 😀.wav") == "plain é 😀.wav"
     assert one_line("a\nb\udcff.wav") == r"a\nb\udcff.wav"
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("علی\u200cرضا", "علی\u200cرضا"),
+        ("Zoë 👩\u200d💻", "Zoë 👩\u200d💻"),
+        ("Marie\u00a0Curie", "Marie Curie"),
+        ("a\nb\u202e", r"a\nb\u202e"),
+    ],
+)
+def test_a_name_is_spelled_as_it_was_given(given: str, name: str) -> None:
+    """Unless a terminal or a table would act on it."""
+    assert one_name(given) == name

@@ -132,6 +132,20 @@ def test_scc_shows_all_characters_of_captions() -> None:
     assert [text for *_, text in captioned(ours("scc", segments))] == [f"x{each}{each}x" for each in alphabet]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("It costs 100 € or 3 × 4.", "It costs 100 EUR or 3 x 4."),
+        ("Œuvre de Łódź, Ærø", "OEuvre de Lódz, AErø"),
+        ("1¾ cups and ⅓ of it", "1 3/4 cups and 1/3 of it"),
+    ],
+)
+def test_scc_writes_out_what_captions_lack(text: str, shown: str) -> None:
+    """No sign that is read as another, and no block for what ordinary text has."""
+    (cue,) = captioned(ours("scc", [segment(2.0, 6.0, text, words=[])]))
+    assert " ".join(cue[2].split()) == shown
+
+
 def test_scc_has_readable_lines_of_its_width_at_their_times() -> None:
     """Also after an hour of drop-frame time code; no line is wider than the screen."""
     text = "The committee that was appointed by the president of the university has not yet published its findings."

@@ -246,6 +246,17 @@ def test_readable_subtitles_have_their_own_width() -> None:
         WriteOptions(subtitles="readable", max_line_width=30)
 
 
+def test_a_translation_keeps_its_spaces() -> None:
+    """It has the language of its original, and the limits and breaks of English; it is not aligned."""
+    text = "Good morning everyone, how are you today?"
+    translated = [segment(1.0, 4.0, text, words=None), segment(4.5, 7.0, "Let us begin the meeting.", words=None)]
+    assert readable(translated, "ja") == readable(translated, "en")
+    assert [[" ".join(line) for line in lines(translated, "ja")]][0][0] == text
+    assert b"today? Let us begin" in ours("md", translated, language="ja")
+    kana = [segment(1.0, 4.0, "今日はとても", words=None), segment(4.5, 7.0, "良い天気です。", words=None)]
+    assert "今日はとても良い天気です。".encode() in ours("md", kana, language="ja")
+
+
 def test_each_language_has_the_limits_of_its_guide() -> None:
     """Unless one is named."""
     assert rules_for("en", {}) == Rules()

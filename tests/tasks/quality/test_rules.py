@@ -163,6 +163,20 @@ def test_text_that_nobody_says_is_found(result: Result, call: Samples, text: str
     assert reason(checked(result, call), "invented", why)[1] == 16.0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write to katherine.williamson@outlook.com",
+        "That is W-I-L-L-I-A-M-S-O-N-S-M-I-T-H,",
+        "It is on https://www.example.com/support/returns",
+    ],
+)
+def test_an_address_is_no_word_that_nobody_says(result: Result, call: Samples, text: str) -> None:
+    """Nor is a name that is spelled."""
+    result["segments"][2:] = [segment(12.0, 16.0, text)]
+    assert not [each for each in checked(result, call).findings if "a word of" in each.why]
+
+
 def test_a_loop_in_a_language_without_spaces_is_found(call: Samples) -> None:
     """By its compression: its characters say nothing."""
     result = {"segments": [{"start": 8.0, "end": 28.0, "text": "ありがとうございました" * 9}]}
