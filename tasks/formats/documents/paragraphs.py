@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from whisperx.utils import LANGUAGES, LANGUAGES_WITHOUT_SPACES
+from whisperx.utils import LANGUAGES
 
-from tasks.formats.writers import Result, as_written
+from tasks.formats.writers import SPACELESS, Result, as_written
 
 PAUSE_S = 2.0
 """A silence after which a new paragraph begins."""
@@ -48,8 +48,8 @@ def paragraphs(result: Result) -> list[Paragraph]:
 
 
 def space_in(result: Result) -> str:
-    """Return what stands between the words of a transcript: nothing in Japanese and Chinese."""
-    return "" if as_written(result)["language"] in LANGUAGES_WITHOUT_SPACES else " "
+    """Return what stands between the words of a transcript: nothing in Japanese and Chinese, say."""
+    return "" if as_written(result)["language"] in SPACELESS else " "
 
 
 def language_line(code: str) -> str:

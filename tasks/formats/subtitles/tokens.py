@@ -7,9 +7,7 @@ from itertools import accumulate
 from typing import Any
 from unicodedata import category, east_asian_width
 
-from whisperx.utils import LANGUAGES_WITHOUT_SPACES
-
-from tasks.formats.writers import Result
+from tasks.formats.writers import SPACELESS, Result
 
 CLUSTER = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4]?.")
 """A character, with the Thai or Lao vowel that is written before it."""
@@ -38,7 +36,7 @@ def tokens_of(result: Result, longest: int) -> list[Token]:
 
     Words without times share the time between their neighbours, in proportion to their lengths.
     """
-    unspaced = result["language"] in LANGUAGES_WITHOUT_SPACES
+    unspaced = result["language"] in SPACELESS
     tokens: list[Token] = []
     clock = 0.0
     for segment in result["segments"]:

@@ -251,10 +251,19 @@ def test_a_translation_keeps_its_spaces() -> None:
     text = "Good morning everyone, how are you today?"
     translated = [segment(1.0, 4.0, text, words=None), segment(4.5, 7.0, "Let us begin the meeting.", words=None)]
     assert readable(translated, "ja") == readable(translated, "en")
-    assert [[" ".join(line) for line in lines(translated, "ja")]][0][0] == text
+    assert " ".join(lines(translated, "ja")[0]) == text
     assert b"today? Let us begin" in ours("md", translated, language="ja")
     kana = [segment(1.0, 4.0, "今日はとても", words=None), segment(4.5, 7.0, "良い天気です。", words=None)]
     assert "今日はとても良い天気です。".encode() in ours("md", kana, language="ja")
+
+
+def test_cantonese_is_written_without_spaces() -> None:
+    """Though WhisperX puts them between its words, which are characters."""
+    text = "你今日食咗飯未呀？"
+    words = [word(each, i * 0.3, i * 0.3 + 0.2) for i, each in enumerate(text)]
+    sentences = [segment(0.0, 2.7, text, words=words), segment(3.0, 5.7, text, words=words)]
+    assert all("".join(cue) == text for cue in lines(sentences, "yue"))
+    assert f"{text}{text}".encode() in ours("md", sentences, language="yue")
 
 
 def test_each_language_has_the_limits_of_its_guide() -> None:
