@@ -20,7 +20,7 @@ TUNED = {
         ({"check": None}, {"transcribe": "81cc183fdaf6ff7f", "align": "70b47b5ee3d29fc3"}, "de66484168088e97"),
         (
             TUNED,
-            {"transcribe": "b79db81132e184e7", "align": "09b94ec5edd464d7", "check": "002079556ffdfd31"},
+            {"transcribe": "b79db81132e184e7", "align": "09b94ec5edd464d7", "check": "ebdf4b9ae4aea12a"},
             "72ade0ba3aacdcf5",
         ),
         (
@@ -29,7 +29,7 @@ TUNED = {
                 "transcribe": "81cc183fdaf6ff7f",
                 "align": "70b47b5ee3d29fc3",
                 "diarize": "400c7dd911edb430",
-                "check": "21d705d0cd39ffee",
+                "check": "562d59c1879d29fc",
             },
             "0e00f9aa96e3f13d",
         ),

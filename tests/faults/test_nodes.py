@@ -91,7 +91,8 @@ def test_machines_that_die_and_join_cost_no_file_and_no_time(
     first, second, third = machines.add(), machines.add(), machines.add()
     run = Run(machines, options, alone, tmp_path / "out")
     run.wait_for(4)
-    until(lambda: bool(machines.decoded_only(first) and machines.worked(second) and machines.worked(third)), run)
+    # Two, as one may be transcribed from now on.
+    until(lambda: len(machines.decoded_only(first)) > 1 and all(map(machines.worked, (second, third))), run)
     machines.kill(first)
     time.sleep(BETWEEN_S)
     machines.kill(second)
