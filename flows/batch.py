@@ -147,14 +147,14 @@ def run_plan(run: Run) -> None:
     tracker = run.tracker
     try:
         _run(run)
-    except KeyboardInterrupt:
-        tracker.ending = Ending("interrupted", interrupted=True)
+    except KeyboardInterrupt as error:
+        tracker.ending = Ending.by(error)
     except Exception as error:
-        tracker.ending = tracker.ending or Ending(in_words(error))
+        tracker.ending = tracker.ending or Ending.by(error)
         if not isinstance(error, EXPECTED):
             get_run_logger().exception("the run cannot go on")
-    except BaseException:
-        tracker.ending = Ending("told to end by a signal", interrupted=True)
+    except BaseException as error:
+        tracker.ending = Ending.by(error)
         raise
     finally:
         remove_abandoned()  # actors are killed at the end, also while they download a recording

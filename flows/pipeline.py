@@ -147,10 +147,7 @@ def wire(
     }
     planned = batch.stages(diarize=batch.diarize is not None)
     stages = [stage for stage in parameters if stage.name in planned]
-    # Each once: without alignment `check again` has two inputs from `transcribe again`.
-    feeders = {
-        stage.name: list(dict.fromkeys(filter(None, inputs_of(stage.name, planned).values()))) for stage in stages
-    }
+    feeders = {stage.name: [each for each in inputs_of(stage.name, planned).values() if each] for stage in stages}
     streams = {name: Stream(*names) if names else admitted for name, names in feeders.items()}
     results = ResultPolicy(OutputFolder.of(batch).results, refresh=batch.run.overwrite)
 

@@ -18,7 +18,8 @@ class Stream:
     __slots__ = ("_arrivals", "_feeders", "_files", "_lock", "_open")
 
     def __init__(self, *feeders: str) -> None:
-        self._feeders = feeders
+        """Name the feeders; one that is named twice, as it provides two inputs of a stage, puts a file once."""
+        self._feeders = tuple(dict.fromkeys(feeders))
         self._open = set(feeders)
         self._arrivals: Counter[int] = Counter()
         self._files: queue.SimpleQueue[FileRun | None] = queue.SimpleQueue()

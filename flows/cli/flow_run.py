@@ -28,7 +28,6 @@ from flows.reporting import run
 from flows.reporting.ending import Ending, why_ended
 from flows.reporting.final_state import FAILED_BEFORE
 from flows.reporting.tracker import Tracker
-from flows.services.failures import in_words
 from flows.services.prefect_events import end_flows_at_once
 from flows.services.prefect_server import LocalServer, has_server, settle, using_server, where_to_look
 from flows.services.ray_cluster.session import ray_session
@@ -46,7 +45,7 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     try:
         state = _run(batch, plan, tracker, begun, embedded=embedded)
     except (KeyboardInterrupt, SystemExit, Exception) as error:
-        ending = _ending_of(error)
+        ending = Ending.by(error)
         if not begun.is_set():
             run.publish_not_started(tracker, ending, batch.run.report)
         if isinstance(error, SystemExit):  # by a signal; Ray's own handler, while Ray starts, leaves out the 128
@@ -62,13 +61,6 @@ def run_flow(batch: Batch, plan: Plan, tracker: Tracker) -> int:
     if state.is_cancelled():
         return INTERRUPTED
     return exit_status(not state.is_completed(), state.name == FAILED_BEFORE)
-
-
-def _ending_of(error: BaseException) -> Ending:
-    if isinstance(error, SystemExit):
-        return Ending("told to end by a signal", interrupted=True)
-    interrupted = isinstance(error, KeyboardInterrupt)
-    return Ending("interrupted" if interrupted else in_words(error), interrupted=interrupted)
 
 
 def _may_share(run: RunSettings) -> bool:

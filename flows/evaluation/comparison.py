@@ -77,6 +77,11 @@ class Comparison:
         return total({"wer": each.words} for each in self.changes).get("wer", Rate(0, {}))
 
     @property
+    def differing(self) -> list[Change]:
+        """The files that differ, the worst first, else by name."""
+        return sorted((each for each in self.changes if each.differs), key=lambda each: -each.words.value)
+
+    @property
     def turns(self) -> Rate | None:
         """The seconds whose speakers differ, over all files that have any."""
         return total({"der": each.turns} for each in self.changes if each.turns).get("der")

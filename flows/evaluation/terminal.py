@@ -29,9 +29,7 @@ def show(evaluation: Evaluation, console: Console) -> None:
 
 def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print the files that differ, the worst first, with examples, and how much all differ."""
-    differing = sorted(
-        (each for each in comparison.changes if each.differs), key=lambda each: (-each.words.value, each.name)
-    )
+    differing = comparison.differing
     if differing:
         console.print(_comparison_table(differing[:SHOWN]))
     for each in differing[:EXAMPLES]:

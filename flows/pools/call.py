@@ -1,6 +1,7 @@
 """A task run on its way through a pool."""
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -101,7 +102,10 @@ class Call:
         self.released, self.value, self.invoke, self.inputs = True, None, None, {}
 
     def fail(self, reason: str) -> None:
-        """End as Crashed, here and in the API."""
+        """End as Crashed, here and in the API.
+
+        Later runs try it again: a process or a machine may have died for want of memory, which the system does not say.
+        """
         state: State[Any] = Crashed(message=reason)
         # First, so that nobody waits for ever if the report fails.
         self.finish(Outcome(state, error=reason))
@@ -118,3 +122,28 @@ class Call:
             self.report_state(state)
         except Exception:  # that Prefect shows a task run as running is no reason to end a run
             logger.exception("the end of a task run could not be recorded")
+
+
+class UnfinishedCalls:
+    """The calls that have no outcome yet, for whoever must not leave anybody waiting. For any thread."""
+
+    def __init__(self) -> None:
+        self._calls: set[Call] = set()
+        self._lock = threading.Lock()
+
+    def add(self, call: Call) -> None:
+        """Add a call, until it has its outcome."""
+        with self._lock:
+            self._calls.add(call)
+        call.state.add_done_callback(lambda _: self._discard(call))
+
+    def _discard(self, call: Call) -> None:
+        with self._lock:
+            self._calls.discard(call)
+
+    def cancel(self, reason: str) -> None:
+        """Cancel them all."""
+        with self._lock:
+            calls = list(self._calls)
+        for call in calls:
+            call.cancel(reason)

@@ -14,7 +14,7 @@ from functools import partial
 import ray
 from prefect.states import State
 
-from flows.pools.call import Call
+from flows.pools.call import Call, UnfinishedCalls
 from flows.pools.failure_policy import is_loss, survivors
 from flows.pools.nodes.node_set import NodeSet
 from flows.pools.nodes.node_sets import NodeSets
@@ -54,8 +54,7 @@ class Dispatcher:
         self._router = Router(self.sets.by_node)
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._left: set[Call] = set()
-        self._lock = threading.Lock()
+        self._unfinished = UnfinishedCalls()
         self._stopped = threading.Event()
         self._audio_left: Callable[[], float] = float
         self._cancelled_at: float | None = None
@@ -84,17 +83,11 @@ class Dispatcher:
 
     def submit(self, call: Call) -> None:
         """Queue a call; cancel it if the event loop has ended."""
-        with self._lock:
-            self._left.add(call)
-        call.state.add_done_callback(lambda _: self._end(call))
+        self._unfinished.add(call)
         if self._stopped.is_set() or self.broken.done():
             call.cancel(self.cancelled or ENDED)
         else:
             self._post(partial(self._enqueue, call))
-
-    def _end(self, call: Call) -> None:
-        with self._lock:
-            self._left.discard(call)
 
     def cancel(self, reason: str) -> None:
         """Cancel every call that waits or runs, now and from now on; the actors are not waited for."""
@@ -106,7 +99,7 @@ class Dispatcher:
         self._post(lambda: None)
         for thread in self._threads:
             thread.join(timeout=5)
-        self._cancel_left(self.cancelled or ENDED)
+        self._unfinished.cancel(self.cancelled or ENDED)
 
     def _lose(self, gone: RayGone) -> None:
         """Let the event loop hear that Ray is gone; if it hangs in a call of Ray, do without it."""
@@ -114,20 +107,14 @@ class Dispatcher:
         if not self._stopped.wait(STUCK_S) and not self.broken.done():
             self.cancelled = in_words(gone)
             self.broken.set_result(gone)
-            self._cancel_left(self.cancelled)
-
-    def _cancel_left(self, reason: str) -> None:
-        with self._lock:
-            left = list(self._left)
-        for call in left:
-            call.cancel(reason)
+            self._unfinished.cancel(self.cancelled)
 
     @property
     def has_ray(self) -> bool:
         """Whether Ray still answers."""
         return not (self.broken.done() and isinstance(self.broken.result(), RayGone))
 
-    def unfinished(self) -> list[Call]:
+    def at_work(self) -> list[Call]:
         """Return the calls that the actors run."""
         return [call for pool in self._pools() for call in pool.running()]
 
@@ -167,7 +154,7 @@ class Dispatcher:
             if not self.cancelled:
                 node_set.growth.check(now, self._audio_left)
         if self._cancelled_at and now > self._cancelled_at + WRITE_TIMEOUT_S:
-            for call in self.unfinished():
+            for call in self.at_work():
                 call.cancel(str(self.cancelled))
 
     def _update(self, nodes: list[Node]) -> None:
@@ -234,7 +221,7 @@ class Dispatcher:
 
     def _break(self, error: BaseException) -> None:
         self._cancel(in_words(error))
-        self._cancel_left(in_words(error))
+        self._unfinished.cancel(in_words(error))
         if not self.broken.done():
             self.broken.set_result(error)
 
@@ -244,6 +231,6 @@ class Dispatcher:
             call.cancel(reason, has_run=call.node_deaths > 0)
         for pool in self._pools():
             pool.cancel_waiting(reason)
-        for call in self.unfinished():
+        for call in self.at_work():
             if call.stage != "write":  # it has WRITE_TIMEOUT_S
                 call.cancel(reason)

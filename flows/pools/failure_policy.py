@@ -108,7 +108,6 @@ class FailurePolicy:
             self._pool_of[call.stage].suspects.append(call)
         else:
             killed = killed_by_ray(replica)
-            # Not lasting: the system may have killed it for want of memory, which it does not say.
             call.fail(f"{reason}: {killed}" if killed else reason)
 
 
@@ -120,7 +119,6 @@ def survivors(calls: list[Call]) -> list[Call]:
     """
     for call in calls:
         if call.node_deaths >= MAX_NODE_DEATHS:
-            # Nor is this: a machine may have too little memory, or be taken back.
             call.fail(NODES_DIED)
     return [call for call in calls if call.node_deaths < MAX_NODE_DEATHS]
 

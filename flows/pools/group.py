@@ -165,7 +165,7 @@ class Pools:
                 facts = self.facts(timeout=2 if self._dispatcher.cancelled else 10)
         finally:
             self._dispatcher.stop()
-            unfinished = self._dispatcher.unfinished()
+            unfinished = self._dispatcher.at_work()
             if self._dispatcher.has_ray:
                 self._sets.close(keep=self._dispatcher.started and not self._dispatcher.cancelled)
         for call in unfinished:

@@ -17,6 +17,14 @@ class Ending:
     interrupted: bool = False
     """Somebody asked for it; otherwise something is broken."""
 
+    @classmethod
+    def by(cls, error: BaseException) -> "Ending":
+        """Return the ending by an exception: an error, Ctrl-C, or what a signal was turned into."""
+        if isinstance(error, Exception):
+            return cls(in_words(error))
+        pressed = isinstance(error, KeyboardInterrupt)
+        return cls("interrupted" if pressed else "told to end by a signal", interrupted=True)
+
     @property
     def advice(self) -> str:
         """The reason and what to do."""

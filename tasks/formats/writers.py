@@ -5,7 +5,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from whisperx.utils import LANGUAGES_WITHOUT_SPACES, get_writer
 
-SPACELESS = frozenset((*LANGUAGES_WITHOUT_SPACES, "yue"))
+WITHOUT_SPACES = frozenset((*LANGUAGES_WITHOUT_SPACES, "yue"))
 """Languages written without spaces between words: those that WhisperX knows of, and Cantonese."""
 Result = dict[str, Any]
 """WhisperX's: `segments`, each with `start`, `end` and `text`, once aligned `words`, maybe a `speaker`; `language`."""
@@ -31,7 +31,7 @@ def as_written(result: Result) -> Result:
     which is English and is not aligned, would lose its own.
     """
     segments = result["segments"]
-    if result["language"] not in SPACELESS or any(segment.get("words") for segment in segments):
+    if result["language"] not in WITHOUT_SPACES or any(segment.get("words") for segment in segments):
         return result
     letters = [character for segment in segments for character in segment["text"] if character.isalpha()]
     english = sum(character.isascii() for character in letters) > len(letters) / 2

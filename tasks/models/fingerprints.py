@@ -68,7 +68,9 @@ def _cached(repository: str, cache_dir: str | None) -> str:
 def _cached_file(repository: str, cache_dir: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = (try_to_load_from_cache(repository, name, cache_dir=cache_dir) for name in WEIGHTS if "/" in repository)
+    if "/" not in repository:
+        return None
+    found = (try_to_load_from_cache(repository, name, cache_dir=cache_dir) for name in WEIGHTS)
     return next((Path(path) for path in found if isinstance(path, str)), None)
 
 

@@ -49,8 +49,7 @@ class Batches:
     full ones are WhisperX's own.
 
     Without, there is a thread for each compute slot, and each batch is of one file. Files share the threads evenly; the
-    last one gets them all. A batch is decoded in `pieces` side by side, each by a worker of the
-    model.
+    last one gets them all. A batch is decoded in `pieces` side by side, each by a worker of the model.
     """
 
     def __init__(self, model: "WhisperModel", *, mixed: bool, pieces: int = 1) -> None:

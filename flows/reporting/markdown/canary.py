@@ -31,16 +31,12 @@ class Trial:
         files, differ = len(self.comparison.changes), self.comparison.words
         if self.exceeded:
             return f"beyond the limits: {'; '.join(self.exceeded)}"
-        words = (
-            f"{differ.value:.2%} of the words differ" if any(each.differs for each in self.comparison.changes) else ""
-        )
+        words = f"{differ.value:.2%} of the words differ" if self.comparison.differing else ""
         return f"{counted(files, 'file')}: {words or 'no difference'}"
 
     def as_markdown(self) -> str:
         """Return the outcome, the totals, and the files that differ, with examples."""
-        differing = sorted(
-            (each for each in self.comparison.changes if each.differs), key=lambda each: -each.words.value
-        )
+        differing = self.comparison.differing
         return "\n".join(
             [
                 f"# Canary: {'beyond the limits' if self.exceeded else 'within the limits'}",

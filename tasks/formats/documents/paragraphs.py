@@ -5,7 +5,7 @@ from typing import Any
 
 from whisperx.utils import LANGUAGES
 
-from tasks.formats.writers import SPACELESS, Result, as_written
+from tasks.formats.writers import WITHOUT_SPACES, Result, as_written
 
 PAUSE_S = 2.0
 """A silence after which a new paragraph begins."""
@@ -49,7 +49,7 @@ def paragraphs(result: Result) -> list[Paragraph]:
 
 def space_in(result: Result) -> str:
     """Return what stands between the words of a transcript: nothing in Japanese and Chinese, say."""
-    return "" if as_written(result)["language"] in SPACELESS else " "
+    return "" if as_written(result)["language"] in WITHOUT_SPACES else " "
 
 
 def language_line(code: str) -> str:

@@ -9,7 +9,7 @@ import re
 from unicodedata import category, name
 
 from tasks.formats.subtitles.tokens import Token
-from tasks.formats.writers import SPACELESS
+from tasks.formats.writers import WITHOUT_SPACES
 
 CLAUSE, BEFORE_LINK, PLAIN, IN_NAME, AFTER_LINK, IN_WORD, FORBIDDEN = 1.0, 3.0, 6.0, 11.0, 12.0, 30.0, 300.0
 PAUSE_S = 0.6
@@ -66,7 +66,7 @@ def break_cost(left: Token, right: Token, language: str) -> float:
 def _of_text(left: Token, right: Token, language: str) -> float:
     if right.within_word:
         return IN_WORD
-    if language in SPACELESS:
+    if language in WITHOUT_SPACES:
         return _without_spaces(left.text[-1], right.text[0])
     if ENDS_CLAUSE.search(left.text):
         return CLAUSE

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Any
 from unicodedata import category, east_asian_width
 
-from tasks.formats.writers import SPACELESS, Result
+from tasks.formats.writers import WITHOUT_SPACES, Result
 
 CLUSTER = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4]?.")
 """A character, with the Thai or Lao vowel that is written before it."""
@@ -36,7 +36,7 @@ def tokens_of(result: Result, longest: int) -> list[Token]:
 
     Words without times share the time between their neighbours, in proportion to their lengths.
     """
-    unspaced = result["language"] in SPACELESS
+    unspaced = result["language"] in WITHOUT_SPACES
     tokens: list[Token] = []
     clock = 0.0
     for segment in result["segments"]:
